@@ -1,0 +1,174 @@
+//! What a CDN's token looks like: the trait that each scheme implements, and what verifying tells.
+
+pub(crate) mod gcore;
+
+use std::fmt;
+use std::net::IpAddr;
+
+use thiserror::Error;
+
+use crate::{ResourcePath, UnixTime};
+
+/// How much one token opens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Scope {
+    /// The one file.
+    File,
+    /// The files that lie directly in the directory; no subdirectory.
+    Directory,
+}
+
+/// A way to put a token on a URL, with its key.
+pub trait Scheme: fmt::Debug + Send + Sync {
+    /// The scheme's name, as configurations write it.
+    fn name(&self) -> &'static str;
+
+    /// The query parameters that the scheme owns. A URL that already holds one of them, in any
+    /// case, cannot be signed again: a verifier may take the first.
+    fn parameters(&self) -> &'static [&'static str];
+
+    /// How much each token opens.
+    fn scope(&self) -> Scope;
+
+    /// Appends the query that opens `path` until `expires`, without a leading `?` or `&`.
+    ///
+    /// # Errors
+    /// [`SignError`]; nothing is appended then.
+    fn write_query(
+        &self,
+        path: &ResourcePath,
+        expires: UnixTime,
+        ip: Option<IpAddr>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), SignError>;
+
+    /// Decides whether a request is let in: parse, decode, compare in constant time, then expiry.
+    ///
+    /// # Errors
+    /// [`Refusal`] says why not.
+    fn verify(&self, presented: &Presented<'_>, now: UnixTime) -> Result<Valid, Refusal>;
+}
+
+/// What a request shows.
+#[derive(Clone, Copy, Debug)]
+pub struct Presented<'r> {
+    /// The request's path.
+    pub path: &'r ResourcePath,
+    /// The raw query, without `?`.
+    pub query: Option<&'r [u8]>,
+    /// The client's address, if known.
+    pub ip: Option<IpAddr>,
+}
+
+/// A token that was accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Valid {
+    /// The last second in which the token is good.
+    pub expires: UnixTime,
+}
+
+/// Why a URL was not signed.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum SignError {
+    /// The key binds its links to an address and none was given.
+    #[error("this key binds links to the client's address: give the address")]
+    NoClientAddress,
+    /// The key is for plain links and an address was given.
+    #[error("this key makes plain links: leave the address out, or use a key for bound links")]
+    PlainKey,
+    /// nginx takes an expiry of zero for no token at all.
+    #[error("the expiry must be later than 0 and at most {}", i64::MAX)]
+    BadExpiry,
+    /// The URL already holds a parameter of the scheme.
+    #[error("the URL already holds the parameter '{0}'")]
+    AlreadySigned(&'static str),
+}
+
+/// Why a token was refused, for logs and for `verify`; a client is told the status alone.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// A parameter is absent or empty.
+    #[error("the parameter '{0}' is missing")]
+    Missing(&'static str),
+    /// The token's text is no encoded hash.
+    #[error("the token is not well-formed: {0}")]
+    MalformedToken(&'static str),
+    /// The expiry is no positive decimal number of seconds.
+    #[error("the expiry is not a positive decimal number")]
+    MalformedExpiry,
+    /// The hash is of something else: another path, expiry, address or key.
+    #[error("the token does not match: another path, expiry, address or key was signed")]
+    WrongToken,
+    /// The token is bound to an address and the client's is not known.
+    #[error("the token is bound to an address and the client's address is not known")]
+    NoClientAddress,
+    /// The token names a key that is not known here.
+    #[error("the token names the key {0}, which is not known")]
+    UnknownKey(u8),
+    /// The token is right and its time is over.
+    #[error("the token expired {ago_secs} s ago")]
+    Expired {
+        /// Seconds since its last good second.
+        ago_secs: u64,
+    },
+}
+
+// === impl Scope ===
+
+impl Scope {
+    /// The bytes of `path` that a token of this scope signs.
+    #[must_use]
+    pub fn signed_part(self, path: &ResourcePath) -> &[u8] {
+        match self {
+            Self::File => path.as_bytes(),
+            Self::Directory => path.directory(),
+        }
+    }
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::File => "file",
+            Self::Directory => "directory",
+        })
+    }
+}
+
+// === impl Refusal ===
+
+impl Refusal {
+    /// The HTTP status that goes with it: 410 for a right token whose time is over, else 403.
+    #[must_use]
+    pub const fn status(&self) -> u16 {
+        match self {
+            Self::Expired { .. } => 410,
+            _ => 403,
+        }
+    }
+
+    /// A short constant name, for metrics and scripts.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Missing(_) => "token-missing",
+            Self::MalformedToken(_) => "token-malformed",
+            Self::MalformedExpiry => "expiry-malformed",
+            Self::WrongToken => "token-wrong",
+            Self::NoClientAddress => "client-address-unknown",
+            Self::UnknownKey(_) => "key-unknown",
+            Self::Expired { .. } => "token-expired",
+        }
+    }
+}
+
+/// The expiry rule of nginx and of session tokens: `expires == now` is still good.
+pub(crate) fn check_expiry(expires: UnixTime, now: UnixTime) -> Result<Valid, Refusal> {
+    if expires < now {
+        Err(Refusal::Expired { ago_secs: now.0 - expires.0 })
+    } else {
+        Ok(Valid { expires })
+    }
+}

@@ -1,0 +1,111 @@
+import { recordingLoader } from "./loader.js";
+import { RequestLog, statusText } from "./requests.js";
+import { withoutRetries } from "./retries.js";
+import { nameWithin } from "./short-url.js";
+import { RequestTable } from "./table.js";
+
+const FRAME_COUNTER_MS = 200;
+
+/** One of the two players, with its status line and the table of its requests. */
+export class Side {
+  error = null;
+  ended = false;
+  #Hls;
+  #hls = null;
+  #log = new RequestLog();
+  #retry;
+  #section;
+  #table;
+  #video;
+
+  constructor(Hls, section, { retry }) {
+    this.#Hls = Hls;
+    this.#retry = retry;
+    this.#section = section;
+    this.#table = new RequestTable(section);
+    this.#video = section.querySelector("video");
+    this.#followVideo();
+    const counter = section.querySelector(".frames output");
+    setInterval(() => { counter.textContent = this.frames(); }, FRAME_COUNTER_MS);
+  }
+
+  get requests() {
+    return this.#log.rows;
+  }
+
+  frames() {
+    return this.#video.getVideoPlaybackQuality?.().totalVideoFrames ?? 0;
+  }
+
+  play(url) {
+    this.#reset();
+    const Hls = this.#Hls;
+    if (!Hls.isSupported()) {
+      this.#stop("this browser has no Media Source Extensions", "—");
+      return;
+    }
+    const log = new RequestLog((row) => this.#table.update(row, log.rows));
+    this.#log = log;
+    const hls = new Hls({
+      loader: recordingLoader(Hls.DefaultConfig.loader, log),
+      ...(this.#retry ? {} : withoutRetries(Hls.DefaultConfig)),
+    });
+    this.#hls = hls;
+    hls.on(Hls.Events.ERROR, (_, data) => {
+      if (data.fatal) this.#fail(data, url);
+    });
+    hls.on(Hls.Events.MANIFEST_PARSED, () => {
+      // A browser that does not allow autoplay rejects; the controls still work.
+      this.#video.play().catch(() => {});
+    });
+    hls.loadSource(url);
+    hls.attachMedia(this.#video);
+    this.#show("starting", "Starting");
+  }
+
+  #fail(data, url) {
+    const row = this.#log.firstUnanswered();
+    // The first request that failed is the cause; what hls.js gives up on in the end may be a later one.
+    if (row) this.#stop(`${statusText(row)} on ${nameWithin(row.url, url)}`, row.status || "—");
+    else this.#stop(data.details, "—");
+    this.#hls.stopLoad();
+  }
+
+  #stop(reason, verdict) {
+    this.error = reason;
+    this.#section.querySelector(".verdict").textContent = verdict;
+    this.#show("stopped", `Stopped: ${reason}`);
+  }
+
+  #reset() {
+    this.#hls?.destroy();
+    this.#hls = null;
+    this.#log = new RequestLog();
+    this.#table.clear();
+    this.error = null;
+    this.ended = false;
+  }
+
+  #followVideo() {
+    const states = {
+      playing: ["playing", "Playing"],
+      waiting: ["starting", "Buffering"],
+      pause: ["paused", "Paused"],
+      ended: ["ended", "Played to the end"],
+    };
+    for (const [event, [state, text]] of Object.entries(states)) {
+      this.#video.addEventListener(event, () => {
+        // "pause" comes just before "ended" and would be read out for nothing.
+        if (this.error || !this.#hls || (event === "pause" && this.#video.ended)) return;
+        if (event === "ended") this.ended = true;
+        if (event === "playing") this.ended = false;
+        this.#show(state, text);
+      });
+    }
+  }
+
+  #show(state, text) {
+    this.#section.dataset.state = state;
+    this.#section.querySelector(".status").textContent = text;
+  }
+}
