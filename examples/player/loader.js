@@ -47,7 +47,7 @@ export function recordingLoader(Base, log) {
 }
 
 const PLAYLISTS = {
-  manifest: "master playlist",
+  manifest: "manifest",
   level: "media playlist",
   audioTrack: "audio playlist",
   subtitleTrack: "subtitle playlist",

@@ -74,6 +74,8 @@ export class Side {
   #stop(reason, verdict) {
     this.error = reason;
     this.#section.querySelector(".verdict").textContent = verdict;
+    // There is nothing left to control.
+    this.#video.controls = false;
     this.#show("stopped", `Stopped: ${reason}`);
   }
 
@@ -82,6 +84,7 @@ export class Side {
     this.#hls = null;
     this.#log = new RequestLog();
     this.#table.clear();
+    this.#video.controls = true;
     this.error = null;
     this.ended = false;
   }

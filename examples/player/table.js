@@ -32,13 +32,23 @@ export class RequestTable {
 
 function draw(row) {
   const line = document.createElement("tr");
-  const url = cell("url", row.short);
+  const url = cell("url", "");
   url.title = row.url;
-  if (row.redirectedTo) url.append(element("span", "then", `→ ${row.redirectedTo}`));
+  url.append(...breakable(row.short));
+  if (row.redirectedTo) {
+    const then = element("span", "then", "→ ");
+    then.append(...breakable(row.redirectedTo));
+    url.append(then);
+  }
   const status = cell("status-code", "");
   status.append(element("span", `badge ${COLOURS[row.outcome] ?? ""}`, statusText(row)));
   line.append(cell("number", row.number), url, cell("type", row.type), status);
   return line;
+}
+
+// A narrow column breaks a URL between its parts rather than within a name.
+function breakable(url) {
+  return url.split(/(?<=[/?])|(?=&)/).flatMap((part) => [document.createElement("wbr"), part]);
 }
 
 function cell(className, text) {

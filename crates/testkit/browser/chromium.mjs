@@ -27,10 +27,11 @@ const SIGNALS = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 };
  */
 export async function withChromium({ viewport, dark = false }, use) {
   const home = await mkdtemp(join(tmpdir(), "sluicegate-browser-"));
-  let context = null;
+  const launching = launch(home, viewport, dark);
   let cleaning = null;
   const clean = () => (cleaning ??= (async () => {
-    await context?.close().catch(() => {});
+    // A signal may come while the browser still starts; it can be closed only after that.
+    await launching.then((context) => context.close()).catch(() => {});
     // The browser may still be writing its last files.
     await rm(home, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
   })());
@@ -38,9 +39,7 @@ export async function withChromium({ viewport, dark = false }, use) {
   for (const signal of Object.keys(SIGNALS)) process.once(signal, stop);
 
   try {
-    context = await launch(home, viewport, dark);
-    // The signal came while the browser started: there was nothing to close yet.
-    if (cleaning) await context.close();
+    const context = await launching;
     const page = context.pages()[0] ?? (await context.newPage());
     const recorder = new Recorder();
     await recorder.listen(await context.newCDPSession(page));
@@ -56,7 +55,15 @@ function launch(home, viewport, dark) {
     executablePath: process.env.CHROMIUM || "/usr/bin/chromium",
     headless: true,
     args: ARGS,
-    env: { ...process.env, HOME: home, XDG_CONFIG_HOME: join(home, "config"), XDG_CACHE_HOME: join(home, "cache") },
+    // All that the browser writes goes into the one directory that is removed afterwards.
+    artifactsDir: join(home, "artifacts"),
+    env: {
+      ...process.env,
+      HOME: home,
+      TMPDIR: home,
+      XDG_CONFIG_HOME: join(home, "config"),
+      XDG_CACHE_HOME: join(home, "cache"),
+    },
     handleSIGHUP: false,
     handleSIGINT: false,
     handleSIGTERM: false,

@@ -25,10 +25,11 @@ function start({ url, rate, level, audioTrack }) {
     });
   });
   // Without a choice hls.js leaves subtitles alone, and their playlists would never be asked for.
-  hls.once(Events.SUBTITLE_TRACKS_UPDATED, (_, { subtitleTracks }) => {
-    if (subtitleTracks.length === 0) return;
-    hls.subtitleDisplay = true;
-    hls.subtitleTrack = 0;
+  // It sets its own choice right after this event, so ours has to come after that.
+  hls.on(Events.SUBTITLE_TRACKS_UPDATED, (_, { subtitleTracks }) => {
+    setTimeout(() => {
+      if (subtitleTracks.length > 0 && hls.subtitleTrack < 0) hls.subtitleTrack = 0;
+    });
   });
   hls.once(Events.AUDIO_TRACKS_UPDATED, (_, { audioTracks }) => {
     if (audioTrack !== null && audioTrack < audioTracks.length) hls.audioTrack = audioTrack;

@@ -33,7 +33,7 @@ export class Recorder {
     return this.rows.filter(({ url }) => !url.startsWith(origin));
   }
 
-  #begin({ requestId, request, type, redirectResponse }) {
+  #begin({ requestId, request, type, initiator, redirectResponse }) {
     if (redirectResponse) this.#answer(requestId, redirectResponse.status);
     if (!/^https?:/.test(request.url)) return;
     const row = {
@@ -41,7 +41,7 @@ export class Recorder {
       url: request.url,
       status: null,
       fromRedirect: Boolean(redirectResponse),
-      resourceType: (type ?? "other").toLowerCase(),
+      resourceType: initiator?.type === "preflight" ? "preflight" : (type ?? "other").toLowerCase(),
       rangeHeader: header(request.headers, "range"),
       failure: null,
     };

@@ -1,5 +1,7 @@
 //! The Gcore scheme against public vectors and against what stock nginx was measured to do.
 
+#![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
 use std::net::IpAddr;
 
 use proptest::prelude::*;

@@ -58,7 +58,7 @@ test("an aborted request is cancelled", () => {
 });
 
 test("names what a request is for", () => {
-  assert.equal(requestType({ type: "manifest" }), "master playlist");
+  assert.equal(requestType({ type: "manifest" }), "manifest");
   assert.equal(requestType({ type: "subtitleTrack" }), "subtitle playlist");
   assert.equal(requestType({ frag: { sn: "initSegment", type: "main" } }), "init segment");
   assert.equal(requestType({ frag: { sn: 3, type: "audio" } }), "audio segment");

@@ -5,7 +5,7 @@ import { RequestLog, outcomeOf, statusText, summary } from "../requests.js";
 test("numbers the rows and tells of every change", () => {
   const seen = [];
   const log = new RequestLog((row) => seen.push([row.number, row.outcome]));
-  const master = log.begin("http://h/master.m3u8", "master playlist");
+  const master = log.begin("http://h/master.m3u8", "manifest");
   const level = log.begin("http://h/360p/index.m3u8", "media playlist");
   log.answer(master, 200);
   log.answer(level, 403);
@@ -14,7 +14,7 @@ test("numbers the rows and tells of every change", () => {
 
 test("notes where a redirect led", () => {
   const log = new RequestLog();
-  const row = log.begin("http://h/master.m3u8?md5=AbCdEfGhIjKlMn", "master playlist");
+  const row = log.begin("http://h/master.m3u8?md5=AbCdEfGhIjKlMn", "manifest");
   log.answer(row, 200, `http://h/s/${"t".repeat(60)}/master.m3u8`);
   assert.equal(row.redirectedTo, "/s/tttttt…/master.m3u8");
   const direct = log.begin("http://h/a.ts", "segment");
@@ -37,7 +37,7 @@ test("a row keeps its first outcome", () => {
 
 test("the cause of a stop is the first request without a good answer", () => {
   const log = new RequestLog();
-  log.answer(log.begin("http://h/master.m3u8", "master playlist"), 200);
+  log.answer(log.begin("http://h/master.m3u8", "manifest"), 200);
   log.cancel(log.begin("http://h/0.ts", "segment"));
   assert.equal(log.firstUnanswered(), null);
   log.answer(log.begin("http://h/1.ts", "segment"), 403);

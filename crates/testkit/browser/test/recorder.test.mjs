@@ -30,7 +30,7 @@ test("knows the status of an answer that CORS keeps from the page", () => {
 test("notes preflights and byte ranges", () => {
   const recorder = new Recorder();
   const on = recorder.handlers();
-  on.requestWillBeSent({ requestId: "0", request: { method: "OPTIONS", url: "http://h/a.mp4", headers: {} }, type: "Preflight" });
+  on.requestWillBeSent({ requestId: "0", request: { method: "OPTIONS", url: "http://h/a.mp4", headers: {} }, type: "Other", initiator: { type: "preflight" } });
   on.requestWillBeSent({ requestId: "1", request: { method: "GET", url: "http://h/a.mp4", headers: { Range: "bytes=0-99" } }, type: "XHR" });
   assert.deepEqual(recorder.rows.map(({ method, resourceType, rangeHeader }) => [method, resourceType, rangeHeader]), [
     ["OPTIONS", "preflight", null],

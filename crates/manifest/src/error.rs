@@ -1,0 +1,118 @@
+//! Why a manifest was not compiled or rendered. Every error has its place in the input.
+
+use thiserror::Error;
+
+use crate::Role;
+
+/// Why bytes are no manifest that can be served. Nothing of such a document is passed on.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum CompileError {
+    /// The document does not begin as a manifest does.
+    #[error("not a manifest: an HLS playlist begins with #EXTM3U")]
+    NotAManifest,
+    /// The document is a manifest in UTF-16, which no specification allows.
+    #[error("the manifest is written in UTF-16; HLS and DASH manifests are UTF-8")]
+    Utf16,
+    /// The document is a DASH manifest, which is not rewritten.
+    #[error("DASH manifests are not supported here")]
+    DashUnsupported,
+    /// The document is longer than [`crate::Limits::max_bytes`].
+    #[error("the manifest has {bytes} bytes, more than max_manifest_bytes = {limit}")]
+    TooLong {
+        /// Its length.
+        bytes: usize,
+        /// The limit.
+        limit: usize,
+    },
+    /// A line is longer than [`crate::Limits::max_line_bytes`].
+    #[error("line {line} (byte {offset}) has more than max_line_bytes = {limit}")]
+    LineTooLong {
+        /// Line number, from 1.
+        line: usize,
+        /// Byte offset of the line.
+        offset: usize,
+        /// The limit.
+        limit: usize,
+    },
+    /// There are more URIs than [`crate::Limits::max_uris`].
+    #[error("line {line}: more than max_uris = {limit} URIs")]
+    TooManyUris {
+        /// Line number of the first one too many, from 1.
+        line: usize,
+        /// The limit.
+        limit: usize,
+    },
+    /// A quoted value does not end on its line.
+    #[error("line {line} (byte {offset}): a quoted value of {tag} has no end")]
+    UnterminatedQuote {
+        /// Line number, from 1.
+        line: usize,
+        /// Byte offset of the opening quote.
+        offset: usize,
+        /// The tag's name.
+        tag: String,
+    },
+    /// A URI uses a variable of EXT-X-DEFINE, whose value decides what it names.
+    #[error(
+        "line {line} (byte {offset}): the URI uses the variable {name}, which is not expanded here"
+    )]
+    Variable {
+        /// Line number, from 1.
+        line: usize,
+        /// Byte offset of the reference.
+        offset: usize,
+        /// The variable's name with its braces.
+        name: String,
+    },
+}
+
+/// Why one URI must not leave as it is and could not be delivered.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum RefuseReason {
+    /// The reference does not resolve to a URL.
+    #[error("it is not a valid URI reference")]
+    BadReference,
+    /// Players differ in how they read it (a backslash or a control character).
+    #[error("it holds a backslash or a control character, which players read differently")]
+    Ambiguous,
+    /// It already holds a parameter that would be added, and a verifier takes the first.
+    #[error("it already holds the parameter '{0}'; set existing_token = \"replace\" to drop it")]
+    ExistingToken(String),
+    /// The URL is on a known host and outside the prefix that the route may deliver.
+    #[error("it lies outside what the route may deliver")]
+    OutsideRoute,
+    /// The URL is on a host that the route does not name, and the route refuses such hosts.
+    #[error("it names a host that the route does not allow")]
+    ForeignHost,
+    /// A value looks like a protected URI, in a place that is not known to carry one.
+    #[error("it looks like a protected URI, in a place that is not known to carry one")]
+    Unclassified,
+    /// The text that would be written cannot stand unquoted in an attribute.
+    #[error("the signed URL cannot stand there without quotes")]
+    NeedsQuotes,
+    /// No token could be made for it.
+    #[error("no token could be made for it: {0}")]
+    Unsignable(String),
+}
+
+/// Why a manifest was not rendered. There is no output then.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum RenderError {
+    /// A URI was refused. The reference itself is not shown: it may hold a token.
+    #[error("line {line} (byte {offset}), {carrier}, {role}: {reason}")]
+    Refused {
+        /// Line number, from 1.
+        line: usize,
+        /// Byte offset of the reference in the source.
+        offset: usize,
+        /// The tag, with its attribute, or `URI line`.
+        carrier: String,
+        /// What the URI is.
+        role: Role,
+        /// Why it was refused.
+        reason: RefuseReason,
+    },
+}

@@ -1,0 +1,164 @@
+//! Which tag and attribute carries a URI, and what role it has: the one table of HLS.
+
+use std::ops::Range;
+
+use memchr::memmem;
+
+use crate::Role;
+
+/// How a tag is treated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum TagUse {
+    /// A known tag whose value holds no URI: durations, dates, titles.
+    Opaque,
+    /// A known tag with an attribute list.
+    Attributes {
+        /// The attribute that holds a URI, and its role.
+        carrier: Option<(&'static str, Role)>,
+        /// Whether the tag stands in multivariant playlists only.
+        multivariant: bool,
+    },
+    /// A tag that no row names.
+    Unknown,
+}
+
+/// How an attribute is treated.
+pub(crate) enum AttributeUse {
+    /// It holds a URI of this role.
+    Carrier(Role),
+    /// It is specified to hold none.
+    NoUri,
+    /// Nobody knows: look at it.
+    NeedsLook,
+}
+
+const fn in_multivariant(carrier: Option<(&'static str, Role)>) -> TagUse {
+    TagUse::Attributes { carrier, multivariant: true }
+}
+
+const fn in_any(carrier: Option<(&'static str, Role)>) -> TagUse {
+    TagUse::Attributes { carrier, multivariant: false }
+}
+
+/// The row of a tag (RFC 8216bis section 4.4; EXT-X-IMAGE-STREAM-INF is Roku's).
+pub(crate) fn tag_use(name: &[u8]) -> TagUse {
+    match name {
+        b"#EXT-X-STREAM-INF" => in_multivariant(None),
+        b"#EXT-X-I-FRAME-STREAM-INF" => in_multivariant(Some(("URI", Role::IFrameVariant))),
+        b"#EXT-X-IMAGE-STREAM-INF" => in_multivariant(Some(("URI", Role::ImageVariant))),
+        b"#EXT-X-MEDIA" => in_multivariant(Some(("URI", Role::Rendition))),
+        b"#EXT-X-SESSION-KEY" => in_multivariant(Some(("URI", Role::SessionKey))),
+        b"#EXT-X-SESSION-DATA" => in_multivariant(Some(("URI", Role::SessionData))),
+        b"#EXT-X-KEY" => in_any(Some(("URI", Role::Key))),
+        b"#EXT-X-MAP" => in_any(Some(("URI", Role::InitSection))),
+        b"#EXT-X-PART" => in_any(Some(("URI", Role::Part))),
+        b"#EXT-X-PRELOAD-HINT" => in_any(Some(("URI", Role::PreloadHint))),
+        b"#EXT-X-RENDITION-REPORT" => in_any(Some(("URI", Role::RenditionReport))),
+        b"#EXT-X-DATERANGE"
+        | b"#EXT-X-DEFINE"
+        | b"#EXT-X-SKIP"
+        | b"#EXT-X-START"
+        | b"#EXT-X-PART-INF"
+        | b"#EXT-X-SERVER-CONTROL"
+        | b"#EXT-X-CONTENT-STEERING" => in_any(None),
+        b"#EXTINF"
+        | b"#EXT-X-VERSION"
+        | b"#EXT-X-TARGETDURATION"
+        | b"#EXT-X-MEDIA-SEQUENCE"
+        | b"#EXT-X-DISCONTINUITY-SEQUENCE"
+        | b"#EXT-X-DISCONTINUITY"
+        | b"#EXT-X-ENDLIST"
+        | b"#EXT-X-PLAYLIST-TYPE"
+        | b"#EXT-X-I-FRAMES-ONLY"
+        | b"#EXT-X-INDEPENDENT-SEGMENTS"
+        | b"#EXT-X-BYTERANGE"
+        | b"#EXT-X-PROGRAM-DATE-TIME"
+        | b"#EXT-X-GAP"
+        | b"#EXT-X-BITRATE"
+        | b"#EXT-X-ALLOW-CACHE" => TagUse::Opaque,
+        _ => TagUse::Unknown,
+    }
+}
+
+impl TagUse {
+    pub(crate) const fn is_multivariant(self) -> bool {
+        matches!(self, Self::Attributes { multivariant: true, .. })
+    }
+
+    pub(crate) fn attribute(self, name: &[u8]) -> AttributeUse {
+        match self {
+            Self::Opaque => AttributeUse::NoUri,
+            Self::Attributes { carrier: Some((carrier, role)), .. }
+                if name == carrier.as_bytes() =>
+            {
+                AttributeUse::Carrier(role)
+            }
+            // A scheme identifier such as urn:uuid:..., or text for people.
+            Self::Attributes { .. }
+                if matches!(
+                    name,
+                    b"KEYFORMAT" | b"DATA-ID" | b"SCHEME-ID-URI" | b"NAME" | b"VALUE"
+                ) =>
+            {
+                AttributeUse::NoUri
+            }
+            Self::Attributes { .. } | Self::Unknown => AttributeUse::NeedsLook,
+        }
+    }
+}
+
+/// Whether an attribute that no row names looks as if it held a URI: by its name, or by an
+/// absolute URL in its value.
+pub(crate) fn looks_like_uri(name: &[u8], value: &[u8]) -> bool {
+    let name = name.to_ascii_uppercase();
+    let by_name =
+        [&b"URI"[..], b"URL", b"HREF", b"ASSET-LIST"].iter().any(|end| name.ends_with(end));
+    !value.is_empty() && (by_name || has_scheme_and_host(value))
+}
+
+/// The absolute URLs in `span`: from the scheme up to a quote, a comma or white space.
+pub(crate) fn loose_urls(source: &[u8], span: Range<usize>) -> Vec<Range<usize>> {
+    let text = &source[span.clone()];
+    memmem::find_iter(text, b"://")
+        .filter_map(|colon| {
+            let scheme =
+                text[..colon].iter().rev().take_while(|b| b.is_ascii_alphanumeric()).count();
+            let len = text[colon..]
+                .iter()
+                .position(|byte| matches!(byte, b'"' | b'\'' | b',' | b' ' | b'\t'))
+                .unwrap_or(text.len() - colon);
+            (scheme > 0).then(|| span.start + colon - scheme..span.start + colon + len)
+        })
+        .collect()
+}
+
+fn has_scheme_and_host(value: &[u8]) -> bool {
+    memmem::find(value, b"://").is_some_and(|at| at > 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unknown_attributes_are_judged_by_name_and_by_value() {
+        for (name, value, looks) in [
+            ("X-ASSET-URI", "a.m3u8", true),
+            ("uri", "a", true),
+            ("X-ASSET-LIST", "list.json", true),
+            ("X-COM-EXAMPLE", "https://h/x", true),
+            ("X-COM-EXAMPLE", "a/b", false),
+            ("URI", "", false),
+            ("SCTE35-OUT", "0xFC", false),
+        ] {
+            assert_eq!(looks_like_uri(name.as_bytes(), value.as_bytes()), looks, "{name}={value}");
+        }
+    }
+
+    #[test]
+    fn loose_urls_end_at_a_delimiter() {
+        let text = b"http-referrer=http://h/x,y \"https://a/b\" ://none";
+        let found: Vec<_> = loose_urls(text, 0..text.len()).into_iter().map(|r| &text[r]).collect();
+        assert_eq!(found, [&b"http://h/x"[..], b"https://a/b"]);
+    }
+}

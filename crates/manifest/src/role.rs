@@ -1,0 +1,75 @@
+//! What a URI of a manifest is: told by the tag that bears it, never by its extension.
+
+use std::fmt;
+
+/// The part that a URI plays (RFC 8216bis section 4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Role {
+    /// A variant's media playlist: the URI line after EXT-X-STREAM-INF.
+    Variant,
+    /// An I-frame playlist: EXT-X-I-FRAME-STREAM-INF.
+    IFrameVariant,
+    /// An image playlist: EXT-X-IMAGE-STREAM-INF (Roku's extension).
+    ImageVariant,
+    /// An alternative rendition's media playlist: EXT-X-MEDIA.
+    Rendition,
+    /// A sibling rendition's media playlist: EXT-X-RENDITION-REPORT.
+    RenditionReport,
+    /// A media segment: a URI line of a media playlist.
+    Segment,
+    /// A media initialization section: EXT-X-MAP.
+    InitSection,
+    /// A partial segment: EXT-X-PART.
+    Part,
+    /// A resource that is about to be published: EXT-X-PRELOAD-HINT.
+    PreloadHint,
+    /// A decryption key: EXT-X-KEY.
+    Key,
+    /// A decryption key known before the media playlist: EXT-X-SESSION-KEY.
+    SessionKey,
+    /// A JSON or other document: EXT-X-SESSION-DATA.
+    SessionData,
+    /// A value that looks like a URI where none is known to stand.
+    Unclassified,
+}
+
+impl Role {
+    /// Whether the URI names another playlist, whose own URIs must be rewritten too.
+    #[must_use]
+    pub const fn is_playlist(self) -> bool {
+        matches!(
+            self,
+            Self::Variant
+                | Self::IFrameVariant
+                | Self::ImageVariant
+                | Self::Rendition
+                | Self::RenditionReport
+        )
+    }
+
+    /// Whether the URI names a decryption key.
+    #[must_use]
+    pub const fn is_key(self) -> bool {
+        matches!(self, Self::Key | Self::SessionKey)
+    }
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Variant => "variant",
+            Self::IFrameVariant => "I-frame variant",
+            Self::ImageVariant => "image variant",
+            Self::Rendition => "rendition",
+            Self::RenditionReport => "rendition report",
+            Self::Segment => "segment",
+            Self::InitSection => "init section",
+            Self::Part => "part",
+            Self::PreloadHint => "preload hint",
+            Self::Key => "key",
+            Self::SessionKey => "session key",
+            Self::SessionData => "session data",
+            Self::Unclassified => "unclassified",
+        })
+    }
+}
