@@ -94,11 +94,11 @@ impl<'k> CdnSigner<'k> {
         let unsignable = |why: String| RefuseReason::Unsignable(why);
         let path = ResourcePath::parse(url.path().as_bytes())
             .map_err(|error| unsignable(error.to_string()))?;
-        if self.scheme.scope() == Scope::Directory {
-            if let Some(known) = self.by_directory.get(path.directory()) {
-                query.extend_from_slice(known);
-                return Ok(());
-            }
+        if self.scheme.scope() == Scope::Directory
+            && let Some(known) = self.by_directory.get(path.directory())
+        {
+            query.extend_from_slice(known);
+            return Ok(());
         }
         let start = query.len();
         self.scheme
