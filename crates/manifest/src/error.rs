@@ -18,7 +18,7 @@ pub enum CompileError {
     #[error("DASH manifests are not supported here")]
     DashUnsupported,
     /// The document is longer than [`crate::Limits::max_bytes`].
-    #[error("the manifest has {bytes} bytes, more than max_manifest_bytes = {limit}")]
+    #[error("the manifest has {bytes} bytes or more; limits.max_manifest_bytes = {limit}")]
     TooLong {
         /// Its length.
         bytes: usize,
@@ -26,7 +26,7 @@ pub enum CompileError {
         limit: usize,
     },
     /// A line is longer than [`crate::Limits::max_line_bytes`].
-    #[error("line {line} (byte {offset}) has more than max_line_bytes = {limit}")]
+    #[error("line {line} (byte {offset}) has more than limits.max_line_bytes = {limit}")]
     LineTooLong {
         /// Line number, from 1.
         line: usize,
@@ -36,7 +36,7 @@ pub enum CompileError {
         limit: usize,
     },
     /// There are more URIs than [`crate::Limits::max_uris`].
-    #[error("line {line}: more than max_uris = {limit} URIs")]
+    #[error("line {line}: more than limits.max_uris = {limit} URIs")]
     TooManyUris {
         /// Line number of the first one too many, from 1.
         line: usize,

@@ -15,8 +15,8 @@ use crate::{CompileError, Limits, Role};
 /// What one pass over a playlist found.
 pub(crate) struct Scan {
     pub(crate) slots: Vec<Slot>,
-    /// EXT-X-ENDLIST was seen: no segment will be added.
-    pub(crate) is_ended: bool,
+    /// A media playlist without EXT-X-ENDLIST: players load it again.
+    pub(crate) is_reloaded: bool,
 }
 
 /// Finds every URI of a playlist, and whatever looks like one.
@@ -139,22 +139,17 @@ impl Scanner<'_> {
         value: Range<usize>,
         tag: &str,
     ) -> Result<(), CompileError> {
+        let first = self.slots.partition_point(|slot| slot.line < line.number);
+        let attributes = first..self.slots.len();
         for url in carriers::loose_urls(self.source, value) {
-            let is_known = self
-                .slots
-                .iter()
-                .rev()
-                .take_while(|slot| slot.line == line.number)
-                .any(|slot| slot.span.start <= url.start && url.end <= slot.span.end);
-            if !is_known {
-                self.slot(
-                    line.number,
-                    url,
-                    Role::Unclassified,
-                    Quoting::Bare,
-                    Some(tag.to_owned()),
-                )?;
+            // Attributes stand in order and apart: only the last one before the URL may hold it.
+            let before = &self.slots[attributes.clone()];
+            let before = before.partition_point(|slot| slot.span.start <= url.start);
+            let attribute = before.checked_sub(1).map(|at| &self.slots[first + at]);
+            if attribute.is_some_and(|slot| url.end <= slot.span.end) {
+                continue;
             }
+            self.slot(line.number, url, Role::Unclassified, Quoting::Bare, Some(tag.to_owned()))?;
         }
         Ok(())
     }
@@ -188,7 +183,7 @@ impl Scanner<'_> {
         }
         // Attributes may be found after a loose URL of the same line.
         self.slots.sort_by_key(|slot| slot.span.start);
-        Ok(Scan { slots: self.slots, is_ended: self.is_ended })
+        Ok(Scan { slots: self.slots, is_reloaded: !self.is_ended && !self.is_multivariant })
     }
 
     fn refuse_variables(&self) -> Result<(), CompileError> {

@@ -42,11 +42,13 @@ pub(crate) fn join(base: &Url, reference: &[u8]) -> Option<Url> {
 
 /// Whether the reference carries a scheme of its own.
 pub(crate) fn is_absolute(reference: &[u8]) -> bool {
-    scheme(reference).is_some() || reference.starts_with(b"//")
+    scheme(reference).is_some() || reference.trim_ascii_start().starts_with(b"//")
 }
 
-/// The scheme of an absolute reference, RFC 3986 section 3.1.
+/// The scheme of an absolute reference, RFC 3986 section 3.1. Spaces before it do not count, as
+/// [`join`] passes over them.
 fn scheme(reference: &[u8]) -> Option<&[u8]> {
+    let reference = reference.trim_ascii_start();
     let colon = reference.iter().position(|&byte| matches!(byte, b':' | b'/' | b'?' | b'#'))?;
     let scheme = &reference[..colon];
     let valid = reference[colon] == b':'
@@ -120,7 +122,7 @@ mod tests {
 
     #[test]
     fn what_is_not_fetched_stays() {
-        for reference in ["data:text/plain;base64,AA==", "skd://key-id", "SKD:x"] {
+        for reference in ["data:text/plain;base64,AA==", "skd://key-id", "SKD:x", " skd://x"] {
             assert_eq!(resolved(reference.as_bytes()), Err("not fetched over HTTP".to_owned()));
         }
         assert_eq!(resolved(b"urn:uuid:1"), Err("foreign scheme".to_owned()));

@@ -28,8 +28,8 @@ pub struct CdnSigner<'k> {
     by_directory: HashMap<Vec<u8>, Vec<u8>>,
 }
 
-/// The policy of a manifest that is served by the CDN itself: every URI on the manifest's own host
-/// is signed where it stands, every other one stays.
+/// The policy of a manifest that is served by the CDN itself: every URI is signed where it stands,
+/// or those of one host are ([`Self::on_host`]) and every other one stays.
 #[derive(Debug)]
 pub struct SignAll<'k> {
     signer: CdnSigner<'k>,
@@ -114,7 +114,7 @@ impl<'k> CdnSigner<'k> {
 // === impl SignAll ===
 
 impl<'k> SignAll<'k> {
-    /// Signs every URI on the manifest's own host with `signer`.
+    /// Signs every URI with `signer`, whatever its host.
     #[must_use]
     pub const fn new(signer: CdnSigner<'k>) -> Self {
         Self { signer, origin: None, existing: ExistingToken::Refuse }

@@ -17,7 +17,7 @@ use crate::{
 pub struct Template {
     source: Bytes,
     slots: Vec<Slot>,
-    is_ended: bool,
+    is_reloaded: bool,
 }
 
 /// Where one URI stands in the source.
@@ -101,8 +101,8 @@ impl Template {
         }
         match Format::detect(&source) {
             Some(Format::Hls) => {
-                let hls::Scan { slots, is_ended } = hls::scan(&source, limits)?;
-                Ok(Self { source, slots, is_ended })
+                let hls::Scan { slots, is_reloaded } = hls::scan(&source, limits)?;
+                Ok(Self { source, slots, is_reloaded })
             }
             Some(Format::Dash) => Err(CompileError::DashUnsupported),
             None => Err(CompileError::NotAManifest),
@@ -121,11 +121,11 @@ impl Template {
         &self.slots
     }
 
-    /// Whether the presentation is complete (EXT-X-ENDLIST), so that players will not load the
-    /// manifest again.
+    /// Whether players load the manifest again, so that each rendering brings fresh tokens: a
+    /// media playlist without EXT-X-ENDLIST.
     #[must_use]
-    pub const fn is_ended(&self) -> bool {
-        self.is_ended
+    pub const fn is_reloaded(&self) -> bool {
+        self.is_reloaded
     }
 
     /// Copies the source with the policy's answers spliced in.
@@ -227,11 +227,13 @@ impl<'s> Splicer<'s> {
         url: &Url,
         added: &[u8],
     ) -> Result<(), RefuseReason> {
-        let may_stay = resolve::join(&place.served, reference).is_some_and(|led_to| led_to == *url);
-        if may_stay {
-            let at = fragment_start(reference);
+        let at = fragment_start(reference);
+        let has_query = reference[..at].contains(&b'?');
+        if resolve::join(&place.served, reference).is_some_and(|led_to| led_to == *url)
+            && (added.is_empty() || may_be_extended(reference, url, has_query))
+        {
             if !added.is_empty() {
-                let joint = if reference[..at].contains(&b'?') { b'&' } else { b'?' };
+                let joint = if has_query { b'&' } else { b'?' };
                 self.splice(slot.span.start + at..slot.span.start + at, |out| {
                     out.push(joint);
                     out.extend_from_slice(added);
@@ -239,11 +241,9 @@ impl<'s> Splicer<'s> {
             }
             return Ok(());
         }
-        let text = if url.origin() == place.served.origin() {
-            &url[Position::BeforePath..]
-        } else {
-            url.as_str()
-        };
+        // A path that begins with two slashes would be read as a host.
+        let is_path = url.origin() == place.served.origin() && !url.path().starts_with("//");
+        let text = if is_path { &url[Position::BeforePath..] } else { url.as_str() };
         if slot.quoting == Quoting::Bare && text.contains([',', '"', ' ']) {
             return Err(RefuseReason::NeedsQuotes);
         }
@@ -272,6 +272,12 @@ impl<'s> Splicer<'s> {
         self.bytes.extend_from_slice(&self.source[self.copied..]);
         Rendered { bytes: self.bytes, edits: self.edits, kept: self.kept }
     }
+}
+
+/// Whether a reference that leads to `url` leads there with more parameters at its end, too: not
+/// if its query is the base's, nor if it ends in a space that nobody reads at an end.
+fn may_be_extended(reference: &[u8], url: &Url, has_query: bool) -> bool {
+    (has_query || url.query().is_none()) && !reference.ends_with(b" ")
 }
 
 fn fragment_start(reference: &[u8]) -> usize {

@@ -13,7 +13,7 @@ use crate::{PathError, ResourcePath, Scheme, SignError, UnixTime, query};
 /// characters, non-ASCII) is percent-encoded when it is written out.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Link {
-    /// Scheme and authority, `https://host:port`, or nothing.
+    /// Scheme and authority, `https://host:port` or `//host`, or nothing.
     origin: String,
     raw_path: String,
     query: Option<String>,
@@ -41,9 +41,13 @@ impl Link {
     pub fn parse(text: &str) -> Result<Self, LinkError> {
         let (rest, fragment) = split(text, '#');
         let (rest, query) = split(rest, '?');
-        let (origin, raw_path) = match rest.find("://") {
-            Some(colon) if is_scheme(&rest[..colon]) => {
-                let host = colon + 3;
+        let authority = match rest.find("://") {
+            _ if rest.starts_with("//") => Some(2),
+            Some(colon) if is_scheme(&rest[..colon]) => Some(colon + 3),
+            _ => None,
+        };
+        let (origin, raw_path) = match authority {
+            Some(host) => {
                 let slash = rest[host..].find('/').map_or(rest.len(), |at| host + at);
                 if slash == host {
                     return Err(LinkError::NotALink);
@@ -163,6 +167,7 @@ mod tests {
                 "https://h:8443/images/1.jpg?x#y?z",
                 format!("https://h:8443/images/1.jpg?x&{token}#y?z"),
             ),
+            ("//h/images/1.jpg", format!("//h/images/1.jpg?{token}")),
             ("/images/%31.jpg", format!("/images/%31.jpg?{token}")),
         ] {
             assert_eq!(signed(text).unwrap(), expected);
@@ -179,7 +184,7 @@ mod tests {
 
     #[test]
     fn what_is_no_link_is_refused() {
-        for bad in ["", "images/1.jpg", "https://", "https:///x", "://h/x", "?a=/b"] {
+        for bad in ["", "images/1.jpg", "https://", "https:///x", "///x", "://h/x", "?a=/b"] {
             assert_eq!(Link::parse(bad), Err(LinkError::NotALink), "{bad}");
         }
         assert_eq!(

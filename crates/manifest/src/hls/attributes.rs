@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use memchr::{memchr, memchr2};
+use memchr::{memchr, memchr2, memchr3};
 
 use super::lines::trim;
 
@@ -38,7 +38,8 @@ pub struct UnterminatedQuote {
 /// Iterates over the attributes of one tag's value.
 ///
 /// Spaces around names and values are passed over, as old writers put them after commas; a piece
-/// without `=` is no attribute and is passed over too.
+/// without `=` is no attribute and is passed over too. Where a comma is missing before the next
+/// `NAME=`, that attribute is found nevertheless, since players that search a line find it.
 #[derive(Clone, Debug)]
 pub struct Attributes<'s> {
     source: &'s [u8],
@@ -54,7 +55,7 @@ impl<'s> Attributes<'s> {
 
     fn value(&mut self) -> Result<(Range<usize>, Quoting), UnterminatedQuote> {
         let text = &self.source[self.rest.clone()];
-        let lead = text.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
+        let lead = skip(text, 0, |byte| matches!(byte, b' ' | b'\t'));
         if text.get(lead) == Some(&b'"') {
             let offset = self.rest.start + lead;
             let start = offset + 1;
@@ -62,16 +63,40 @@ impl<'s> Attributes<'s> {
                 self.rest.start = self.rest.end;
                 return Err(UnterminatedQuote { offset });
             };
-            let after = start + len + 1;
-            self.rest.start = memchr(b',', &self.source[after..self.rest.end])
-                .map_or(self.rest.end, |comma| after + comma + 1);
+            let after = trim(self.source, start + len + 1..self.rest.end);
+            self.rest.start = after.start + usize::from(self.source[after].starts_with(b","));
             return Ok((start..start + len, Quoting::Double));
         }
-        let len = memchr(b',', text).unwrap_or(text.len());
+        let (len, joint_len) = bare_len(text, lead);
         let value = trim(self.source, self.rest.start..self.rest.start + len);
-        self.rest.start = (self.rest.start + len + 1).min(self.rest.end);
+        self.rest.start += len + joint_len;
         Ok((value, Quoting::Bare))
     }
+}
+
+/// The length of the unquoted value at the start of `text`, and of the comma after it. Spaces
+/// belong to it unless another `NAME=` follows them.
+fn bare_len(text: &[u8], lead: usize) -> (usize, usize) {
+    let mut at = lead;
+    while let Some(len) = memchr3(b',', b' ', b'\t', &text[at..]) {
+        at += len;
+        if text[at] == b',' {
+            return (at, 1);
+        }
+        let name = skip(text, at, |byte| matches!(byte, b' ' | b'\t'));
+        let name_end = skip(text, name, |byte| byte.is_ascii_alphanumeric() || *byte == b'-');
+        let sign = skip(text, name_end, |byte| matches!(byte, b' ' | b'\t'));
+        if name < name_end && text.get(sign) == Some(&b'=') {
+            return (at, 0);
+        }
+        at = name_end;
+    }
+    (text.len(), 0)
+}
+
+/// The first place at or after `from` whose byte is not as `is` says.
+fn skip(text: &[u8], from: usize, is: impl Fn(&u8) -> bool) -> usize {
+    from + text[from..].iter().take_while(|byte| is(byte)).count()
 }
 
 impl Iterator for Attributes<'_> {
@@ -136,6 +161,14 @@ mod tests {
         assert_eq!(pairs("CODECS=a,b,,X=\"\""), expected(&[("CODECS", "a"), ("X", "")]));
         assert_eq!(pairs(""), expected(&[]));
         assert_eq!(pairs("4.0,title"), expected(&[]));
+    }
+
+    #[test]
+    fn an_attribute_after_a_missing_comma_is_found() {
+        let expected = expected(&[("A", "x y"), ("URI", "k")]);
+        for value in ["A=\"x y\"URI=\"k\"", "A=\"x y\" URI=k", "A=x y URI=\"k\"", "A=x y\tURI =k"] {
+            assert_eq!(pairs(value), expected, "{value}");
+        }
     }
 
     #[test]

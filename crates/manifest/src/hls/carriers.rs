@@ -116,18 +116,26 @@ pub(crate) fn looks_like_uri(name: &[u8], value: &[u8]) -> bool {
     !value.is_empty() && (by_name || has_scheme_and_host(value))
 }
 
-/// The absolute URLs in `span`: from the scheme up to a quote, a comma or white space.
+/// The absolute URLs in `span`: from the scheme up to a quote, a comma or white space. One inside
+/// another belongs to that.
 pub(crate) fn loose_urls(source: &[u8], span: Range<usize>) -> Vec<Range<usize>> {
     let text = &source[span.clone()];
+    let mut end = 0;
     memmem::find_iter(text, b"://")
         .filter_map(|colon| {
+            if colon < end {
+                return None;
+            }
             let scheme =
                 text[..colon].iter().rev().take_while(|b| b.is_ascii_alphanumeric()).count();
-            let len = text[colon..]
+            if scheme == 0 {
+                return None;
+            }
+            end = text[colon..]
                 .iter()
                 .position(|byte| matches!(byte, b'"' | b'\'' | b',' | b' ' | b'\t'))
-                .unwrap_or(text.len() - colon);
-            (scheme > 0).then(|| span.start + colon - scheme..span.start + colon + len)
+                .map_or(text.len(), |len| colon + len);
+            Some(span.start + colon - scheme..span.start + end)
         })
         .collect()
 }
@@ -157,8 +165,8 @@ mod tests {
 
     #[test]
     fn loose_urls_end_at_a_delimiter() {
-        let text = b"http-referrer=http://h/x,y \"https://a/b\" ://none";
+        let text = b"http-referrer=http://h/x,y \"https://a/b?u=http://c\" ://none";
         let found: Vec<_> = loose_urls(text, 0..text.len()).into_iter().map(|r| &text[r]).collect();
-        assert_eq!(found, [&b"http://h/x"[..], b"https://a/b"]);
+        assert_eq!(found, [&b"http://h/x"[..], b"https://a/b?u=http://c"]);
     }
 }

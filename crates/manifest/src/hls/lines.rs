@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use memchr::memchr2;
+use memchr::{memchr2, memchr3};
 
 use crate::detect::BOM;
 
@@ -24,11 +24,12 @@ pub enum LineKind {
     Blank,
     /// `#` not followed by `EXT`.
     Comment,
-    /// `#EXT...`
+    /// `#EXT...`, without the white space around it: players that trim lines read an indented tag
+    /// too.
     Tag {
-        /// The name, from `#` up to the first `:` or the end.
+        /// The name, from `#` up to the first `:`, space, tab or the end.
         name: Range<usize>,
-        /// What follows the first `:`; empty if there is none.
+        /// What follows the name and its `:`, if there is one.
         value: Range<usize>,
     },
     /// A URI, without the white space around it.
@@ -71,18 +72,18 @@ impl Iterator for Lines<'_> {
 }
 
 fn kind(source: &[u8], span: &Range<usize>) -> LineKind {
-    let text = &source[span.clone()];
-    if text.starts_with(b"#EXT") {
-        let name_len = memchr::memchr(b':', text);
-        let name_end = span.start + name_len.unwrap_or(text.trim_ascii_end().len());
-        let value_start = name_len.map_or(span.end, |len| span.start + len + 1);
-        return LineKind::Tag { name: span.start..name_end, value: value_start..span.end };
-    }
     let trimmed = trim(source, span.clone());
-    match source.get(trimmed.start) {
-        _ if trimmed.is_empty() => LineKind::Blank,
+    let text = &source[trimmed.clone()];
+    if text.starts_with(b"#EXT") {
+        let name_len = memchr3(b':', b' ', b'\t', text).unwrap_or(text.len());
+        let name_end = trimmed.start + name_len;
+        let value_start = name_end + usize::from(text.get(name_len) == Some(&b':'));
+        return LineKind::Tag { name: trimmed.start..name_end, value: value_start..trimmed.end };
+    }
+    match text.first() {
+        None => LineKind::Blank,
         Some(b'#') => LineKind::Comment,
-        _ => LineKind::Uri(trimmed),
+        Some(_) => LineKind::Uri(trimmed),
     }
 }
 
@@ -119,6 +120,19 @@ mod tests {
     fn tags_split_at_the_first_colon() {
         assert_eq!(kinds("#EXT-X-KEY:URI=\"http://h/k\""), ["#EXT-X-KEY|URI=\"http://h/k\""]);
         assert_eq!(kinds("#EXT-X-ENDLIST \n"), ["#EXT-X-ENDLIST|"]);
+    }
+
+    #[test]
+    fn white_space_ends_a_name_that_no_colon_ended() {
+        assert_eq!(
+            kinds("#EXTM3U x-tvg-url=\"http://h/x\""),
+            ["#EXTM3U| x-tvg-url=\"http://h/x\""]
+        );
+    }
+
+    #[test]
+    fn an_indented_tag_is_a_tag() {
+        assert_eq!(kinds(" \t#EXT-X-MAP:URI=\"i\" \n"), ["#EXT-X-MAP|URI=\"i\""]);
     }
 
     #[test]

@@ -1,0 +1,30 @@
+//! What can stand on the command line; the arguments of a command live beside its code.
+
+use clap::{Parser, Subcommand};
+
+use crate::commands::{keygen, sign, verify};
+
+const EXAMPLES: &str = "\
+Examples:
+  sluicegate keygen --out cdn.key
+  sluicegate sign --key-file cdn.key --ttl 2h https://cdn.example.com/videos/a/master.m3u8
+  sluicegate verify --key-file cdn.key 'https://cdn.example.com/videos/a/master.m3u8?md5=...'
+
+Exit codes: 0 ok, 1 refused or invalid, 2 failure, 64 usage.
+`sluicegate COMMAND --help` has examples of each command.";
+
+/// Signs the URLs of HLS and DASH streams for CDNs with secure tokens.
+#[derive(Debug, Parser)]
+#[command(name = "sluicegate", version, after_help = EXAMPLES)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// The commands, in the order in which `--help` lists them.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Sign(sign::Args),
+    Verify(verify::Args),
+    Keygen(keygen::Args),
+}

@@ -1,0 +1,17 @@
+//! The commands: each has its arguments, its help and its `run` in one file.
+
+pub(crate) mod keygen;
+pub(crate) mod sign;
+pub(crate) mod verify;
+
+use crate::args::Command;
+use crate::exit::Outcome;
+
+/// Runs a command to its end.
+pub(crate) fn run(command: Command) -> Outcome {
+    match command {
+        Command::Sign(args) => sign::run(&args),
+        Command::Verify(args) => verify::run(&args),
+        Command::Keygen(args) => keygen::run(&args),
+    }
+}

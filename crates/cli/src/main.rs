@@ -1,0 +1,37 @@
+//! The command line of Sluicegate.
+//!
+//! Every command exits with 0 for success, 1 for something refused or invalid, 2 for a failure and
+//! 64 for a usage error. Results go to stdout; notes and errors go to stderr.
+
+mod args;
+mod clock;
+mod commands;
+mod exit;
+mod key_source;
+mod link_args;
+mod output;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use args::Args;
+use exit::Exit;
+
+fn main() -> ExitCode {
+    let exit = match Args::try_parse() {
+        Ok(args) => commands::run(args.command).unwrap_or_else(|failed| {
+            output::error(&failed.error);
+            failed.exit
+        }),
+        Err(error) => usage_or_help(&error),
+    };
+    exit.into()
+}
+
+/// clap reports `--help` and `--version` as errors too; only its real ones are for stderr.
+fn usage_or_help(error: &clap::Error) -> Exit {
+    // Nobody is left to be told that the text could not be written.
+    let _ = error.print();
+    if error.use_stderr() { Exit::Usage } else { Exit::Ok }
+}

@@ -1,0 +1,153 @@
+//! The scripts that backends copy print what `sluicegate sign` prints, byte for byte.
+
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::Command;
+
+use crate::run::{KEY, Run, sluicegate};
+
+/// Links as the scripts' pages ask for them: escaped as a browser sends them, without `//` or
+/// dots, and not signed yet.
+const LINKS: &[&str] = &[
+    "/",
+    "/a",
+    "/images/1.jpg",
+    "/videos/video-1/master.m3u8",
+    "/videos/video-1/",
+    "/live/133529_2/chunklist.m3u8?lang=it",
+    "/live/a.m3u8?",
+    "/live/a.m3u8#t=10",
+    "/live/a.m3u8?#",
+    "/live/a.m3u8?a=b&c=%20d&e#t?u/v",
+    "/live/a.m3u8?next=https://other.example/x",
+    "/live/citt%C3%A0/master.m3u8?lang=it#t=10",
+    "/caf%E9/menu%20del%20giorno.mpd",
+    "/100%25/%3Fx%23y.ts",
+    "/a/b%2Fc.m3u8",
+    "/a%252Fb.ts",
+    "/lower%c3%a8/x.ts",
+    "/line%0A",
+    "/tab%09/%01%7F%FF.ts",
+    "/plus+plus/tilde~/star*/semi;colon:at@/it's,(ok)!$&=.ts",
+    "/-n/-e/%5C%5Cserver/%5C0101.ts",
+    "/%24HOME/%60id%60/%27%22.ts",
+    "https://cdn.example.com/images/1.jpg",
+    "http://cdn.example.com:8080/a/b/c/init.mp4?x=1&y=2",
+    "https://user@[2001:db8::1]:8443/a/b.ts",
+    "https://xn--caf-dma.example/%E2%82%AC/a.mpd#%C3%A0",
+];
+
+const BOUND_TO: &[&str] = &["203.0.113.7", "2001:db8::1"];
+
+/// One example script.
+struct Script {
+    run_by: &'static str,
+    file: &'static str,
+    needs: &'static str,
+    install: &'static str,
+}
+
+const PHP: Script = Script {
+    run_by: "php",
+    file: "php/link.php",
+    needs: "php",
+    install: "apt-get install php-cli",
+};
+const PYTHON: Script = Script {
+    run_by: "python3",
+    file: "python/link.py",
+    needs: "python3",
+    install: "apt-get install python3",
+};
+const OPENSSL: Script = Script {
+    run_by: "sh",
+    file: "openssl/link.sh",
+    needs: "openssl",
+    install: "apt-get install openssl",
+};
+
+#[test]
+fn the_php_script_prints_the_same() {
+    PHP.compare_all();
+}
+
+#[test]
+fn the_python_script_prints_the_same() {
+    PYTHON.compare_all();
+}
+
+#[test]
+fn the_openssl_script_prints_the_same() {
+    OPENSSL.compare_all();
+}
+
+/// What the pages of the scripts show is what comes out.
+#[test]
+fn the_pages_show_what_is_printed() {
+    for args in [
+        &["https://cdn.example.com/images/1.jpg"][..],
+        &["--ip", "1.2.3.4", "/images/1.jpg"],
+        &["--scope", "directory", "/live/citt%C3%A0/master.m3u8?lang=it#t=10"],
+    ] {
+        let mut command = sluicegate();
+        command.args(["sign", "--expires", "2147483647"]).args(args);
+        let line = Run::line(command.env("SLUICEGATE_KEY", "secret_key"));
+        for language in ["php", "python", "openssl"] {
+            let page = examples().join(language).join("README.md");
+            let text = std::fs::read_to_string(&page).unwrap();
+            assert!(text.contains(&format!("\n{line}\n")), "{}: {line}", page.display());
+        }
+    }
+}
+
+impl Script {
+    fn compare_all(&self) {
+        if skipped_without(self.needs, self.install) {
+            return;
+        }
+        for (number, link) in LINKS.iter().enumerate() {
+            // Both addresses would double the runs and tell little more.
+            let ip = BOUND_TO[number % BOUND_TO.len()];
+            for scope in ["file", "directory"] {
+                for binding in [&[][..], &["--ip", ip]] {
+                    let options = ["--expires", "2147483647", "--scope", scope];
+                    self.compare(&[&options[..], binding, &[link]].concat(), KEY);
+                }
+            }
+        }
+        for key in ["s", "with space", "chiave-è-€", "$HOME `id` \\ % \" '"] {
+            self.compare(&["--expires", "1", "/live/napoli/playlist.m3u8"], key);
+        }
+    }
+
+    fn compare(&self, args: &[&str], key: &str) {
+        let expected = Run::of(sluicegate().arg("sign").args(args).env("SLUICEGATE_KEY", key));
+        assert_eq!(expected.code, 0, "{args:?}: {}", expected.stderr);
+        let output = Command::new(self.run_by)
+            .arg(examples().join(self.file))
+            .args(args)
+            .env("SLUICEGATE_KEY", key)
+            .output()
+            .unwrap();
+        let file = self.file;
+        assert_eq!(String::from_utf8_lossy(&output.stderr), "", "{file} {args:?}");
+        assert_eq!(String::from_utf8_lossy(&output.stdout), expected.stdout, "{file} {args:?}");
+        assert!(output.status.success(), "{file} {args:?}");
+    }
+}
+
+fn examples() -> PathBuf {
+    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples"))
+}
+
+/// Whether a program is missing here, which is said aloud; in CI it must not be.
+fn skipped_without(program: &str, install: &str) -> bool {
+    let missing = Command::new(program).arg("--version").output().is_err();
+    let in_ci = std::env::var_os("CI").is_some_and(|value| value == "true");
+    assert!(!(missing && in_ci), "needs {program} ({install})");
+    if missing {
+        // Not eprintln, which the test harness swallows when a test passes.
+        let _ = writeln!(std::io::stderr(), "SKIPPED: needs {program} ({install})");
+    }
+    missing
+}

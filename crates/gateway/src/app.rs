@@ -1,0 +1,166 @@
+//! The service: everything that requests share, and its routes over HTTP.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::routing::{any, get, post};
+use sluicegate_token::{SessionKeys, UnixTime};
+
+use crate::clock::Clock;
+use crate::config::{ApiConfig, Config, Limits, OriginConfig, RouteConfig};
+use crate::handlers::{health, media, sessions};
+use crate::manifest::Templates;
+use crate::origin::{FolderOrigin, HttpOrigin, Origin, new_client};
+use crate::route::Route;
+use crate::{Error, layers};
+
+/// Bytes of an API call's body.
+const MAX_CALL_BYTES: usize = 64 << 10;
+
+/// The gateway as a service. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct App(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    keys: SessionKeys,
+    session_length_secs: u64,
+    api: Option<ApiConfig>,
+    limits: Limits,
+    /// The longest path first, so that the first match is the closest.
+    routes: Vec<Arc<Route>>,
+    templates: Templates,
+    clock: Arc<dyn Clock>,
+    public_host: String,
+    public_path: String,
+    is_draining: AtomicBool,
+}
+
+impl App {
+    /// Makes the service. Binds no port.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] if a folder origin cannot be opened or the HTTP client not be made.
+    pub fn build(config: Config, clock: Arc<dyn Clock>) -> Result<Self, Error> {
+        let client = new_client(&config.timeouts)?;
+        let http = HttpOrigin::new(client, config.timeouts);
+        let mut routes = config
+            .routes
+            .into_iter()
+            .map(|route| open_route(route, http.clone()).map(Arc::new))
+            .collect::<Result<Vec<_>, _>>()?;
+        routes.sort_by_key(|route| std::cmp::Reverse(route.config.path.len()));
+        let (public_host, public_path) = match &config.public_url {
+            Some(url) => {
+                (url.origin().ascii_serialization(), url.path().trim_end_matches('/').to_owned())
+            }
+            None => (format!("http://{}", config.listen), String::new()),
+        };
+        Ok(Self(Arc::new(Shared {
+            keys: config.session.keys,
+            session_length_secs: config.session.length_secs,
+            api: config.api,
+            limits: config.limits,
+            routes,
+            templates: Templates::new(config.limits.manifest, config.limits.cache_bytes),
+            clock,
+            public_host,
+            public_path,
+            is_draining: AtomicBool::new(false),
+        })))
+    }
+
+    /// The service over HTTP.
+    #[must_use]
+    pub fn router(&self) -> Router {
+        layers::wrap(self.bare_router())
+    }
+
+    /// The service over HTTP with further paths beside its own, which take precedence over media.
+    #[must_use]
+    pub fn router_with(&self, further: Router) -> Router {
+        layers::wrap(self.bare_router().merge(further))
+    }
+
+    /// Makes `/readyz` answer 503 from now on, so that no new viewers are sent here.
+    pub fn drain(&self) {
+        self.0.is_draining.store(true, Ordering::Relaxed);
+    }
+
+    fn bare_router(&self) -> Router {
+        Router::new()
+            .route("/healthz", get(health::healthz))
+            .route("/readyz", get(health::readyz))
+            .route(
+                "/v1/sessions",
+                post(sessions::create).layer(DefaultBodyLimit::max(MAX_CALL_BYTES)),
+            )
+            .route("/v1/{*rest}", any(async || Error::NoRoute))
+            .method_not_allowed_fallback(async || Error::MethodNotAllowed)
+            .fallback(media::media)
+            .with_state(self.clone())
+    }
+
+    pub(crate) fn keys(&self) -> &SessionKeys {
+        &self.0.keys
+    }
+
+    pub(crate) fn api(&self) -> Option<&ApiConfig> {
+        self.0.api.as_ref()
+    }
+
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.0.limits
+    }
+
+    pub(crate) fn routes(&self) -> &[Arc<Route>] {
+        &self.0.routes
+    }
+
+    pub(crate) fn templates(&self) -> &Templates {
+        &self.0.templates
+    }
+
+    pub(crate) fn session_length_secs(&self) -> u64 {
+        self.0.session_length_secs
+    }
+
+    pub(crate) fn now(&self) -> UnixTime {
+        self.0.clock.now()
+    }
+
+    /// Scheme, host and port under which clients reach the gateway.
+    pub(crate) fn public_host(&self) -> &str {
+        &self.0.public_host
+    }
+
+    /// The path of the public URL, without a slash at its end; often empty.
+    pub(crate) fn public_path(&self) -> &str {
+        &self.0.public_path
+    }
+
+    /// Why the process should get no requests, if so.
+    pub(crate) fn unready(&self) -> Option<String> {
+        if self.0.is_draining.load(Ordering::Relaxed) {
+            return Some("stopping".to_owned());
+        }
+        let gone = self.0.routes.iter().find(|route| !route.origin.is_there())?;
+        Some(format!("the folder of route {} is gone", gone.config.id))
+    }
+}
+
+fn open_route(config: RouteConfig, http: HttpOrigin) -> Result<Route, Error> {
+    let folder = match &config.origin {
+        OriginConfig::Http(_) => None,
+        OriginConfig::Folder(path) => Some(FolderOrigin::open(path).map_err(|error| {
+            Error::Internal(format!(
+                "route \"{}\": the folder {}: {error}",
+                config.id,
+                path.display()
+            ))
+        })?),
+    };
+    Ok(Route::new(config, Origin::new(folder, http)))
+}

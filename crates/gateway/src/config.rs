@@ -1,0 +1,230 @@
+//! The configuration: TOML at the edge, checked and typed inside.
+//!
+//! [`raw`] is the file's shape, where an unknown key is an error; [`check`] turns it into
+//! [`Config`], which holds nothing that cannot be served.
+
+mod check;
+mod raw;
+mod secrets;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use secrecy::SecretSlice;
+use sluicegate_manifest::ExistingToken;
+use sluicegate_token::{Gcore, SessionKeys};
+use thiserror::Error;
+use url::Url;
+
+use crate::AssetPattern;
+use crate::route::{Carry, GrantMode, Segments, ThirdParty};
+
+/// A configuration that can be served.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// The URL at which clients reach the gateway, without a slash at its end; by default
+    /// `http://` and the listening address.
+    pub public_url: Option<Url>,
+    /// Session keys and lifetime.
+    pub session: SessionConfig,
+    /// The API for backends; without it, sessions begin by entry links alone.
+    pub api: Option<ApiConfig>,
+    /// Bounds on requests and manifests.
+    pub limits: Limits,
+    /// How long an origin may take.
+    pub timeouts: Timeouts,
+    /// The routes; the one with the longest matching path serves a request.
+    pub routes: Vec<RouteConfig>,
+}
+
+/// Session keys and lifetime.
+#[derive(Clone, Debug)]
+pub struct SessionConfig {
+    /// The keys; the first one signs.
+    pub keys: SessionKeys,
+    /// The window L of a session's expiry: a session lives L to 2L seconds.
+    pub length_secs: u64,
+}
+
+/// The API for backends.
+#[derive(Clone)]
+pub struct ApiConfig {
+    /// What a caller sends as `Authorization: Bearer ...`.
+    pub bearer: SecretSlice<u8>,
+}
+
+/// Bounds on requests and manifests.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Bytes of a request's path, the session token not counted.
+    pub max_path_bytes: usize,
+    /// Bounds on a manifest.
+    pub manifest: sluicegate_manifest::Limits,
+    /// Bytes of compiled manifests that are kept.
+    pub cache_bytes: u64,
+}
+
+/// How long an origin may take.
+#[derive(Clone, Copy, Debug)]
+pub struct Timeouts {
+    /// To accept a connection.
+    pub connect: Duration,
+    /// From the request to the head of the answer.
+    pub first_byte: Duration,
+    /// Between two pieces of the body.
+    pub idle: Duration,
+}
+
+/// One route: a folder of paths with its origin and its rules.
+#[derive(Clone, Debug)]
+pub struct RouteConfig {
+    /// Its name, which is part of every session token.
+    pub id: String,
+    /// The folder of gateway paths that it serves, decoded; begins and ends with a slash.
+    pub path: String,
+    /// Where the media are.
+    pub origin: OriginConfig,
+    /// Further hosts whose URLs may be delivered: scheme, host, port and a folder.
+    pub allow_hosts: Vec<Url>,
+    /// Which folders are assets.
+    pub asset: Option<AssetPattern>,
+    /// How much a session opens.
+    pub grant: GrantMode,
+    /// Where the session token stands.
+    pub carry: Carry,
+    /// How segments are delivered.
+    pub segments: Segments,
+    /// What becomes of URIs on hosts that are not named.
+    pub third_party: ThirdParty,
+    /// What becomes of references that are signed already.
+    pub existing_token: ExistingToken,
+    /// Whether every unclassified URI is refused.
+    pub strict: bool,
+    /// Whether a session is bound to its client's address (IPv6: its /64).
+    pub bind_ip: bool,
+    /// Viewer parameters that are passed to the origin; a `*` at the end stands for any rest.
+    pub forward_query: Vec<String>,
+    /// Entry by a signed link.
+    pub entry: Option<EntryConfig>,
+    /// The CDN that delivers segments.
+    pub cdn: Option<CdnConfig>,
+}
+
+/// Where media come from. Both name the folder that stands for the route's path.
+#[derive(Clone, Debug)]
+pub enum OriginConfig {
+    /// A folder on this machine.
+    Folder(PathBuf),
+    /// A folder on an HTTP server; ends with a slash.
+    Http(Url),
+}
+
+/// Entry by a signed link.
+#[derive(Clone, Debug)]
+pub struct EntryConfig {
+    /// Verifies the link.
+    pub scheme: Arc<Gcore>,
+    /// How long after its expiry a link is still good, for clocks that differ.
+    pub leeway_secs: u64,
+}
+
+/// The CDN that delivers segments.
+#[derive(Clone, Debug)]
+pub struct CdnConfig {
+    /// The CDN's folder that stands for the route's path; ends with a slash.
+    pub base_url: Url,
+    /// Signs its URLs.
+    pub scheme: Arc<Gcore>,
+    /// The window W of a CDN token's expiry: a token lives W to 2W seconds.
+    pub ttl_secs: u64,
+}
+
+/// Why a configuration cannot be served.
+#[derive(Clone, Debug, Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("cannot read {path}: {reason}")]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        reason: String,
+    },
+    /// The text is no TOML of the right shape; the message has the line and the key.
+    #[error("{path}: {message}")]
+    Syntax {
+        /// The file.
+        path: PathBuf,
+        /// The parser's message, with the line.
+        message: String,
+    },
+    /// A value makes no sense.
+    #[error("{place}: {message}")]
+    Value {
+        /// The key, such as `route "vod": cdn.base_url`.
+        place: String,
+        /// What is wrong and what to do.
+        message: String,
+    },
+}
+
+impl std::fmt::Debug for ApiConfig {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ApiConfig").finish_non_exhaustive()
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            max_path_bytes: 4096,
+            manifest: sluicegate_manifest::Limits::default(),
+            cache_bytes: 256 << 20,
+        }
+    }
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(5),
+            first_byte: Duration::from_secs(30),
+            idle: Duration::from_secs(30),
+        }
+    }
+}
+
+impl Config {
+    /// Reads a file. Relative paths in it are relative to its folder.
+    ///
+    /// # Errors
+    /// [`ConfigError`] with the key and, for the file's shape, the line.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(path).map_err(|error| ConfigError::Unreadable {
+            path: path.to_owned(),
+            reason: error.to_string(),
+        })?;
+        let folder = path.parent().unwrap_or(Path::new("."));
+        Self::parse(&text, folder, path)
+    }
+
+    /// Reads a configuration's text; `name` stands for it in messages.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub fn parse(text: &str, folder: &Path, name: &Path) -> Result<Self, ConfigError> {
+        let raw: raw::Config = toml::from_str(text).map_err(|error| ConfigError::Syntax {
+            path: name.to_owned(),
+            message: error.to_string(),
+        })?;
+        check::check(raw, folder)
+    }
+}
+
+#[cfg(test)]
+mod tests;

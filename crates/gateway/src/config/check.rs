@@ -1,0 +1,314 @@
+//! From the file's shape to a configuration that can be served.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use secrecy::{ExposeSecret as _, SecretSlice};
+use sluicegate_manifest::ExistingToken;
+use sluicegate_token::{Binding, CdnKey, Gcore, ResourcePath, Scope, SessionKey, SessionKeys};
+use url::Url;
+
+use super::{
+    ApiConfig, CdnConfig, Config, ConfigError, EntryConfig, Limits, OriginConfig, RouteConfig,
+    SessionConfig, Timeouts, raw, secrets,
+};
+use crate::AssetPattern;
+use crate::route::Segments;
+
+/// Gateway paths that no route may take.
+const RESERVED: [&str; 4] = ["/s/", "/v1/", "/healthz/", "/readyz/"];
+
+/// A year: beyond it a window is surely a mistake, and every expiry still fits 32 bits.
+const MAX_WINDOW_SECS: u64 = 366 * 86_400;
+
+/// Shorter bearer tokens can be guessed.
+const MIN_BEARER_BYTES: usize = 16;
+
+pub(super) fn check(raw: raw::Config, folder: &Path) -> Result<Config, ConfigError> {
+    let mut ring = KeyRing::default();
+    let session = session(&raw.session, folder, &mut ring)?;
+    let api = raw.api.as_ref().map(|api| bearer(api, folder, &mut ring)).transpose()?;
+    let public_url = raw.public_url.as_deref().map(public_url).transpose()?;
+    if raw.routes.is_empty() {
+        return Err(wrong("route", "there is none; add a [[route]] table with id and origin"));
+    }
+    let mut routes = Vec::new();
+    for route in raw.routes {
+        routes.push(check_route(route, folder, &mut ring)?);
+    }
+    for (at, route) in routes.iter().enumerate() {
+        if routes[..at].iter().any(|earlier| earlier.id == route.id) {
+            return Err(wrong(format!("route \"{}\"", route.id), "two routes have this id"));
+        }
+        if routes[..at].iter().any(|earlier| earlier.path == route.path) {
+            return Err(wrong(
+                format!("route \"{}\": path", route.id),
+                "two routes have this path",
+            ));
+        }
+    }
+    ring.check()?;
+    Ok(Config {
+        listen: raw.listen,
+        public_url,
+        session,
+        api,
+        limits: limits(&raw.limits),
+        timeouts: timeouts(&raw.timeouts),
+        routes,
+    })
+}
+
+fn session(
+    raw: &raw::Session,
+    folder: &Path,
+    ring: &mut KeyRing,
+) -> Result<SessionConfig, ConfigError> {
+    let place = "session.key";
+    let text = secrets::read(&raw.key, folder, place)?;
+    let key = SessionKey::from_text(raw.key_id, text.expose_secret())
+        .map_err(|error| wrong(place, error.to_string()))?;
+    ring.session.push(key.clone());
+    let keys = SessionKeys::new(vec![key]).map_err(|error| wrong(place, error.to_string()))?;
+    Ok(SessionConfig { keys, length_secs: window(raw.length_secs, "session.length_secs")? })
+}
+
+fn bearer(raw: &raw::Api, folder: &Path, ring: &mut KeyRing) -> Result<ApiConfig, ConfigError> {
+    let text = secrets::read(&raw.bearer, folder, "api.bearer")?;
+    let token = text.expose_secret().trim_ascii();
+    if token.len() < MIN_BEARER_BYTES || !token.iter().all(u8::is_ascii_graphic) {
+        return Err(wrong(
+            "api.bearer",
+            format!(
+                "a bearer token has {MIN_BEARER_BYTES} or more printable characters; `sluicegate keygen` makes one"
+            ),
+        ));
+    }
+    let bearer: SecretSlice<u8> = token.to_vec().into();
+    ring.bearers.push(bearer.clone());
+    Ok(ApiConfig { bearer })
+}
+
+fn check_route(
+    raw: raw::Route,
+    folder: &Path,
+    ring: &mut KeyRing,
+) -> Result<RouteConfig, ConfigError> {
+    let at = |key: &str| format!("route \"{}\": {key}", raw.id);
+    if raw.id.is_empty() {
+        return Err(wrong("route", "an id is empty"));
+    }
+    let is_folder = raw.path.starts_with('/') && raw.path.ends_with('/');
+    let decoded = ResourcePath::from_decoded(raw.path.as_bytes());
+    if !is_folder || decoded.is_ok_and(|path| path.as_bytes() != raw.path.as_bytes()) {
+        return Err(wrong(at("path"), "it must be a folder that begins and ends with '/'"));
+    }
+    if let Some(reserved) = RESERVED.iter().find(|reserved| raw.path.starts_with(**reserved)) {
+        return Err(wrong(at("path"), format!("{reserved} is the gateway's own")));
+    }
+    let asset = raw
+        .asset
+        .as_deref()
+        .map(AssetPattern::parse)
+        .transpose()
+        .map_err(|message| wrong(at("asset"), message))?;
+    let allow_hosts = raw
+        .allow_hosts
+        .iter()
+        .map(|text| folder_url(text).map_err(|message| wrong(at("allow_hosts"), message)))
+        .collect::<Result<_, _>>()?;
+    let entry = raw
+        .entry
+        .as_ref()
+        .map(|entry| {
+            let key = cdn_key(&entry.key, entry.bind_ip, folder, &at("entry.key"), ring)?;
+            let raw::SchemeName::Gcore = entry.scheme;
+            Ok(EntryConfig {
+                scheme: Arc::new(Gcore::new(key, scope(entry.scope))),
+                leeway_secs: entry.leeway_secs,
+            })
+        })
+        .transpose()?;
+    let cdn = raw
+        .cdn
+        .as_ref()
+        .map(|cdn| {
+            let key = cdn_key(&cdn.key, cdn.bind_ip, folder, &at("cdn.key"), ring)?;
+            let raw::SchemeName::Gcore = cdn.scheme;
+            Ok(CdnConfig {
+                base_url: folder_url(&cdn.base_url)
+                    .map_err(|message| wrong(at("cdn.base_url"), message))?,
+                scheme: Arc::new(Gcore::new(key, scope(cdn.scope))),
+                ttl_secs: window(cdn.ttl_secs, &at("cdn.ttl_secs"))?,
+            })
+        })
+        .transpose()?;
+    if raw.segments == Segments::Cdn && cdn.is_none() {
+        return Err(wrong(
+            at("segments"),
+            "\"cdn\" needs a [route.cdn] table with base_url and key",
+        ));
+    }
+    Ok(RouteConfig {
+        origin: origin(&raw.origin, folder).map_err(|message| wrong(at("origin"), message))?,
+        existing_token: match raw.existing_token {
+            raw::Existing::Refuse => ExistingToken::Refuse,
+            raw::Existing::Replace => ExistingToken::Replace,
+        },
+        id: raw.id,
+        path: raw.path,
+        allow_hosts,
+        asset,
+        grant: raw.grant,
+        carry: raw.carry,
+        segments: raw.segments,
+        third_party: raw.third_party,
+        strict: raw.strict,
+        bind_ip: raw.bind_ip,
+        forward_query: raw.forward_query,
+        entry,
+        cdn,
+    })
+}
+
+fn origin(text: &str, folder: &Path) -> Result<OriginConfig, String> {
+    let Some(path) = text.strip_prefix("file:") else {
+        return folder_url(text).map(OriginConfig::Http).map_err(|message| {
+            format!("{message}; an origin is \"file:FOLDER\" or \"https://host/folder/\"")
+        });
+    };
+    let path =
+        folder.join(path.strip_prefix("//").filter(|rest| rest.starts_with('/')).unwrap_or(path));
+    match std::fs::metadata(&path) {
+        Ok(metadata) if metadata.is_dir() => Ok(OriginConfig::Folder(path)),
+        Ok(_) => Err(format!("{} is not a folder", path.display())),
+        Err(error) => Err(format!("the folder {}: {error}", path.display())),
+    }
+}
+
+/// An HTTP URL that stands for a folder: no query, no fragment, no user, a slash at the end.
+fn folder_url(text: &str) -> Result<Url, String> {
+    let mut url = Url::parse(text).map_err(|error| format!("\"{text}\" is not a URL: {error}"))?;
+    if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
+        return Err(format!("\"{text}\" is not an http or https URL"));
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err(format!("\"{text}\" has a query or a fragment"));
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("the URL holds a user or a password".to_owned());
+    }
+    if !url.path().ends_with('/') {
+        url.set_path(&format!("{}/", url.path()));
+    }
+    Ok(url)
+}
+
+fn public_url(text: &str) -> Result<Url, ConfigError> {
+    let mut url = folder_url(text).map_err(|message| wrong("public_url", message))?;
+    let path = url.path().trim_end_matches('/').to_owned();
+    url.set_path(&path);
+    Ok(url)
+}
+
+fn cdn_key(
+    raw: &raw::Key,
+    bind_ip: bool,
+    folder: &Path,
+    place: &str,
+    ring: &mut KeyRing,
+) -> Result<CdnKey, ConfigError> {
+    let text = secrets::read(raw, folder, place)?;
+    let binding = if bind_ip { Binding::Ip } else { Binding::Plain };
+    let id = raw.env.as_deref().or(raw.file.as_deref()).unwrap_or_default();
+    let key = CdnKey::from_text(id, text.expose_secret(), binding)
+        .map_err(|error| wrong(place, error.to_string()))?;
+    ring.cdn.push((place.to_owned(), key.clone(), text));
+    Ok(key)
+}
+
+const fn scope(name: raw::ScopeName) -> Scope {
+    match name {
+        raw::ScopeName::File => Scope::File,
+        raw::ScopeName::Directory => Scope::Directory,
+    }
+}
+
+fn window(secs: u64, place: &str) -> Result<u64, ConfigError> {
+    if (1..=MAX_WINDOW_SECS).contains(&secs) {
+        Ok(secs)
+    } else {
+        Err(wrong(place, format!("it must be 1 to {MAX_WINDOW_SECS} seconds")))
+    }
+}
+
+fn limits(raw: &raw::Limits) -> Limits {
+    let default = Limits::default();
+    Limits {
+        max_path_bytes: raw.max_path_bytes.unwrap_or(default.max_path_bytes),
+        manifest: sluicegate_manifest::Limits {
+            max_bytes: raw.max_manifest_bytes.unwrap_or(default.manifest.max_bytes),
+            max_line_bytes: raw.max_line_bytes.unwrap_or(default.manifest.max_line_bytes),
+            max_uris: raw.max_uris.unwrap_or(default.manifest.max_uris),
+        },
+        cache_bytes: raw.cache_bytes.unwrap_or(default.cache_bytes),
+    }
+}
+
+fn timeouts(raw: &raw::Timeouts) -> Timeouts {
+    let default = Timeouts::default();
+    let secs = |given: Option<u64>, default| given.map_or(default, Duration::from_secs);
+    Timeouts {
+        connect: secs(raw.connect_secs, default.connect),
+        first_byte: secs(raw.first_byte_secs, default.first_byte),
+        idle: secs(raw.idle_secs, default.idle),
+    }
+}
+
+fn wrong(place: impl Into<String>, message: impl Into<String>) -> ConfigError {
+    ConfigError::Value { place: place.into(), message: message.into() }
+}
+
+/// Every secret of the configuration, to find one that serves two purposes.
+#[derive(Default)]
+struct KeyRing {
+    session: Vec<SessionKey>,
+    bearers: Vec<SecretSlice<u8>>,
+    cdn: Vec<(String, CdnKey, SecretSlice<u8>)>,
+}
+
+impl KeyRing {
+    fn check(&self) -> Result<(), ConfigError> {
+        // A CDN secret can be searched offline from one link, so nothing else may hang on it.
+        for bearer in &self.bearers {
+            if self.session.iter().any(|key| key.same_secret(bearer.expose_secret())) {
+                return Err(wrong("api.bearer", "it equals a session key; make another"));
+            }
+        }
+        for (at, (place, key, text)) in self.cdn.iter().enumerate() {
+            let secret = text.expose_secret().trim_ascii_end();
+            if self.session.iter().any(|session| session.same_secret(secret)) {
+                return Err(wrong(place.as_str(), "it equals a session key; make another"));
+            }
+            if self.bearers.iter().any(|bearer| key.same_secret(bearer.expose_secret())) {
+                return Err(wrong(
+                    place.as_str(),
+                    "it equals the API's bearer token; make another",
+                ));
+            }
+            let clash = self.cdn[..at].iter().any(|(_, earlier, text)| {
+                earlier.binding() != key.binding()
+                    && key.same_secret(text.expose_secret().trim_ascii_end())
+            });
+            if clash {
+                return Err(wrong(
+                    place.as_str(),
+                    "one key serves plain and IP-bound links: the plain token of /a.jpg1.2.3.4 is the \
+                     bound token of /a.jpg; use two keys",
+                ));
+            }
+        }
+        Ok(())
+    }
+}

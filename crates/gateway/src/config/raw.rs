@@ -1,0 +1,180 @@
+//! The file's shape. Every table refuses keys that it does not know.
+
+use std::net::SocketAddr;
+
+use serde::Deserialize;
+
+use crate::route::{Carry, GrantMode, Segments, ThirdParty};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Config {
+    #[serde(default = "default_listen")]
+    pub(super) listen: SocketAddr,
+    pub(super) public_url: Option<String>,
+    pub(super) session: Session,
+    pub(super) api: Option<Api>,
+    #[serde(default)]
+    pub(super) limits: Limits,
+    #[serde(default)]
+    pub(super) timeouts: Timeouts,
+    #[serde(default, rename = "route")]
+    pub(super) routes: Vec<Route>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Session {
+    pub(super) key: Key,
+    #[serde(default = "default_key_id")]
+    pub(super) key_id: u8,
+    #[serde(default = "default_session_secs")]
+    pub(super) length_secs: u64,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Api {
+    pub(super) bearer: Key,
+}
+
+/// Where a secret is: a file or an environment variable, never the configuration itself.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Key {
+    pub(super) file: Option<String>,
+    pub(super) env: Option<String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Limits {
+    pub(super) max_path_bytes: Option<usize>,
+    pub(super) max_manifest_bytes: Option<usize>,
+    pub(super) max_line_bytes: Option<usize>,
+    pub(super) max_uris: Option<usize>,
+    pub(super) cache_bytes: Option<u64>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Timeouts {
+    pub(super) connect_secs: Option<u64>,
+    pub(super) first_byte_secs: Option<u64>,
+    pub(super) idle_secs: Option<u64>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Route {
+    pub(super) id: String,
+    #[serde(default = "default_path")]
+    pub(super) path: String,
+    pub(super) origin: String,
+    #[serde(default)]
+    pub(super) allow_hosts: Vec<String>,
+    pub(super) asset: Option<String>,
+    #[serde(default)]
+    pub(super) grant: GrantMode,
+    #[serde(default)]
+    pub(super) carry: Carry,
+    #[serde(default)]
+    pub(super) segments: Segments,
+    #[serde(default)]
+    pub(super) third_party: ThirdParty,
+    #[serde(default)]
+    pub(super) existing_token: Existing,
+    #[serde(default)]
+    pub(super) strict: bool,
+    #[serde(default)]
+    pub(super) bind_ip: bool,
+    #[serde(default = "default_forward_query")]
+    pub(super) forward_query: Vec<String>,
+    pub(super) entry: Option<Entry>,
+    pub(super) cdn: Option<Cdn>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Entry {
+    #[serde(default)]
+    pub(super) scheme: SchemeName,
+    #[serde(default = "file_scope")]
+    pub(super) scope: ScopeName,
+    #[serde(default)]
+    pub(super) bind_ip: bool,
+    #[serde(default)]
+    pub(super) leeway_secs: u64,
+    pub(super) key: Key,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Cdn {
+    pub(super) base_url: String,
+    #[serde(default)]
+    pub(super) scheme: SchemeName,
+    #[serde(default = "directory_scope")]
+    pub(super) scope: ScopeName,
+    #[serde(default = "default_ttl_secs")]
+    pub(super) ttl_secs: u64,
+    #[serde(default)]
+    pub(super) bind_ip: bool,
+    pub(super) key: Key,
+}
+
+#[derive(Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum SchemeName {
+    #[default]
+    Gcore,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum ScopeName {
+    File,
+    Directory,
+}
+
+#[derive(Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Existing {
+    #[default]
+    Refuse,
+    Replace,
+}
+
+fn default_listen() -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], 8080))
+}
+
+const fn default_key_id() -> u8 {
+    1
+}
+
+/// Four hours: a session lives four to eight.
+const fn default_session_secs() -> u64 {
+    4 * 3600
+}
+
+const fn default_ttl_secs() -> u64 {
+    3600
+}
+
+fn default_path() -> String {
+    "/".to_owned()
+}
+
+/// The delivery directives of low-latency HLS, which the origin must see.
+fn default_forward_query() -> Vec<String> {
+    vec!["_HLS_*".to_owned()]
+}
+
+const fn file_scope() -> ScopeName {
+    ScopeName::File
+}
+
+const fn directory_scope() -> ScopeName {
+    ScopeName::Directory
+}

@@ -1,0 +1,146 @@
+use super::*;
+
+/// A folder with keys in it and the configuration's text.
+struct Case {
+    folder: tempfile::TempDir,
+}
+
+impl Case {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("session.key"), "A".repeat(43)).unwrap();
+        std::fs::write(folder.path().join("cdn.key"), "cdn-secret-1\n").unwrap();
+        std::fs::write(folder.path().join("bearer.key"), "bearer-token-0123456789").unwrap();
+        std::fs::create_dir(folder.path().join("media")).unwrap();
+        Self { folder }
+    }
+
+    fn parse(&self, text: &str) -> Result<Config, ConfigError> {
+        Config::parse(text, self.folder.path(), Path::new("gateway.toml"))
+    }
+
+    fn error(&self, text: &str) -> String {
+        self.parse(text).unwrap_err().to_string()
+    }
+}
+
+const GOOD: &str = r#"
+listen = "127.0.0.1:0"
+public_url = "https://play.example.com/tv/"
+
+[session]
+key = { file = "session.key" }
+
+[api]
+bearer = { file = "bearer.key" }
+
+[[route]]
+id = "vod"
+path = "/videos/"
+origin = "file:media"
+asset = "/videos/{asset}/"
+segments = "cdn"
+
+[route.entry]
+key = { file = "cdn.key" }
+
+[route.cdn]
+base_url = "https://cdn.example.com/videos"
+scope = "file"
+key = { file = "cdn.key" }
+"#;
+
+#[test]
+fn a_good_configuration_is_typed() {
+    let config = Case::new().parse(GOOD).unwrap();
+    assert_eq!(config.public_url.unwrap().as_str(), "https://play.example.com/tv");
+    let route = &config.routes[0];
+    assert_eq!(route.cdn.as_ref().unwrap().base_url.as_str(), "https://cdn.example.com/videos/");
+    assert_eq!(route.forward_query, ["_HLS_*"]);
+    assert_eq!(config.session.length_secs, 4 * 3600);
+    let printed = format!("{route:?} {:?}", config.api);
+    assert!(!printed.contains("cdn-secret") && !printed.contains("bearer-token"), "{printed}");
+}
+
+#[test]
+fn an_unknown_key_is_named_with_its_line() {
+    let error = Case::new().error(&GOOD.replace("segments = \"cdn\"", "segmnets = \"cdn\""));
+    assert!(error.contains("segmnets") && error.contains("line 16"), "{error}");
+    assert!(error.contains("gateway.toml"), "{error}");
+}
+
+#[test]
+fn a_value_out_of_its_set_is_named_with_its_choices() {
+    let error = Case::new().error(&GOOD.replace("segments = \"cdn\"", "segments = \"cnd\""));
+    assert!(
+        error.contains("cnd") && error.contains("gateway") && error.contains("line 16"),
+        "{error}"
+    );
+}
+
+#[test]
+fn what_is_missing_is_told() {
+    let case = Case::new();
+    for (from, to, expected) in [
+        ("file:media", "file:nowhere", "route \"vod\": origin: the folder"),
+        ("file:media", "file:cdn.key", "is not a folder"),
+        ("file:media", "ftp://h/", "an origin is \"file:FOLDER\""),
+        ("file:media", "http://user:pw@h/", "a user or a password"),
+        ("{ file = \"session.key\" }", "{ file = \"none.key\" }", "session.key: cannot read"),
+        (
+            "{ file = \"session.key\" }",
+            "{ env = \"SLUICEGATE_TEST_UNSET\" }",
+            "SLUICEGATE_TEST_UNSET is not set",
+        ),
+        (
+            "{ file = \"session.key\" }",
+            "{ file = \"cdn.key\" }",
+            "a session key is 32 random bytes",
+        ),
+        ("{ file = \"session.key\" }", "{}", "give one of"),
+        (
+            "base_url = \"https://cdn.example.com/videos\"",
+            "base_url = \"cdn.example.com\"",
+            "cdn.base_url",
+        ),
+        ("path = \"/videos/\"", "path = \"/videos\"", "begins and ends with '/'"),
+        ("path = \"/videos/\"", "path = \"/a/../b/\"", "begins and ends with '/'"),
+        ("path = \"/videos/\"", "path = \"/s/x/\"", "is the gateway's own"),
+        ("asset = \"/videos/{asset}/\"", "asset = \"videos\"", "asset: it must begin"),
+        ("scope = \"file\"", "ttl_secs = 0", "cdn.ttl_secs: it must be 1 to"),
+    ] {
+        assert!(GOOD.contains(from), "{from}");
+        let error = case.error(&GOOD.replace(from, to));
+        assert!(error.contains(expected), "{to}: {error}");
+    }
+    let without_cdn = GOOD.split("[route.cdn]").next().unwrap();
+    assert!(case.error(without_cdn).contains("needs a [route.cdn] table"));
+    let without_route = GOOD.split("[[route]]").next().unwrap();
+    assert!(case.error(without_route).contains("add a [[route]] table"));
+}
+
+#[test]
+fn a_secret_serves_one_purpose() {
+    let case = Case::new();
+    let bound = GOOD.replace("scope = \"file\"", "bind_ip = true");
+    assert!(case.error(&bound).contains("use two keys"));
+    std::fs::write(case.folder.path().join("cdn.key"), "A".repeat(43)).unwrap();
+    assert!(case.error(GOOD).contains("equals a session key"));
+    std::fs::write(case.folder.path().join("cdn.key"), "bearer-token-0123456789\n").unwrap();
+    assert!(case.error(GOOD).contains("equals the API's bearer token"));
+    std::fs::write(case.folder.path().join("cdn.key"), "fine").unwrap();
+    std::fs::write(case.folder.path().join("bearer.key"), "0".repeat(64)).unwrap();
+    assert!(case.error(GOOD).contains("api.bearer: it equals a session key"));
+    std::fs::write(case.folder.path().join("bearer.key"), "short").unwrap();
+    assert!(case.error(GOOD).contains("16 or more"));
+}
+
+#[test]
+fn ids_and_paths_are_unique() {
+    let case = Case::new();
+    let twice = format!("{GOOD}\n[[route]]\nid = \"vod\"\norigin = \"file:media\"\n");
+    assert!(case.error(&twice).contains("two routes have this id"));
+    let twice =
+        format!("{GOOD}\n[[route]]\nid = \"b\"\npath = \"/videos/\"\norigin = \"file:media\"\n");
+    assert!(case.error(&twice).contains("two routes have this path"));
+}

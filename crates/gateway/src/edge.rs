@@ -1,0 +1,64 @@
+//! A stand-in for a CDN's edge: serves a folder and lets nobody in without a token, as Gcore does.
+//!
+//! For developers' machines and for tests. Statuses are those of nginx `secure_link`: 403 for a
+//! missing or wrong token, 410 for a right one that has expired, 400 for a path that cannot be.
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::Method;
+use axum::response::Response;
+use sluicegate_token::{Presented, ResourcePath, Scheme};
+use url::Url;
+
+use crate::clock::Clock;
+use crate::layers::{self, client_address};
+use crate::origin::FolderOrigin;
+use crate::{Error, delivery};
+
+/// A token-checking server of a folder.
+#[derive(Clone, Debug)]
+pub struct Edge {
+    folder: Arc<FolderOrigin>,
+    scheme: Arc<dyn Scheme>,
+    clock: Arc<dyn Clock>,
+}
+
+impl Edge {
+    /// Serves the files beneath `folder` to whoever shows a token of `scheme`.
+    ///
+    /// # Errors
+    /// If the folder cannot be opened.
+    pub fn open(folder: &Path, scheme: Arc<dyn Scheme>, clock: Arc<dyn Clock>) -> io::Result<Self> {
+        Ok(Self { folder: Arc::new(FolderOrigin::open(folder)?), scheme, clock })
+    }
+
+    /// The service over HTTP.
+    #[must_use]
+    pub fn router(&self) -> Router {
+        layers::wrap(Router::new().fallback(answer).with_state(self.clone()))
+    }
+}
+
+async fn answer(State(edge): State<Edge>, request: Request) -> Result<Response, Error> {
+    if !matches!(*request.method(), Method::GET | Method::HEAD) {
+        return Err(Error::MethodNotAllowed);
+    }
+    let path = ResourcePath::parse(request.uri().path().as_bytes())
+        .map_err(|_| Error::BadPath("nginx answers 400 to it"))?;
+    let now = edge.clock.now();
+    let presented = Presented {
+        path: &path,
+        query: request.uri().query().map(str::as_bytes),
+        ip: client_address(&request),
+    };
+    let valid = edge.scheme.verify(&presented, now)?;
+    let url =
+        Url::parse("http://edge.invalid/").map_err(|error| Error::Internal(error.to_string()))?;
+    let conditions = delivery::conditions(request.method(), request.headers());
+    let fetched = edge.folder.fetch(&path.as_bytes()[1..], url, &conditions).await?;
+    Ok(delivery::stream_until(fetched, &path.to_string(), valid.expires, now))
+}

@@ -1,0 +1,175 @@
+//! One error type, whose source decides the status, and one place that makes a response of it.
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use sluicegate_manifest::{CompileError, RenderError};
+use sluicegate_token::Refusal;
+use thiserror::Error;
+
+/// Whose fault an error is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ErrorSource {
+    /// The request cannot be served as it is.
+    Client,
+    /// The origin failed, or sent what cannot be passed on.
+    Origin,
+    /// The gateway itself failed.
+    Internal,
+}
+
+/// Why a request was not served.
+///
+/// The text is for the log. The client gets the status and `{code, request_id}` alone.
+#[derive(Clone, Debug, Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The path breaks one of the gateway's rules for paths.
+    #[error("the path is refused: {0}")]
+    BadPath(&'static str),
+    /// The path is longer than `limits.max_path_bytes`.
+    #[error("the path has more than limits.max_path_bytes = {0}")]
+    PathTooLong(usize),
+    /// Neither GET nor HEAD, or not POST where POST is wanted.
+    #[error("the method is not allowed here")]
+    MethodNotAllowed,
+    /// A token was refused, or is missing.
+    #[error("{0}")]
+    Refused(#[from] Refusal),
+    /// Two session tokens in one request.
+    #[error("the request carries two session tokens")]
+    TwoTokens,
+    /// A link is good, and what it names is no manifest, so that no session can begin there.
+    #[error("a link to something that is no manifest opens no session")]
+    EntryNotAManifest,
+    /// The manifest's folder may not be granted as a whole.
+    #[error("a session may not be granted there: {0}")]
+    GrantRefused(String),
+    /// No route has this path.
+    #[error("no route has this path")]
+    NoRoute,
+    /// The API's bearer token is missing or wrong.
+    #[error("the bearer token is missing or wrong")]
+    Unauthorized,
+    /// The API call's body cannot be used.
+    #[error("{0}")]
+    BadCall(String),
+    /// The origin has no such resource.
+    #[error("the origin has no such resource")]
+    NotFound,
+    /// A folder's entry is refused, such as a symbolic link that leaves the folder.
+    #[error("the file is refused: {0}")]
+    ForbiddenFile(String),
+    /// The origin cannot be reached.
+    #[error("the origin cannot be reached: {0}")]
+    OriginUnreachable(String),
+    /// The origin did not answer in time.
+    #[error("the origin did not answer within {0}")]
+    OriginTimeout(&'static str),
+    /// The origin answered with a status that cannot be passed on.
+    #[error("the origin answered with status {0}")]
+    OriginStatus(u16),
+    /// The origin redirects to a place that the route does not allow.
+    #[error("the origin redirects: {0}")]
+    OriginRedirect(&'static str),
+    /// The origin compressed a manifest although it was asked not to.
+    #[error("the origin sent a manifest with Content-Encoding {0}, which was not asked for")]
+    OriginEncoding(String),
+    /// What the origin sent is no manifest that can be served.
+    #[error("the origin's manifest is refused: {0}")]
+    Manifest(#[from] CompileError),
+    /// The manifest holds a URI that must not leave.
+    #[error("the origin's manifest is refused: {0}")]
+    Uri(#[from] RenderError),
+    /// Something that should not happen.
+    #[error("{0}")]
+    Internal(String),
+}
+
+/// What the response layer needs to write the body and the log line.
+#[derive(Clone, Debug)]
+pub(crate) struct Failure {
+    pub(crate) error: Error,
+}
+
+impl Error {
+    /// Whose fault it is.
+    #[must_use]
+    pub const fn source_kind(&self) -> ErrorSource {
+        match self {
+            Self::OriginUnreachable(_)
+            | Self::OriginTimeout(_)
+            | Self::OriginStatus(_)
+            | Self::OriginRedirect(_)
+            | Self::OriginEncoding(_)
+            | Self::Manifest(_)
+            | Self::Uri(_) => ErrorSource::Origin,
+            Self::Internal(_) => ErrorSource::Internal,
+            _ => ErrorSource::Client,
+        }
+    }
+
+    /// The HTTP status.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Self::BadPath(_) | Self::BadCall(_) => StatusCode::BAD_REQUEST,
+            Self::PathTooLong(_) => StatusCode::URI_TOO_LONG,
+            Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Refused(refusal) => {
+                StatusCode::from_u16(refusal.status()).unwrap_or(StatusCode::FORBIDDEN)
+            }
+            Self::TwoTokens
+            | Self::EntryNotAManifest
+            | Self::GrantRefused(_)
+            | Self::ForbiddenFile(_) => StatusCode::FORBIDDEN,
+            Self::Unauthorized => StatusCode::UNAUTHORIZED,
+            Self::NoRoute | Self::NotFound => StatusCode::NOT_FOUND,
+            Self::OriginTimeout(_) => StatusCode::GATEWAY_TIMEOUT,
+            Self::OriginUnreachable(_)
+            | Self::OriginStatus(_)
+            | Self::OriginRedirect(_)
+            | Self::OriginEncoding(_)
+            | Self::Manifest(_)
+            | Self::Uri(_) => StatusCode::BAD_GATEWAY,
+            Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    /// The stable code that the client is told. One for every refused token, so that an answer
+    /// does not help to search for a good one.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::BadPath(_) => "bad-path",
+            Self::PathTooLong(_) => "path-too-long",
+            Self::MethodNotAllowed => "method-not-allowed",
+            Self::Refused(Refusal::Expired { .. }) => "expired",
+            Self::Refused(_) | Self::TwoTokens => "forbidden",
+            Self::EntryNotAManifest => "entry-not-a-manifest",
+            Self::GrantRefused(_) => "grant-refused",
+            Self::NoRoute | Self::NotFound => "not-found",
+            Self::ForbiddenFile(_) => "forbidden-file",
+            Self::Unauthorized => "unauthorized",
+            Self::BadCall(_) => "bad-call",
+            Self::OriginUnreachable(_) => "origin-unreachable",
+            Self::OriginTimeout(_) => "origin-timeout",
+            Self::OriginStatus(_) => "origin-status",
+            Self::OriginRedirect(_) => "origin-redirect",
+            Self::OriginEncoding(_) => "origin-encoding",
+            Self::Manifest(CompileError::TooLong { .. }) => "manifest-too-large",
+            Self::Manifest(_) => "manifest-invalid",
+            Self::Uri(_) => "manifest-uri-refused",
+            Self::Internal(_) => "internal",
+        }
+    }
+}
+
+impl IntoResponse for Error {
+    fn into_response(self) -> Response {
+        let mut response = self.status().into_response();
+        let no_store = HeaderValue::from_static("no-store");
+        response.headers_mut().insert(header::CACHE_CONTROL, no_store);
+        response.extensions_mut().insert(Failure { error: self });
+        response
+    }
+}

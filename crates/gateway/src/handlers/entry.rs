@@ -1,0 +1,97 @@
+//! Entry by a signed link: a manifest's URL with a valid token leads to its session URL.
+
+use axum::body::Body;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::Response;
+use sluicegate_token::{Binding, IpPrefix, Presented, Refusal, Scheme as _, query};
+
+use super::media::forwarded;
+use crate::app::App;
+use crate::config::EntryConfig;
+use crate::request::{Carried, MediaRequest, SESSION_PARAMETER, carrying_path};
+use crate::route::{Carry, Place, Route};
+use crate::{Error, media_type, session};
+
+/// Answers a request without a session token: 302 to the session URL for a valid link.
+pub(crate) async fn enter(app: &App, request: &MediaRequest) -> Result<Response, Error> {
+    let no_token = || Error::from(Refusal::Missing("session token"));
+    let found = app.routes().iter().find_map(|route| Some((route, route.place(&request.path)?)));
+    let (route, place) = found.filter(|(_, place)| place.host == 0).ok_or_else(no_token)?;
+    let entry = route.config.entry.as_ref().ok_or_else(no_token)?;
+
+    verify(app, entry, request)?;
+    if !is_manifest(app, route, &place, request).await? {
+        return Err(Error::EntryNotAManifest);
+    }
+
+    let is_bound = route.config.bind_ip || entry.scheme.key().binding() == Binding::Ip;
+    let bind_to =
+        if is_bound { Some(request.client.ok_or(Refusal::NoClientAddress)?) } else { None };
+    // The same link from the same place is the same session, so that a reload stays in it.
+    let link_token = query::first(request.query.as_bytes(), "md5").unwrap_or_default();
+    let client = request.client.map(IpPrefix::for_session);
+    let id = app.keys().signing().entry_session(&route.config.id, link_token, client);
+    let expires = app.now().window_expiry(app.session_length_secs());
+    let (token, _) = session::begin(app.keys(), route, &place, id, expires, bind_to)?;
+
+    let mut location = session_path(app.public_path(), route, &place, &token);
+    let kept = forwarded(route, &request.query);
+    if !kept.is_empty() {
+        location.push(if location.contains('?') { '&' } else { '?' });
+        location.push_str(&kept);
+    }
+    redirect(&location)
+}
+
+/// The path and query under which a session begins.
+pub(crate) fn session_path(
+    public_path: &str,
+    route: &Route,
+    place: &Place,
+    token: &sluicegate_token::SessionToken,
+) -> String {
+    match route.config.carry {
+        Carry::Path => carrying_path(public_path, token, Carried::Path, &place.raw),
+        Carry::Query => {
+            let path = carrying_path(public_path, token, Carried::Query, &place.raw);
+            format!("{path}?{SESSION_PARAMETER}={}", token.as_str())
+        }
+    }
+}
+
+fn verify(app: &App, entry: &EntryConfig, request: &MediaRequest) -> Result<(), Error> {
+    let presented = Presented {
+        path: &request.path.decoded,
+        query: Some(request.query.as_bytes()),
+        ip: request.client,
+    };
+    entry.scheme.verify(&presented, app.now().saturating_sub(entry.leeway_secs))?;
+    Ok(())
+}
+
+/// A link to a segment or a picture must not open the folder around it.
+async fn is_manifest(
+    app: &App,
+    route: &Route,
+    place: &Place,
+    request: &MediaRequest,
+) -> Result<bool, Error> {
+    if media_type::names_a_manifest(&place.raw) {
+        return Ok(true);
+    }
+    match app.templates().fetch(route, place, &forwarded(route, &request.query)).await {
+        Ok(_) => Ok(true),
+        Err(Error::Manifest(_)) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+fn redirect(location: &str) -> Result<Response, Error> {
+    let location = HeaderValue::from_str(location)
+        .map_err(|_| Error::Internal("a session URL is no header value".to_owned()))?;
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::FOUND;
+    response.headers_mut().insert(header::LOCATION, location);
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    Ok(response)
+}

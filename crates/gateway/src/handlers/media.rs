@@ -1,0 +1,42 @@
+//! GET and HEAD of anything that is not the gateway's own: media with a session, or an entry.
+
+use axum::extract::{Request, State};
+use axum::http::Method;
+use axum::response::Response;
+use sluicegate_token::query;
+
+use super::entry;
+use crate::app::App;
+use crate::layers::client_address;
+use crate::request::MediaRequest;
+use crate::route::Route;
+use crate::{Error, delivery, session};
+
+pub(crate) async fn media(State(app): State<App>, request: Request) -> Result<Response, Error> {
+    if !matches!(*request.method(), Method::GET | Method::HEAD) {
+        return Err(Error::MethodNotAllowed);
+    }
+    let uri = request.uri();
+    let client = client_address(&request);
+    let media = MediaRequest::parse(uri.path(), uri.query(), client, app.limits().max_path_bytes)?;
+    if media.token.is_none() {
+        return entry::enter(&app, &media).await;
+    }
+    let admitted = session::admit(app.keys(), app.routes(), &media, app.now())?;
+    let query = forwarded(&admitted.route, &media.query);
+    delivery::deliver(&app, &admitted, &query, request.method(), request.headers()).await
+}
+
+/// What of a viewer's query goes on to the origin. A link's own parameters never do.
+pub(crate) fn forwarded(route: &Route, raw_query: &str) -> String {
+    let is_link = |name: &[u8]| {
+        let entry = route.config.entry.as_ref();
+        entry.is_some_and(|entry| {
+            use sluicegate_token::Scheme as _;
+            let owned = entry.scheme.parameters();
+            owned.iter().any(|parameter| name.eq_ignore_ascii_case(parameter.as_bytes()))
+        })
+    };
+    let kept = query::without(raw_query.as_bytes(), |name| is_link(name) || !route.forwards(name));
+    String::from_utf8_lossy(&kept).into_owned()
+}

@@ -1,0 +1,153 @@
+//! What every request passes through: CORS, safety headers, request ids, errors made responses,
+//! one log line.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{ConnectInfo, Request};
+use axum::http::{HeaderName, HeaderValue, Method, header};
+use axum::middleware::{self, Next};
+use axum::response::Response;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::cors::{AllowHeaders, Any, CorsLayer, ExposeHeaders};
+use tower_http::set_header::SetResponseHeaderLayer;
+
+use crate::error::Failure;
+use crate::request::path_for_log;
+use crate::{Error, ErrorSource};
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Request headers that players send across origins. The star covers any other, but never
+/// Authorization, and old browsers do not know it.
+const ALLOWED_HEADERS: [HeaderName; 9] = [
+    header::RANGE,
+    header::IF_NONE_MATCH,
+    header::IF_MODIFIED_SINCE,
+    header::IF_RANGE,
+    header::CACHE_CONTROL,
+    header::CONTENT_TYPE,
+    header::AUTHORIZATION,
+    HeaderName::from_static("x-requested-with"),
+    HeaderName::from_static("*"),
+];
+
+/// Response headers that a player's script may read.
+const EXPOSED_HEADERS: [HeaderName; 6] = [
+    header::CONTENT_LENGTH,
+    header::CONTENT_RANGE,
+    header::ACCEPT_RANGES,
+    header::ETAG,
+    header::DATE,
+    REQUEST_ID,
+];
+
+/// Wraps a router in everything that holds for every request.
+pub(crate) fn wrap(router: Router) -> Router {
+    router
+        .layer(CatchPanicLayer::custom(|_| {
+            use axum::response::IntoResponse as _;
+            Error::Internal("a handler panicked".to_owned()).into_response()
+        }))
+        .layer(middleware::from_fn(observe))
+        .layer(cors())
+        .layer(SetResponseHeaderLayer::overriding(
+            header::X_CONTENT_TYPE_OPTIONS,
+            HeaderValue::from_static("nosniff"),
+        ))
+        // Session URLs must not leak to other sites as a Referer.
+        .layer(SetResponseHeaderLayer::overriding(
+            header::REFERRER_POLICY,
+            HeaderValue::from_static("no-referrer"),
+        ))
+}
+
+/// The address of the connection's other end.
+pub(crate) fn client_address(request: &Request) -> Option<IpAddr> {
+    request
+        .extensions()
+        .get::<ConnectInfo<SocketAddr>>()
+        .map(|ConnectInfo(peer)| peer.ip().to_canonical())
+}
+
+/// Preflight requests end here: they bear no token, so they are never authenticated.
+fn cors() -> CorsLayer {
+    CorsLayer::new()
+        .allow_origin(Any)
+        .allow_methods([Method::GET, Method::HEAD, Method::POST, Method::OPTIONS])
+        .allow_headers(AllowHeaders::list(ALLOWED_HEADERS))
+        .expose_headers(ExposeHeaders::list(EXPOSED_HEADERS))
+        .max_age(Duration::from_secs(86_400))
+}
+
+/// Gives the request an id, turns a failure into its response, and writes the one log line.
+async fn observe(request: Request, next: Next) -> Response {
+    let began = Instant::now();
+    let id = request_id();
+    let method = request.method().clone();
+    let path = path_for_log(request.uri().path());
+    let mut response = next.run(request).await;
+    let failure = response.extensions_mut().remove::<Failure>();
+    if let Some(Failure { error }) = &failure {
+        fill(&mut response, error, &id);
+    }
+    if let Ok(value) = HeaderValue::from_str(&id) {
+        response.headers_mut().insert(REQUEST_ID, value);
+    }
+    if method == Method::HEAD {
+        // The length stays: a HEAD answers with the headers of its GET.
+        *response.body_mut() = Body::empty();
+    }
+    let status = response.status().as_u16();
+    let elapsed_us = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
+    match failure {
+        None => tracing::info!(%id, %method, path, status, elapsed_us, "served"),
+        Some(Failure { error }) => {
+            let code = error.code();
+            match error.source_kind() {
+                ErrorSource::Client => {
+                    tracing::info!(%id, %method, path, status, code, reason = %error, elapsed_us, "refused");
+                }
+                ErrorSource::Origin => {
+                    tracing::warn!(%id, %method, path, status, code, reason = %error, elapsed_us, "origin failed");
+                }
+                ErrorSource::Internal => {
+                    tracing::error!(%id, %method, path, status, code, reason = %error, elapsed_us, "failed");
+                }
+            }
+        }
+    }
+    response
+}
+
+fn fill(response: &mut Response, error: &Error, id: &str) {
+    let mut body = serde_json::json!({ "code": error.code(), "request_id": id });
+    if let Error::BadCall(message) = error {
+        // The caller is the platform's backend, which has shown its bearer token.
+        body["message"] = message.as_str().into();
+    }
+    let body = format!("{body}\n");
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
+    match error {
+        Error::MethodNotAllowed => {
+            headers.insert(header::ALLOW, HeaderValue::from_static("GET, HEAD, OPTIONS"));
+        }
+        Error::Unauthorized => {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        _ => {}
+    }
+    *response.body_mut() = Body::from(body);
+}
+
+/// 64 random bits; without a random source the id is only less unique.
+fn request_id() -> String {
+    let mut bytes = [0_u8; 8];
+    let filled = getrandom::fill(&mut bytes);
+    debug_assert!(filled.is_ok());
+    format!("{:016x}", u64::from_be_bytes(bytes))
+}

@@ -1,0 +1,36 @@
+//! The gateway: it lets a viewer in by a signed link or by a session that a backend opened, and
+//! hands players manifests in which every URI is signed for that session.
+//!
+//! [`Config::load`] reads and checks the configuration, [`App::build`] makes the service from it
+//! without binding anything, [`serve`] runs it. [`Edge`] is a stand-in for a token-checking CDN,
+//! for development and tests.
+
+mod app;
+mod asset;
+mod clock;
+mod config;
+mod delivery;
+mod edge;
+mod error;
+mod handlers;
+mod layers;
+mod manifest;
+mod media_type;
+mod origin;
+mod policy;
+mod request;
+mod route;
+mod serve;
+mod session;
+
+pub use app::App;
+pub use asset::AssetPattern;
+pub use clock::{Clock, SystemClock};
+pub use config::{
+    ApiConfig, CdnConfig, Config, ConfigError, EntryConfig, Limits, OriginConfig, RouteConfig,
+    SessionConfig, Timeouts,
+};
+pub use edge::Edge;
+pub use error::{Error, ErrorSource};
+pub use route::{Carry, GrantMode, Segments, ThirdParty};
+pub use serve::{Listening, ServeError, bind, serve, shutdown_signal};

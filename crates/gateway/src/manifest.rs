@@ -1,0 +1,211 @@
+//! Manifests: fetched, compiled once, rendered for each session.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::Response;
+use headers::{ETag, HeaderMapExt as _, IfNoneMatch};
+use moka::future::Cache;
+use sha2::{Digest as _, Sha256};
+use sluicegate_manifest::{CdnSigner, CompileError, Limits, Place as Placement, Template};
+use sluicegate_token::{Binding, SessionKeys, UnixTime};
+use url::Url;
+
+use crate::Error;
+use crate::media_type;
+use crate::origin::{Conditions, Fetched};
+use crate::policy::SessionPolicy;
+use crate::request::{Carried, carrying_path};
+use crate::route::{Place, Route, Segments};
+use crate::session::Admitted;
+
+/// A manifest as an origin sent it, compiled.
+#[derive(Debug)]
+pub(crate) struct Compiled {
+    template: Template,
+    /// Its own URL, after redirects.
+    url: Url,
+    /// Names the source in entity tags.
+    digest: [u8; 32],
+    /// Asks the origin whether it has changed.
+    validators: Conditions,
+}
+
+/// The compiled manifests, by route, origin URL and query.
+#[derive(Debug)]
+pub(crate) struct Templates {
+    cache: Cache<String, Arc<Compiled>>,
+    limits: Limits,
+}
+
+impl Templates {
+    pub(crate) fn new(limits: Limits, cache_bytes: u64) -> Self {
+        let cache = Cache::builder()
+            .max_capacity(cache_bytes)
+            .weigher(|key: &String, compiled: &Arc<Compiled>| {
+                let slots = std::mem::size_of_val(compiled.template.slots());
+                u32::try_from(key.len() + compiled.template.source().len() + slots)
+                    .unwrap_or(u32::MAX)
+            })
+            .build();
+        Self { cache, limits }
+    }
+
+    /// Whether this resource was a manifest when it was fetched last.
+    pub(crate) fn knows(&self, route: &Route, place: &Place, query: &str) -> bool {
+        self.cache.contains_key(&key(route, place, query))
+    }
+
+    /// The compiled manifest, fetched again or confirmed by the origin.
+    pub(crate) async fn fetch(
+        &self,
+        route: &Route,
+        place: &Place,
+        query: &str,
+    ) -> Result<Arc<Compiled>, Error> {
+        let key = key(route, place, query);
+        let known = self.cache.get(&key).await;
+        let conditions = known.as_ref().map(|known| known.validators.clone()).unwrap_or_default();
+        let fetched = route.origin.fetch(route, place, query, &conditions).await?;
+        match (fetched.status, known) {
+            (StatusCode::NOT_MODIFIED, Some(known)) => Ok(known),
+            (StatusCode::OK, _) => self.accept(route, place, query, fetched).await,
+            (status, _) => Err(Error::OriginStatus(status.as_u16())),
+        }
+    }
+
+    /// Compiles and remembers a manifest whose body has begun to arrive.
+    pub(crate) async fn accept(
+        &self,
+        route: &Route,
+        place: &Place,
+        query: &str,
+        fetched: Fetched,
+    ) -> Result<Arc<Compiled>, Error> {
+        if let Some(encoding) = fetched.headers.get(header::CONTENT_ENCODING)
+            && encoding != "identity"
+        {
+            return Err(Error::OriginEncoding(
+                String::from_utf8_lossy(encoding.as_bytes()).into_owned(),
+            ));
+        }
+        let limit = self.limits.max_bytes;
+        let announced =
+            fetched.headers.typed_get::<headers::ContentLength>().map_or(0, |len| len.0);
+        if usize::try_from(announced).unwrap_or(usize::MAX) > limit {
+            let bytes = usize::try_from(announced).unwrap_or(usize::MAX);
+            return Err(CompileError::TooLong { bytes, limit }.into());
+        }
+        let validators = validators(&fetched.headers);
+        let source = fetched.body.read_to_limit(limit).await?;
+        let digest = Sha256::digest(&source).into();
+        let template = Template::compile(source, &self.limits)?;
+        let compiled = Arc::new(Compiled { template, url: fetched.url, digest, validators });
+        // Without a validator each request fetches it whole, so keeping it has no use.
+        if !compiled.validators.is_empty() {
+            self.cache.insert(key(route, place, query), Arc::clone(&compiled)).await;
+        }
+        Ok(compiled)
+    }
+}
+
+/// Renders a manifest for a session and answers with it.
+pub(crate) fn respond(
+    keys: &SessionKeys,
+    public_path: &str,
+    admitted: &Admitted,
+    compiled: &Compiled,
+    request: &HeaderMap,
+    now: UnixTime,
+) -> Result<Response, Error> {
+    let signer = cdn_signer(admitted, &compiled.template, now);
+    let etag = entity_tag(admitted, compiled, signer.as_ref());
+    let mut response = Response::new(Body::empty());
+    let headers = response.headers_mut();
+    headers.typed_insert(etag.clone());
+    // It bears tokens: no shared cache may keep it, and a player asks before it uses it again.
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type::HLS));
+    if request.typed_get::<IfNoneMatch>().is_some_and(|known| !known.precondition_passes(&etag)) {
+        *response.status_mut() = StatusCode::NOT_MODIFIED;
+        return Ok(response);
+    }
+
+    let served = SessionPolicy::gateway_url(
+        public_path,
+        &admitted.token,
+        admitted.carried,
+        &admitted.place.raw,
+    )
+    .ok_or_else(|| Error::Internal("a request's path makes no URL".to_owned()))?;
+    let placement = Placement { base: compiled.url.clone(), served };
+    let mut policy = SessionPolicy::new(keys, admitted, public_path, signer);
+    let rendered = compiled.template.render(&placement, &mut policy)?;
+    for kept in &rendered.kept {
+        let slot = &compiled.template.slots()[kept.slot];
+        tracing::debug!(
+            route = admitted.route.config.id,
+            path = %admitted.place.path,
+            line = slot.line,
+            carrier = slot.carrier(),
+            reason = %kept.reason,
+            "a URI stays as it is"
+        );
+    }
+    response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(rendered.bytes.len()));
+    *response.body_mut() = Body::from(rendered.bytes);
+    Ok(response)
+}
+
+/// Live playlists bring fresh tokens with each reload, so theirs may be short. Whatever is loaded
+/// once must hold for the session.
+fn cdn_signer<'a>(
+    admitted: &'a Admitted,
+    template: &Template,
+    now: UnixTime,
+) -> Option<CdnSigner<'a>> {
+    let config = &admitted.route.config;
+    let cdn = config.cdn.as_ref().filter(|_| config.segments == Segments::Cdn)?;
+    let window = now.window_expiry(cdn.ttl_secs);
+    let expires = if template.is_reloaded() { window } else { window.max(admitted.claims.expires) };
+    let ip = admitted.client.filter(|_| cdn.scheme.key().binding() == Binding::Ip);
+    Some(CdnSigner::new(cdn.scheme.as_ref(), expires, ip))
+}
+
+/// Over the source, the session, the token window and the route's settings: the same text has the
+/// same tag, and a new token a new one.
+fn entity_tag(admitted: &Admitted, compiled: &Compiled, signer: Option<&CdnSigner<'_>>) -> ETag {
+    let mut hash = Sha256::new();
+    hash.update(compiled.digest);
+    hash.update(admitted.route.fingerprint.as_bytes());
+    hash.update(admitted.token.as_str());
+    hash.update([u8::from(admitted.carried == Carried::Query)]);
+    hash.update(carrying_path("", &admitted.token, admitted.carried, &admitted.place.raw));
+    hash.update(signer.map_or(0, |signer| signer.expires().0).to_be_bytes());
+    if let Some(client) = admitted.client {
+        hash.update(client.to_string());
+    }
+    let mut text = String::from("\"");
+    for byte in &hash.finalize()[..16] {
+        use std::fmt::Write as _;
+        let written = write!(text, "{byte:02x}");
+        debug_assert!(written.is_ok());
+    }
+    text.push('"');
+    text.parse().expect("hexadecimal digits in quotes are an entity tag")
+}
+
+fn key(route: &Route, place: &Place, query: &str) -> String {
+    format!("{} {}", route.config.id, route.origin_url(place, query))
+}
+
+fn validators(headers: &HeaderMap) -> Conditions {
+    let mut conditions = HeaderMap::new();
+    if let Some(etag) = headers.get(header::ETAG) {
+        conditions.insert(header::IF_NONE_MATCH, etag.clone());
+    } else if let Some(modified) = headers.get(header::LAST_MODIFIED) {
+        conditions.insert(header::IF_MODIFIED_SINCE, modified.clone());
+    }
+    conditions
+}

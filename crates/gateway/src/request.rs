@@ -1,0 +1,228 @@
+//! What a request asks for: the path rules, and the session token taken off path and query.
+
+use std::net::IpAddr;
+
+use percent_encoding::percent_decode_str;
+use sluicegate_token::{ResourcePath, SessionToken, query};
+
+use crate::Error;
+
+/// The query parameter that carries a session token.
+pub(crate) const SESSION_PARAMETER: &str = "sg";
+
+/// The first segment of a path that carries a session token.
+const SESSION_PREFIX: &str = "/s/";
+
+/// A path that keeps the gateway's rules, without any token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct RequestPath {
+    /// As it was written: begins with a slash.
+    pub(crate) raw: String,
+    /// Decoded.
+    pub(crate) decoded: ResourcePath,
+}
+
+/// Where a session token stood.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Carried {
+    Path,
+    Query,
+}
+
+/// A request for media, taken apart.
+#[derive(Clone, Debug)]
+pub(crate) struct MediaRequest {
+    pub(crate) path: RequestPath,
+    /// The raw query without the session token; empty if there is none.
+    pub(crate) query: String,
+    /// The session token's text and where it stood.
+    pub(crate) token: Option<(String, Carried)>,
+    /// The client's address, if known.
+    pub(crate) client: Option<IpAddr>,
+}
+
+impl RequestPath {
+    /// Applies the rules: what two servers could read differently is refused, not normalised.
+    pub(crate) fn parse(raw: &str, max_bytes: usize) -> Result<Self, Error> {
+        if raw.len() > max_bytes {
+            return Err(Error::PathTooLong(max_bytes));
+        }
+        if raw.bytes().any(|byte| byte == b'\\' || !byte.is_ascii_graphic()) {
+            return Err(Error::BadPath("a backslash, or a character that must be escaped"));
+        }
+        let decoded = ResourcePath::parse(raw.as_bytes()).map_err(|error| match error {
+            sluicegate_token::PathError::NotAbsolute => Error::BadPath("no leading slash"),
+            sluicegate_token::PathError::BadEscape { .. } => Error::BadPath("a broken % escape"),
+            sluicegate_token::PathError::Nul { .. } => Error::BadPath("a NUL byte"),
+            _ => Error::BadPath("it leads above the root"),
+        })?;
+        if decoded.as_bytes().iter().any(|byte| *byte == b'\\' || byte.is_ascii_control()) {
+            return Err(Error::BadPath("an escaped backslash or control character"));
+        }
+        let mut segments = raw[1..].split('/').peekable();
+        while let Some(segment) = segments.next() {
+            let name: Vec<u8> = percent_decode_str(segment).collect();
+            let is_last = segments.peek().is_none();
+            if name.contains(&b'/')
+                || matches!(&name[..], b"." | b"..")
+                || (name.is_empty() && !is_last)
+            {
+                return Err(Error::BadPath("dot segments, doubled slashes or escaped slashes"));
+            }
+        }
+        Ok(Self { raw: raw.to_owned(), decoded })
+    }
+}
+
+impl MediaRequest {
+    /// Takes a request target apart. The path rules run first, then the token is taken off.
+    pub(crate) fn parse(
+        raw_path: &str,
+        raw_query: Option<&str>,
+        client: Option<IpAddr>,
+        max_path_bytes: usize,
+    ) -> Result<Self, Error> {
+        let (in_path, rest) = match raw_path.strip_prefix(SESSION_PREFIX) {
+            Some(after) => {
+                let end = after.find('/').unwrap_or(after.len());
+                (Some(&after[..end]), &after[end..])
+            }
+            None => (None, raw_path),
+        };
+        let rest = if rest.is_empty() { "/" } else { rest };
+        let path = RequestPath::parse(rest, max_path_bytes)?;
+
+        let raw_query = raw_query.unwrap_or_default();
+        let in_query = match query::count(raw_query.as_bytes(), SESSION_PARAMETER) {
+            0 => None,
+            1 => Some(query::first(raw_query.as_bytes(), SESSION_PARAMETER).unwrap_or_default()),
+            _ => return Err(Error::TwoTokens),
+        };
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let token = match (in_path, in_query) {
+            (Some(_), Some(_)) => return Err(Error::TwoTokens),
+            (Some(token), None) => Some((token.to_owned(), Carried::Path)),
+            (None, Some(token)) => Some((text(token), Carried::Query)),
+            (None, None) => None,
+        };
+        let is_ours = |name: &[u8]| name.eq_ignore_ascii_case(SESSION_PARAMETER.as_bytes());
+        let query = text(&query::without(raw_query.as_bytes(), is_ours));
+        Ok(Self { path, query, token, client })
+    }
+}
+
+/// Writes the URL path under which the gateway serves `raw_path` for a token.
+pub(crate) fn carrying_path(
+    prefix: &str,
+    token: &SessionToken,
+    carried: Carried,
+    raw_path: &str,
+) -> String {
+    match carried {
+        Carried::Path => format!("{prefix}{SESSION_PREFIX}{}{raw_path}", token.as_str()),
+        Carried::Query => format!("{prefix}{raw_path}"),
+    }
+}
+
+/// The path of a request without the token that it may carry, for logs.
+pub(crate) fn path_for_log(raw_path: &str) -> String {
+    match raw_path.strip_prefix(SESSION_PREFIX) {
+        Some(after) => {
+            after.find('/').map_or_else(|| "/".to_owned(), |slash| after[slash..].to_owned())
+        }
+        None => raw_path.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn path(raw: &str) -> Result<RequestPath, Error> {
+        RequestPath::parse(raw, 64)
+    }
+
+    #[test]
+    fn paths_that_two_servers_could_read_differently_are_refused() {
+        for bad in [
+            "/a/../b",
+            "/a/./b",
+            "//a",
+            "/a//b",
+            "/a/..",
+            "/.",
+            "/a%2fb",
+            "/a%2Fb",
+            "/a%2Fb/./c",
+            "/%2e%2e/b",
+            "/a/%2e",
+            "/a%5cb",
+            "/a\\b",
+            "/a%00b",
+            "/a%0ab",
+            "/a%7f",
+            "/a%2",
+            "/a%zz",
+            "/a b",
+            "/caf\u{e9}",
+            "/..%2fetc/passwd",
+            "/%2e%2e%2f%2e%2e%2fetc/passwd",
+        ] {
+            assert!(matches!(path(bad), Err(Error::BadPath(_))), "{bad}");
+        }
+        assert!(matches!(path(&format!("/{}", "a".repeat(64))), Err(Error::PathTooLong(64))));
+    }
+
+    #[test]
+    fn ordinary_paths_pass_as_they_are_written() {
+        for good in [
+            "/",
+            "/a",
+            "/a/",
+            "/a/b.m3u8",
+            "/citt%C3%A0/a%20b",
+            "/%E9",
+            "/a/...",
+            "/a;b=c,d",
+            "/100%25",
+        ] {
+            assert_eq!(path(good).unwrap().raw, good);
+        }
+    }
+
+    fn request(target: &str) -> Result<MediaRequest, Error> {
+        let (path, query) = target.split_once('?').map_or((target, None), |(p, q)| (p, Some(q)));
+        MediaRequest::parse(path, query, None, 1024)
+    }
+
+    #[test]
+    fn a_token_is_taken_off_path_or_query() {
+        let in_path = request("/s/TOKEN/v/a.m3u8?x=1").unwrap();
+        assert_eq!(in_path.token, Some(("TOKEN".to_owned(), Carried::Path)));
+        assert_eq!((in_path.path.raw.as_str(), in_path.query.as_str()), ("/v/a.m3u8", "x=1"));
+        let in_query = request("/v/a.m3u8?x=1&SG=TOKEN&y").unwrap();
+        assert_eq!(in_query.token, Some(("TOKEN".to_owned(), Carried::Query)));
+        assert_eq!((in_query.path.raw.as_str(), in_query.query.as_str()), ("/v/a.m3u8", "x=1&y"));
+        assert_eq!(request("/v/a.m3u8").unwrap().token, None);
+    }
+
+    #[test]
+    fn two_tokens_are_refused() {
+        for target in ["/s/A/v?sg=B", "/v?sg=A&sg=A", "/v?sg=A&SG=B", "/v?sg&sg=A"] {
+            assert!(matches!(request(target), Err(Error::TwoTokens)), "{target}");
+        }
+    }
+
+    #[test]
+    fn an_empty_token_is_a_token() {
+        assert_eq!(request("/s//v").unwrap().token, Some((String::new(), Carried::Path)));
+        assert_eq!(request("/v?sg").unwrap().token, Some((String::new(), Carried::Query)));
+    }
+
+    #[test]
+    fn logs_see_no_token() {
+        assert_eq!(path_for_log("/s/TOKEN/v/a"), "/v/a");
+        assert_eq!(path_for_log("/s/TOKEN"), "/");
+        assert_eq!(path_for_log("/v/a"), "/v/a");
+    }
+}

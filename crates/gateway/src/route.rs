@@ -1,0 +1,264 @@
+//! Routes at work: how gateway paths, origin URLs and CDN URLs stand for each other.
+//!
+//! A route maps the folder `path` of the gateway to the folder of its origin and to the folder of
+//! its CDN. A further host of `allow_hosts` has the gateway paths `/~1/...`, `/~2/...`, by its
+//! place in the list, so that no host is ever taken from a request.
+
+use serde::Deserialize;
+use sluicegate_token::ResourcePath;
+use url::Url;
+
+use crate::config::RouteConfig;
+use crate::origin::Origin;
+use crate::request::RequestPath;
+
+/// Stands for the origin's host where the origin is a folder on this machine. The name cannot
+/// exist (RFC 6761 section 6.4).
+const FOLDER_HOST: &str = "http://folder.invalid";
+
+/// How much a session opens.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum GrantMode {
+    /// The manifest's own folder and everything below it.
+    #[default]
+    Directory,
+    /// Each URI of the manifest, one by one: for flat layouts, where neighbours must stay shut.
+    File,
+}
+
+/// Where the session token stands in the URLs that an entry leads to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Carry {
+    /// `/s/{token}/path`: relative URIs inherit it.
+    #[default]
+    Path,
+    /// `/path?sg={token}` on every URI.
+    Query,
+}
+
+/// How everything but playlists is delivered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Segments {
+    /// The gateway checks and streams it.
+    #[default]
+    Gateway,
+    /// From the CDN's URL, signed with the CDN's scheme.
+    Cdn,
+}
+
+/// What becomes of a URI on a host that the route does not name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ThirdParty {
+    /// It stays as it is, and is reported.
+    #[default]
+    Keep,
+    /// The manifest is refused.
+    Refuse,
+}
+
+/// A route with its origin.
+#[derive(Debug)]
+pub(crate) struct Route {
+    pub(crate) config: RouteConfig,
+    pub(crate) origin: Origin,
+    /// The origin's folder as a URL; a stand-in for a folder of this machine.
+    origin_base: Url,
+    /// Number of segments of the route's path.
+    path_depth: usize,
+    /// The route's path as it stands in URLs.
+    raw_path: String,
+    /// What a rendered manifest depends on beside its source and its session.
+    pub(crate) fingerprint: String,
+}
+
+/// A resource of a route: which host, and where there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    /// 0 is the origin, n is entry n of `allow_hosts`.
+    pub(crate) host: usize,
+    /// The gateway's path, with `/~n` for a further host, as it stands in URLs.
+    pub(crate) raw: String,
+    /// The same, decoded: what session tokens are for.
+    pub(crate) path: ResourcePath,
+}
+
+/// What a URL of a manifest is to a route.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Located {
+    /// A resource that the route delivers.
+    Here(Place),
+    /// On one of the route's hosts, and outside its folder there.
+    Outside,
+    /// On a host that the route does not name.
+    Foreign,
+}
+
+impl Route {
+    pub(crate) fn new(config: RouteConfig, origin: Origin) -> Self {
+        let raw_path = encode_path(&config.path);
+        let origin_base = match &config.origin {
+            crate::config::OriginConfig::Http(base) => base.clone(),
+            crate::config::OriginConfig::Folder(_) => {
+                let mut base = Url::parse(FOLDER_HOST).expect("the stand-in is a valid URL");
+                base.set_path(&raw_path);
+                base
+            }
+        };
+        Self {
+            path_depth: config.path.matches('/').count() - 1,
+            fingerprint: format!("{config:?}"),
+            origin,
+            origin_base,
+            raw_path,
+            config,
+        }
+    }
+
+    /// The resource that a gateway path names here, if it is one of this route's.
+    pub(crate) fn place(&self, request: &RequestPath) -> Option<Place> {
+        let place = |host| Place { host, raw: request.raw.clone(), path: request.decoded.clone() };
+        match host_number(&request.raw) {
+            Some(number) => {
+                let host = self.config.allow_hosts.get(number.checked_sub(1)?)?;
+                let on_host = request.raw.get(host_prefix(number).len()..)?;
+                on_host.starts_with(host.path()).then(|| place(number))
+            }
+            None => request.decoded.is_under(self.config.path.as_bytes()).then(|| place(0)),
+        }
+    }
+
+    /// The URL of a resource at its origin; `query` is sent with it.
+    pub(crate) fn origin_url(&self, place: &Place, query: &str) -> Url {
+        let mut url = match place.host.checked_sub(1).and_then(|at| self.config.allow_hosts.get(at))
+        {
+            Some(host) => {
+                let mut url = host.clone();
+                url.set_path(&place.raw[host_prefix(place.host).len()..]);
+                url
+            }
+            None => self.below(&self.origin_base, place),
+        };
+        url.set_query(Some(query).filter(|query| !query.is_empty()));
+        url
+    }
+
+    /// The CDN's URL of a resource of the origin's host; none without a CDN or on another host.
+    pub(crate) fn cdn_url(&self, place: &Place, query: Option<&str>) -> Option<Url> {
+        let cdn = self.config.cdn.as_ref().filter(|_| place.host == 0)?;
+        let mut url = self.below(&cdn.base_url, place);
+        url.set_query(query);
+        Some(url)
+    }
+
+    /// The path below the route's folder, decoded: where a folder origin looks.
+    pub(crate) fn path_in_folder<'p>(&self, place: &'p Place) -> &'p [u8] {
+        &place.path.as_bytes()[self.config.path.len()..]
+    }
+
+    /// What a URL is to this route. The origin's own URL counts, and the CDN's, and those of
+    /// `allow_hosts`.
+    pub(crate) fn locate(&self, url: &Url) -> Located {
+        let cdn = self.config.cdn.as_ref().map(|cdn| &cdn.base_url);
+        let mut is_ours = false;
+        for base in std::iter::once(&self.origin_base).chain(cdn) {
+            if url.origin() == base.origin() {
+                is_ours = true;
+                if let Some(rest) = below_folder(base, url) {
+                    return self.place_of(0, &format!("{}{rest}", self.raw_path));
+                }
+            }
+        }
+        for (index, host) in self.config.allow_hosts.iter().enumerate() {
+            if url.origin() == host.origin() {
+                is_ours = true;
+                if below_folder(host, url).is_some() {
+                    return self
+                        .place_of(index + 1, &format!("{}{}", host_prefix(index + 1), url.path()));
+                }
+            }
+        }
+        if is_ours { Located::Outside } else { Located::Foreign }
+    }
+
+    /// Whether a whole folder may be opened around a resource: not a root, not less than an asset.
+    pub(crate) fn may_grant_folder_of(&self, place: &Place) -> Result<(), String> {
+        let directory = place.path.directory();
+        if directory == b"/" {
+            return Err("its folder is the root; use grant = \"file\"".to_owned());
+        }
+        match place.host.checked_sub(1).and_then(|at| self.config.allow_hosts.get(at)) {
+            Some(host) => {
+                // All that the host may deliver is more than one asset.
+                let whole = format!("{}{}", host_prefix(place.host), host.path());
+                if directory.len() <= whole.len() {
+                    return Err("its folder is all that the host may deliver".to_owned());
+                }
+            }
+            None => {
+                if let Some(asset) =
+                    self.config.asset.as_ref().filter(|asset| !asset.covers(&place.path))
+                {
+                    return Err(format!("its folder is no asset of the pattern {asset}"));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a viewer's parameter is passed to the origin.
+    pub(crate) fn forwards(&self, name: &[u8]) -> bool {
+        self.config.forward_query.iter().any(|pattern| match pattern.strip_suffix('*') {
+            Some(start) => name.starts_with(start.as_bytes()),
+            None => name == pattern.as_bytes(),
+        })
+    }
+
+    fn below(&self, base: &Url, place: &Place) -> Url {
+        let rest = place.raw[1..]
+            .splitn(self.path_depth + 1, '/')
+            .nth(self.path_depth)
+            .unwrap_or_default();
+        let mut url = base.clone();
+        url.set_path(&format!("{}{rest}", base.path()));
+        url
+    }
+
+    fn place_of(&self, host: usize, raw: &str) -> Located {
+        // What the gateway would refuse as a request is not delivered under another name either.
+        match RequestPath::parse(raw, usize::MAX).ok().and_then(|path| self.place(&path)) {
+            Some(place) if place.host == host => Located::Here(place),
+            _ => Located::Outside,
+        }
+    }
+}
+
+/// The text of `url`'s path below the folder `base`.
+fn below_folder<'u>(base: &Url, url: &'u Url) -> Option<&'u str> {
+    url.path().strip_prefix(base.path())
+}
+
+fn host_prefix(number: usize) -> String {
+    format!("/~{number}")
+}
+
+/// The number of a path that begins with `/~n/`.
+fn host_number(raw: &str) -> Option<usize> {
+    let first = raw[1..].split('/').next()?.strip_prefix('~')?;
+    let is_canonical = !first.starts_with('0') && first.bytes().all(|byte| byte.is_ascii_digit());
+    is_canonical.then(|| first.parse().ok()).flatten()
+}
+
+/// Percent-encodes what may not stand in a URL's path.
+fn encode_path(path: &str) -> String {
+    let mut url = Url::parse(FOLDER_HOST).expect("the stand-in is a valid URL");
+    // `set_path` leaves a percent sign as it is.
+    url.set_path(&path.replace('%', "%25"));
+    url.path().to_owned()
+}
+
+#[cfg(test)]
+mod tests;

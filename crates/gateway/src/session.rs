@@ -1,0 +1,110 @@
+//! Sessions: how they begin, and how a request shows that it belongs to one.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use sluicegate_token::session::{BoundBits, Grant, SessionClaims, SessionId, SessionToken};
+use sluicegate_token::{IpPrefix, Refusal, SessionKeys, UnixTime};
+
+use crate::Error;
+use crate::request::{Carried, MediaRequest};
+use crate::route::{GrantMode, Place, Route};
+
+/// A request that a session token let in.
+#[derive(Clone, Debug)]
+pub(crate) struct Admitted {
+    pub(crate) route: Arc<Route>,
+    pub(crate) place: Place,
+    pub(crate) claims: SessionClaims,
+    pub(crate) token: SessionToken,
+    pub(crate) carried: Carried,
+    pub(crate) client: Option<IpAddr>,
+}
+
+/// Lets a request with a token in, on whichever route it was made for.
+pub(crate) fn admit(
+    keys: &SessionKeys,
+    routes: &[Arc<Route>],
+    request: &MediaRequest,
+    now: UnixTime,
+) -> Result<Admitted, Error> {
+    let Some((text, carried)) = &request.token else {
+        return Err(Refusal::Missing("session token").into());
+    };
+    let mut refusal = None;
+    // A path of a further host may belong to several routes; the token's MAC names the one.
+    for route in routes {
+        let Some(place) = route.place(&request.path) else { continue };
+        match keys.verify(text.as_bytes(), &route.config.id, &place.path, request.client, now) {
+            Ok(claims) => {
+                let token = SessionToken::from_text(text).ok_or_else(|| {
+                    Error::Internal("a verified token has a wrong length".to_owned())
+                })?;
+                return Ok(Admitted {
+                    route: Arc::clone(route),
+                    place,
+                    claims,
+                    token,
+                    carried: *carried,
+                    client: request.client,
+                });
+            }
+            Err(new) if refusal.is_none() || matches!(new, Refusal::Expired { .. }) => {
+                refusal = Some(new);
+            }
+            Err(_) => {}
+        }
+    }
+    // Without a valid token nobody learns which paths have a route.
+    Err(refusal.unwrap_or(Refusal::WrongToken).into())
+}
+
+/// Makes the token with which a session begins at a manifest.
+///
+/// `bind_to` is the address that the session is bound to, if any.
+pub(crate) fn begin(
+    keys: &SessionKeys,
+    route: &Route,
+    place: &Place,
+    session: SessionId,
+    expires: UnixTime,
+    bind_to: Option<IpAddr>,
+) -> Result<(SessionToken, SessionClaims), Error> {
+    let too_deep = || Error::GrantRefused("the path has more than 255 folders".to_owned());
+    let grant = match route.config.grant {
+        GrantMode::Directory => {
+            route.may_grant_folder_of(place).map_err(Error::GrantRefused)?;
+            Grant::folder_of(&place.path).ok_or_else(too_deep)?
+        }
+        GrantMode::File => Grant::exactly(&place.path).ok_or_else(too_deep)?,
+    };
+    let claims = SessionClaims {
+        grant,
+        bound_bits: bind_to.map(|ip| BoundBits::of(&IpPrefix::for_session(ip))),
+        profile: 0,
+        expires,
+        session,
+    };
+    Ok((keys.signing().seal(&claims, &route.config.id, &place.path, bind_to), claims))
+}
+
+/// What may be granted of a URI that the session's own grant does not cover: its folder, or the
+/// one path where that would be too much.
+pub(crate) fn grant_beyond(route: &Route, place: &Place) -> Option<Grant> {
+    if route.config.grant == GrantMode::Directory && route.may_grant_folder_of(place).is_ok() {
+        Grant::folder_of(&place.path)
+    } else {
+        Grant::exactly(&place.path)
+    }
+}
+
+/// Makes a token of the same session and end for another grant.
+pub(crate) fn extend(
+    keys: &SessionKeys,
+    admitted: &Admitted,
+    place: &Place,
+    grant: Grant,
+) -> SessionToken {
+    let claims = SessionClaims { grant, ..admitted.claims };
+    keys.signing().seal(&claims, &admitted.route.config.id, &place.path, admitted.client)
+}

@@ -1,0 +1,330 @@
+//! What players, parsers and proxies were reported to get wrong. Each test names the reports; the
+//! inputs are our own. Reports that a golden playlist shows best stand in its `case.toml`.
+
+#![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
+mod common;
+
+use common::{BASE, Mode, compile, gcore, sign, signed, url};
+use sluicegate_manifest::{
+    CdnSigner, CompileError, Decision, Format, KeepReason, Limits, Place, RefuseReason,
+    RenderError, Role, SignAll, Template, Uri, UriPolicy,
+};
+use sluicegate_token::{Presented, ResourcePath, Scheme, Scope, UnixTime};
+use url::Url;
+
+/// The slots as role and reference.
+fn slots(source: &str) -> Vec<(Role, String)> {
+    let template = compile(source.as_bytes());
+    template.slots().iter().map(|slot| (slot.role, source[slot.span.clone()].to_owned())).collect()
+}
+
+/// The slots' references.
+fn references(source: &str) -> Vec<String> {
+    slots(source).into_iter().map(|(_, reference)| reference).collect()
+}
+
+/// Whether the signed reference opens, at the edge, the path that a player asks for.
+fn opens(base: &str, reference: &str) -> bool {
+    let asked = common::lead_to(&url(base), reference.as_bytes()).unwrap();
+    let path = ResourcePath::parse(asked.path().as_bytes()).unwrap();
+    let presented = Presented { path: &path, query: asked.query().map(str::as_bytes), ip: None };
+    gcore(Scope::Directory).verify(&presented, UnixTime(1)).is_ok()
+}
+
+// === Lexing ===
+
+// kristofferR/IPTVChecker#86
+#[test]
+fn attributes_are_found_in_any_order() {
+    for list in [
+        "URI=\"a.m3u8\",CODECS=\"avc1.4d401e,mp4a.40.2\",BANDWIDTH=1",
+        "CODECS=\"avc1.4d401e,mp4a.40.2\",URI=\"a.m3u8\",BANDWIDTH=1",
+        "CODECS=\"avc1.4d401e,mp4a.40.2\",BANDWIDTH=1,URI=\"a.m3u8\"",
+    ] {
+        let source = format!("#EXTM3U\n#EXT-X-I-FRAME-STREAM-INF:{list}\n");
+        assert_eq!(slots(&source), [(Role::IFrameVariant, "a.m3u8".to_owned())], "{list}");
+    }
+}
+
+// tedconf/node-m3u8#3
+#[test]
+fn a_tag_ends_at_its_first_colon() {
+    let source = "#EXTM3U\n#EXT-X-MAP:URI=\"https://cdn.example.com:443/a:b/init.mp4\"\n";
+    assert_eq!(references(source), ["https://cdn.example.com:443/a:b/init.mp4"]);
+}
+
+// Eyevinn/hls-splice#13
+#[test]
+fn a_value_goes_on_after_a_second_equal_sign() {
+    let source =
+        "#EXTM3U\n#EXT-X-DATERANGE:ID=\"a\",X-ASSET-URI=\"https://ads.example.net/?a=b&c=d\"\n";
+    assert_eq!(references(source), ["https://ads.example.net/?a=b&c=d"]);
+}
+
+// streamlink/streamlink#5307
+#[test]
+fn a_longer_name_that_ends_in_uri_is_no_uri() {
+    let source =
+        "#EXTM3U\n#EXT-X-KEY:METHOD=AES-128,X-URI=\"https://other.example.net/x\",URI=\"k\"\n";
+    let expected = [
+        (Role::Unclassified, "https://other.example.net/x".to_owned()),
+        (Role::Key, "k".to_owned()),
+    ];
+    assert_eq!(slots(source), expected);
+}
+
+// videojs/m3u8-parser#28
+#[test]
+fn a_list_in_which_quotes_were_forgotten_does_no_harm() {
+    let source = "#EXTM3U\n#EXT-X-STREAM-INF:CODECS=avc1.4d401e,mp4a.40.2,BANDWIDTH=,=,\nv.m3u8\n";
+    assert_eq!(slots(source), [(Role::Variant, "v.m3u8".to_owned())]);
+    assert!(
+        signed(source, BASE).contains(":CODECS=avc1.4d401e,mp4a.40.2,BANDWIDTH=,=,\nv.m3u8?md5=")
+    );
+}
+
+// ikhvorost/M3U8Decoder#2
+#[test]
+fn a_comment_is_no_uri() {
+    let source = "#EXTM3U\n## made by a packager\n#USP-X-TIMESTAMP-MAP:MPEGTS=900000\n#\n0.ts\n";
+    assert_eq!(references(source), ["0.ts"]);
+}
+
+// warren-bank/HLS-Proxy#25
+#[test]
+fn a_segment_needs_no_neighbour() {
+    let source =
+        "#EXTM3U\n#EXTINF:4,\n#EXT-X-PROGRAM-DATE-TIME:2026-01-02T03:04:05Z\n\n0.ts\n1.ts\n";
+    assert_eq!(references(source), ["0.ts", "1.ts"]);
+}
+
+// video-dev/hls.js#6396
+#[test]
+fn only_cr_and_lf_end_a_line() {
+    for space in ["\u{3000}", "\u{a0}", "\u{85}", "\u{2028}", "\u{feff}"] {
+        let source = format!("#EXTM3U\n#EXTINF:4,\na{space}b.ts\n");
+        assert_eq!(references(&source), [format!("a{space}b.ts")]);
+    }
+}
+
+// Indented tags: players that trim lines read them, so they must not pass as comments.
+#[test]
+fn an_indented_carrier_is_signed() {
+    let source = "#EXTM3U\n\t #EXT-X-MAP:URI=\"init.mp4\"\n  #EXTINF:4,\n0.ts\n";
+    assert!(signed(source, BASE).contains("\t #EXT-X-MAP:URI=\"init.mp4?md5="));
+}
+
+// globocom/m3u8#49
+#[test]
+fn what_is_no_playlist_is_refused() {
+    for source in
+        ["", "\n", "<html>", "{\"error\":1}", "0.ts\n#EXTM3U\n", "#EXTM3U8\n", "#extm3u\n"]
+    {
+        assert_eq!(Format::detect(source.as_bytes()), None, "{source}");
+        let compiled = Template::compile(source.as_bytes().to_vec().into(), &Limits::default());
+        assert_eq!(compiled.unwrap_err(), CompileError::NotAManifest);
+    }
+}
+
+// === URIs ===
+
+/// Keys go elsewhere than everything else.
+struct KeysElsewhere;
+
+impl UriPolicy for KeysElsewhere {
+    fn decide(&mut self, uri: &Uri<'_>, _query: &mut Vec<u8>) -> Decision {
+        if uri.role.is_key() {
+            Decision::Deliver(url(&format!("https://keys.example.com{}", uri.url.path())))
+        } else {
+            Decision::Keep(KeepReason::Identity)
+        }
+    }
+
+    fn protects(&self, _url: &Url) -> bool {
+        true
+    }
+}
+
+// mhdzumair/mediaflow-proxy#234
+#[test]
+fn a_rule_for_keys_leaves_init_sections_alone() {
+    let source =
+        "#EXTM3U\n#EXT-X-KEY:METHOD=AES-128,URI=\"k.bin\"\n#EXT-X-MAP:URI=\"init.mp4\"\n0.mp4\n";
+    let rendered = compile(source.as_bytes()).render(&Place::at(url(BASE)), &mut KeysElsewhere);
+    assert_eq!(
+        String::from_utf8(rendered.unwrap().bytes).unwrap(),
+        source.replace("\"k.bin", "\"https://keys.example.com/vod/movie/k.bin")
+    );
+}
+
+// 5rahim/seanime#510, Eyevinn/chaos-stream-proxy#64, hjdhjd/prismcast#45
+#[test]
+fn init_sections_are_resolved_and_signed_as_segments_are() {
+    for reference in ["init.mp4", "../init.mp4", "/a/init.mp4", "https://cdn.example.com/init.mp4"]
+    {
+        let source = format!("#EXTM3U\n#EXT-X-MAP:URI=\"{reference}\"\n#EXTINF:4,\n{reference}\n");
+        let text = signed(&source, BASE);
+        let segment = text.lines().last().unwrap();
+        assert!(opens(BASE, segment), "{segment}");
+        assert!(text.contains(&format!("#EXT-X-MAP:URI=\"{segment}\"")), "{text}");
+    }
+}
+
+// Inside4ndroid/TMDB-Embed-API#55
+#[test]
+fn the_role_comes_from_the_tag_and_never_from_the_extension() {
+    let source = "#EXTM3U\n\
+        #EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"a\",NAME=\"a\",URI=\"play?id=1\"\n\
+        #EXT-X-STREAM-INF:BANDWIDTH=1\n\
+        video.ts\n\
+        #EXT-X-SESSION-KEY:METHOD=AES-128,URI=\"list.m3u8\"\n";
+    let roles: Vec<_> = slots(source).into_iter().map(|(role, _)| role).collect();
+    assert_eq!(roles, [Role::Rendition, Role::Variant, Role::SessionKey]);
+}
+
+// kaltura/nginx-secure-token-module#72
+#[test]
+fn no_segment_of_a_long_playlist_is_missed() {
+    let mut source = "#EXTM3U\n".to_owned();
+    for index in 0..5_000 {
+        source.push_str(&format!("#EXTINF:4,\n{index}/{}.ts\n", "x".repeat(index % 61)));
+    }
+    let text = signed(&source, BASE);
+    let uris: Vec<_> = text.lines().filter(|line| !line.starts_with('#')).collect();
+    assert_eq!(uris.len(), 5_000);
+    assert!(uris.into_iter().all(|uri| opens(BASE, uri)));
+}
+
+// kaltura/nginx-secure-token-module#108
+#[test]
+fn what_leaves_unsigned_is_told() {
+    let source = "#EXTM3U\n0.ts\nhttps://other.example.net/1.ts\nrtmp://cdn.example.com/2\n";
+    let rendered = sign(source.as_bytes(), BASE).unwrap();
+    let kept: Vec<_> = rendered.kept.iter().map(|kept| (kept.slot, kept.reason)).collect();
+    assert_eq!(kept, [(1, KeepReason::ForeignHost), (2, KeepReason::ForeignScheme)]);
+}
+
+// videojs/videojs-contrib-hls#548, mhdzumair/mediaflow-proxy#242, pierre-emmanuelJ/iptv-proxy#157
+#[test]
+fn references_are_resolved_against_the_url_after_redirects() {
+    let source = "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\nv/i.m3u8\n";
+    let place = Place {
+        base: url("https://edge-7.example.com/x/y/master.m3u8?token=1"),
+        served: url(BASE),
+    };
+    let gcore = gcore(Scope::Directory);
+    let signer = CdnSigner::new(&gcore, common::EXPIRES, None);
+    let rendered = compile(source.as_bytes()).render(&place, &mut SignAll::new(signer)).unwrap();
+    let text = String::from_utf8(rendered.bytes).unwrap();
+    assert!(text.ends_with("2147483647\n"), "{text}");
+    assert!(text.contains("\nhttps://edge-7.example.com/x/y/v/i.m3u8?md5="), "{text}");
+}
+
+// video-dev/hls.js#1439, DIYgod/DPlayer#187
+#[test]
+fn the_path_that_a_player_will_ask_for_is_the_one_that_is_signed() {
+    for name in
+        ["a b/0.ts", "a%20b/0.ts", "citt\u{e0}/0.ts", "a+b/0.ts", "x/../y/0.ts", "./%7Ea/0.ts"]
+    {
+        let text = signed(&format!("#EXTM3U\n{name}\n"), BASE);
+        let uri = text.lines().last().unwrap();
+        assert!(uri.starts_with(&format!("{name}?md5=")), "{uri}");
+        assert!(opens(BASE, uri), "{uri}");
+    }
+}
+
+// A space at the end of a quoted reference is not read there, but is read before a token.
+#[test]
+fn a_space_at_the_end_of_a_quoted_reference_is_not_signed() {
+    let text = signed("#EXTM3U\n#EXT-X-MAP:URI=\" init.mp4 \"\n", BASE);
+    let reference = text.split('"').nth(1).unwrap();
+    assert!(reference.starts_with("/vod/movie/init.mp4?md5=") && opens(BASE, reference), "{text}");
+}
+
+// A reference that is a fragment alone has the query of the playlist, until it gets its own.
+#[test]
+fn a_query_that_comes_from_the_playlist_s_own_url_is_not_lost() {
+    let base = "https://cdn.example.com/vod/media.mp4?v=2";
+    let text = signed("#EXTM3U\n#EXT-X-MAP:URI=\"#t=1\"\n", base);
+    assert!(text.contains("URI=\"/vod/media.mp4?v=2&md5="), "{text}");
+    assert!(text.contains("=2147483647#t=1\""), "{text}");
+}
+
+// MetaHat/m3u8-streaming-proxy#4
+#[test]
+fn escapes_are_decoded_once() {
+    let text = signed("#EXTM3U\n%253D/0.ts\n", BASE);
+    let uri = text.lines().last().unwrap();
+    assert!(opens(BASE, uri) && !opens(BASE, &uri.replace("%253D", "%3D")), "{uri}");
+}
+
+// warren-bank/HLS-Proxy#27
+#[test]
+fn a_key_that_only_looks_like_a_url_stays() {
+    let source = "#EXTM3U\n#EXT-X-KEY:METHOD=SAMPLE-AES,URI=\"skd://cdn.example.com/k?md5=1\"\n";
+    assert_eq!(signed(source, BASE), source);
+}
+
+// video-dev/hls.js#5240, shaka-project/shaka-player#5333
+#[test]
+fn a_variable_in_a_query_is_refused_by_its_name() {
+    let source = "#EXTM3U\n0.ts?t={$token}\n#EXT-X-DEFINE:QUERYPARAM=\"token\"\n";
+    let compiled = Template::compile(source.as_bytes().to_vec().into(), &Limits::default());
+    let expected = CompileError::Variable { line: 2, offset: 8, name: "{$token}".to_owned() };
+    assert_eq!(compiled.unwrap_err(), expected);
+}
+
+// pierre-emmanuelJ/iptv-proxy#157, DeveloperJosh/m3u8-proxy#2
+#[test]
+fn the_origin_s_url_in_an_unknown_place_does_not_leave() {
+    for line in [
+        "#EXT-X-EXAMPLE:https://cdn.example.com/a",
+        "#EXT-X-EXAMPLE:A=1,https://cdn.example.com/a",
+        "#EXT-X-EXAMPLE https://cdn.example.com/a",
+        "#EXT-X-EXAMPLE:A=\"HTTPS://CDN.EXAMPLE.COM/a\"",
+        "#EXT-X-EXAMPLE:A=x B=\"https://cdn.example.com/a\"",
+        "#EXT-X-MEDIA:TYPE=AUDIO,X-THUMBS=\"https://cdn.example.com/a\"",
+    ] {
+        let error = sign(format!("#EXTM3U\n{line}\n").as_bytes(), BASE).unwrap_err();
+        let RenderError::Refused { line: number, reason, .. } = error else { panic!("{error}") };
+        assert_eq!((number, reason), (2, RefuseReason::Unclassified), "{line}");
+    }
+}
+
+// A space before a scheme is passed over when the reference is resolved, so it hides no scheme.
+#[test]
+fn a_space_before_a_scheme_hides_nothing() {
+    let key = "#EXTM3U\n#EXT-X-KEY:METHOD=AES-128,URI=\" data:;base64,MDEyMzQ1Njc4OWFiY2RlZg==\"\n";
+    let rendered = sign(key.as_bytes(), BASE).unwrap();
+    assert_eq!((rendered.edits.len(), rendered.kept[0].reason), (0, KeepReason::NotFetched));
+    let link = "#EXTM3U\n#EXT-X-DATERANGE:ID=\"a\",X-URL=\" https://other.example.net/a\"\n";
+    assert_eq!(signed(link, BASE), link);
+}
+
+// A relative value in an unknown place may be anything: it is refused even where nothing is signed.
+#[test]
+fn a_relative_uri_in_an_unknown_place_is_refused_in_every_mode() {
+    let template = compile(b"#EXTM3U\n#EXT-X-EXAMPLE:URI=\"a.json\"\n");
+    for mode in Mode::ALL {
+        let RenderError::Refused { reason, .. } = mode.render(&template).unwrap_err() else {
+            panic!("another error")
+        };
+        assert_eq!(reason, RefuseReason::Unclassified, "{mode:?}");
+    }
+}
+
+// A comma would end a value without quotes.
+#[test]
+fn a_url_with_a_comma_is_not_written_without_quotes() {
+    let place = Place { base: url("https://cdn.example.com/a,b/i.m3u8"), served: url(BASE) };
+    let gcore = gcore(Scope::Directory);
+    let mut policy = SignAll::new(CdnSigner::new(&gcore, common::EXPIRES, None));
+    let template = compile(b"#EXTM3U\n#EXT-X-MAP:URI=init.mp4\n");
+    let RenderError::Refused { reason, .. } = template.render(&place, &mut policy).unwrap_err()
+    else {
+        panic!("another error")
+    };
+    assert_eq!(reason, RefuseReason::NeedsQuotes);
+    assert!(template.render(&Place::at(place.base), &mut policy).is_ok());
+}

@@ -1,0 +1,202 @@
+//! The text of nginx's configuration.
+
+use std::fmt::Write as _;
+use std::net::SocketAddr;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+
+use super::{Location, Scope, SecureLink};
+
+/// A path that is answered always and never logged.
+pub(super) const READY_PATH: &str = "/.sluicegate-testkit/ready";
+
+/// The whole configuration, for an nginx that keeps everything in `dir`.
+pub(super) fn render(
+    locations: &[Location],
+    dir: &Path,
+    addr: SocketAddr,
+    ready_text: &str,
+) -> String {
+    let dir_quoted = |name: &str| quoted(&dir.join(name));
+    let (pid, errors, access) =
+        (dir_quoted("nginx.pid"), dir_quoted("error.log"), dir_quoted("access.log"));
+    // Root's nginx would hand its directories to another user.
+    let user = if is_root(dir) { "user root;\n" } else { "" };
+    let temp_paths: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
+        .iter()
+        .map(|kind| format!("    {kind}_temp_path {};\n", dir_quoted(kind)))
+        .collect();
+    let mut maps = String::new();
+    let mut blocks = String::new();
+    for (number, location) in locations.iter().enumerate() {
+        match location {
+            Location::Plain { prefix, root } => {
+                check_prefix(prefix);
+                let alias = alias(root);
+                writeln!(blocks, "        location {prefix} {{ {PREFLIGHT} {alias} }}").unwrap();
+            }
+            Location::SecureLink(secure) => {
+                // A decoded path may hold a line end, hence the (?s).
+                if secure.scope == Scope::Directory {
+                    writeln!(
+                        maps,
+                        "    map $uri $directory_{number} {{ \"~(?s)^(?<path_{number}>.*/)\" $path_{number}; }}"
+                    )
+                    .unwrap();
+                }
+                blocks.push_str(&secure_link(secure, number));
+            }
+        }
+    }
+    format!(
+        r#"daemon off;
+master_process off;
+{user}pid {pid};
+error_log {errors} info;
+events {{ worker_connections 512; }}
+http {{
+{temp_paths}    log_format testkit escape=json
+        '{{"status":"$status","method":"$request_method","uri":"$uri","request_uri":"$request_uri"}}';
+    access_log {access} testkit;
+    keepalive_requests 1000000;
+    default_type application/octet-stream;
+    types {{
+        application/dash+xml mpd;
+        application/vnd.apple.mpegurl m3u8;
+        application/octet-stream bin key;
+        audio/aac aac;
+        audio/mp4 m4a;
+        text/html html;
+        text/javascript js mjs;
+        text/vtt vtt;
+        video/iso.segment m4s;
+        video/mp2t ts;
+        video/mp4 mp4 m4v;
+    }}
+{maps}    server {{
+        listen {addr};
+        add_header Access-Control-Allow-Origin * always;
+        add_header Access-Control-Allow-Methods "GET, HEAD, OPTIONS" always;
+        add_header Access-Control-Allow-Headers Range always;
+        add_header Access-Control-Expose-Headers "Content-Length, Content-Range, Date" always;
+        location = {READY_PATH} {{ access_log off; return 200 "{ready_text}"; }}
+{blocks}    }}
+}}
+"#
+    )
+}
+
+/// A browser asks so before a request that carries a Range, and without its token.
+const PREFLIGHT: &str = "if ($request_method = OPTIONS) { return 204; }";
+
+fn secure_link(location: &SecureLink, number: usize) -> String {
+    let SecureLink { prefix, root, scope, secret, bind_ip } = location;
+    check_prefix(prefix);
+    check_secret(secret);
+    let path = match scope {
+        Scope::File => "$uri".to_owned(),
+        Scope::Directory => format!("$directory_{number}"),
+    };
+    let ip = if *bind_ip { "$remote_addr" } else { "" };
+    let content = root.as_deref().map_or_else(|| "return 200 \"ok\\n\";".to_owned(), alias);
+    format!(
+        r#"        location {prefix} {{
+            {PREFLIGHT}
+            secure_link $arg_md5,$arg_expires;
+            secure_link_md5 "$secure_link_expires{path}{ip} {secret}";
+            if ($secure_link = "") {{ return 403; }}
+            if ($secure_link = "0") {{ return 410; }}
+            {content}
+        }}
+"#
+    )
+}
+
+fn alias(root: &Path) -> String {
+    format!("alias {};", quoted(&root.join("")))
+}
+
+fn quoted(path: &Path) -> String {
+    let text = path.to_str().expect("the path is UTF-8");
+    assert!(
+        !text.contains(['"', '\\', '$', '\n']),
+        "nginx's configuration cannot hold the path {text:?}"
+    );
+    format!("\"{text}\"")
+}
+
+fn check_prefix(prefix: &str) {
+    assert!(
+        prefix.starts_with('/')
+            && prefix.ends_with('/')
+            && prefix.bytes().all(|byte| byte == b'/' || is_harmless(byte)),
+        "a location's prefix begins and ends with '/' and needs no quoting: {prefix:?}"
+    );
+}
+
+fn check_secret(secret: &str) {
+    assert!(
+        !secret.is_empty() && secret.bytes().all(is_harmless),
+        "the secret of a test holds A-Z a-z 0-9 _ . - only"
+    );
+}
+
+const fn is_harmless(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-')
+}
+
+/// Whether this process, which made the directory, is root's.
+fn is_root(dir: &Path) -> bool {
+    dir.metadata().is_ok_and(|made| made.uid() == 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rendered(location: Location) -> String {
+        render(&[location], Path::new("/nowhere"), "127.0.0.1:9".parse().unwrap(), "ready")
+    }
+
+    fn secure() -> SecureLink {
+        SecureLink {
+            prefix: "/v/".to_owned(),
+            root: None,
+            scope: Scope::File,
+            secret: "secret_key".to_owned(),
+            bind_ip: false,
+        }
+    }
+
+    #[test]
+    fn each_location_hashes_what_it_says() {
+        let file = rendered(Location::SecureLink(secure()));
+        assert!(
+            file.contains("secure_link_md5 \"$secure_link_expires$uri secret_key\";"),
+            "{file}"
+        );
+        assert!(file.contains("return 200") && !file.contains("map $uri"));
+        let bound = SecureLink { scope: Scope::Directory, bind_ip: true, ..secure() };
+        let bound = rendered(Location::SecureLink(bound));
+        assert!(bound.contains("$secure_link_expires$directory_0$remote_addr secret_key"));
+        assert!(bound.contains("map $uri $directory_0 "));
+    }
+
+    #[test]
+    fn a_folder_is_served_below_its_prefix() {
+        let plain = rendered(Location::Plain { prefix: "/s/".to_owned(), root: "/media/x".into() });
+        assert!(plain.contains("alias \"/media/x/\";"), "{plain}");
+    }
+
+    #[test]
+    #[should_panic(expected = "the secret of a test")]
+    fn a_secret_that_needs_quoting_is_refused() {
+        let _ = rendered(Location::SecureLink(SecureLink { secret: "a$b".to_owned(), ..secure() }));
+    }
+
+    #[test]
+    #[should_panic(expected = "a location's prefix")]
+    fn a_prefix_that_needs_quoting_is_refused() {
+        let _ = rendered(Location::SecureLink(SecureLink { prefix: "/a b/".into(), ..secure() }));
+    }
+}
