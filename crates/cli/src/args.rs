@@ -2,10 +2,12 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{keygen, sign, verify};
+use crate::commands::{config, demo, edge, keygen, serve, sign, verify};
 
 const EXAMPLES: &str = "\
 Examples:
+  sluicegate demo
+  sluicegate serve --config gateway.toml
   sluicegate keygen --out cdn.key
   sluicegate sign --key-file cdn.key --ttl 2h https://cdn.example.com/videos/a/master.m3u8
   sluicegate verify --key-file cdn.key 'https://cdn.example.com/videos/a/master.m3u8?md5=...'
@@ -13,7 +15,7 @@ Examples:
 Exit codes: 0 ok, 1 refused or invalid, 2 failure, 64 usage.
 `sluicegate COMMAND --help` has examples of each command.";
 
-/// Signs the URLs of HLS and DASH streams for CDNs with secure tokens.
+/// Streaming gateway that signs every URI of a manifest, for CDNs with secure tokens.
 #[derive(Debug, Parser)]
 #[command(name = "sluicegate", version, after_help = EXAMPLES)]
 pub(crate) struct Args {
@@ -24,7 +26,11 @@ pub(crate) struct Args {
 /// The commands, in the order in which `--help` lists them.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    Serve(serve::Args),
+    Demo(demo::Args),
+    Edge(edge::Args),
     Sign(sign::Args),
     Verify(verify::Args),
     Keygen(keygen::Args),
+    Config(config::Args),
 }

@@ -1,13 +1,13 @@
 //! The system's clock, and times as people read them.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, UNIX_EPOCH};
 
+use sluicegate_gateway::{Clock as _, SystemClock};
 use sluicegate_token::UnixTime;
 
 /// The current second.
 pub(crate) fn now() -> UnixTime {
-    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH);
-    UnixTime(since_epoch.map_or(0, |elapsed| elapsed.as_secs()))
+    SystemClock.now()
 }
 
 /// The moment as RFC 3339 writes it, which ends with the year 9999.

@@ -1,6 +1,10 @@
 //! The commands: each has its arguments, its help and its `run` in one file.
 
+pub(crate) mod config;
+pub(crate) mod demo;
+pub(crate) mod edge;
 pub(crate) mod keygen;
+pub(crate) mod serve;
 pub(crate) mod sign;
 pub(crate) mod verify;
 
@@ -10,8 +14,12 @@ use crate::exit::Outcome;
 /// Runs a command to its end.
 pub(crate) fn run(command: Command) -> Outcome {
     match command {
+        Command::Serve(args) => serve::run(&args),
+        Command::Demo(args) => demo::run(&args),
+        Command::Edge(args) => edge::run(&args),
         Command::Sign(args) => sign::run(&args),
         Command::Verify(args) => verify::run(&args),
         Command::Keygen(args) => keygen::run(&args),
+        Command::Config(args) => config::run(&args),
     }
 }

@@ -28,13 +28,13 @@ pub(crate) struct LinkArgs {
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum SchemeName {
+pub(crate) enum SchemeName {
     /// Gcore's secure token, which is nginx secure_link
     Gcore,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum ScopeName {
+pub(crate) enum ScopeName {
     /// The one file
     File,
     /// Every file directly in the file's directory, none in a subdirectory

@@ -10,6 +10,7 @@ mod exit;
 mod key_source;
 mod link_args;
 mod output;
+mod telemetry;
 
 use std::process::ExitCode;
 

@@ -34,3 +34,4 @@ pub use edge::Edge;
 pub use error::{Error, ErrorSource};
 pub use route::{Carry, GrantMode, Segments, ThirdParty};
 pub use serve::{Listening, ServeError, bind, serve, shutdown_signal};
+pub use sluicegate_manifest::ExistingToken;

@@ -28,7 +28,6 @@ pub(crate) fn scan(source: &[u8], limits: &Limits) -> Result<Scan, CompileError>
         is_ended: false,
         is_multivariant: false,
         has_variables: false,
-        variant_follows: false,
     };
     for line in Lines::new(source) {
         scanner.line(&line)?;
@@ -43,8 +42,6 @@ struct Scanner<'s> {
     is_ended: bool,
     is_multivariant: bool,
     has_variables: bool,
-    /// EXT-X-STREAM-INF was seen and its URI line was not; comments and tags may come between.
-    variant_follows: bool,
 }
 
 impl Scanner<'_> {
@@ -59,11 +56,8 @@ impl Scanner<'_> {
         match &line.kind {
             LineKind::Blank | LineKind::Comment => Ok(()),
             LineKind::Uri(reference) => {
-                let role = if std::mem::take(&mut self.variant_follows) {
-                    Role::Variant
-                } else {
-                    Role::Segment
-                };
+                // `finish` makes it a variant if the playlist turns out to be multivariant.
+                let role = Role::Segment;
                 self.slot(line.number, reference.clone(), role, Quoting::Line, None)
             }
             LineKind::Tag { name, value } => self.tag(line, name.clone(), value.clone()),
@@ -79,7 +73,6 @@ impl Scanner<'_> {
         let name = &self.source[name];
         match name {
             b"#EXT-X-ENDLIST" => self.is_ended = true,
-            b"#EXT-X-STREAM-INF" => self.variant_follows = true,
             b"#EXT-X-DEFINE" => self.has_variables = true,
             _ => {}
         }

@@ -8,15 +8,16 @@
 //! came. [`undo`] gives the source back.
 //!
 //! ```
-//! use sluicegate_manifest::{CdnSigner, Limits, Place, SignAll, Template, undo};
+//! use sluicegate_manifest::{CdnSigner, Limits, Place, SignHost, Template, undo};
 //! use sluicegate_token::{CdnKey, Gcore, Scope, UnixTime};
 //!
 //! let source = "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\n360p/index.m3u8\n";
 //! let template = Template::compile(source.as_bytes().to_vec().into(), &Limits::default())?;
 //!
 //! let gcore = Gcore::new(CdnKey::plain("k", b"secret_key"), Scope::Directory);
-//! let mut policy = SignAll::new(CdnSigner::new(&gcore, UnixTime(2_147_483_647), None));
 //! let place = Place::at("https://cdn.example.com/vod/master.m3u8".parse()?);
+//! let signer = CdnSigner::new(&gcore, UnixTime(2_147_483_647), None);
+//! let mut policy = SignHost::new(&place.base, signer);
 //! let rendered = template.render(&place, &mut policy)?;
 //!
 //! let text = String::from_utf8(rendered.bytes.clone())?;
@@ -44,5 +45,5 @@ pub use hls::lines::{Line, LineKind, Lines};
 pub use limits::Limits;
 pub use policy::{Decision, KeepReason, Uri, UriPolicy};
 pub use role::Role;
-pub use sign::{CdnSigner, ExistingToken, SignAll};
+pub use sign::{CdnSigner, ExistingToken, SignHost};
 pub use template::{Kept, Place, Rendered, Slot, Template};

@@ -28,12 +28,12 @@ pub struct CdnSigner<'k> {
     by_directory: HashMap<Vec<u8>, Vec<u8>>,
 }
 
-/// The policy of a manifest that is served by the CDN itself: every URI is signed where it stands,
-/// or those of one host are ([`Self::on_host`]) and every other one stays.
+/// The policy of a manifest that is served by the CDN itself: every URI on one host is signed where
+/// it stands, every other one stays. Tokens never go to another host.
 #[derive(Debug)]
-pub struct SignAll<'k> {
+pub struct SignHost<'k> {
     signer: CdnSigner<'k>,
-    origin: Option<url::Origin>,
+    origin: url::Origin,
     existing: ExistingToken,
 }
 
@@ -111,13 +111,14 @@ impl<'k> CdnSigner<'k> {
     }
 }
 
-// === impl SignAll ===
+// === impl SignHost ===
 
-impl<'k> SignAll<'k> {
-    /// Signs every URI with `signer`, whatever its host.
+impl<'k> SignHost<'k> {
+    /// Signs every URI on `host` with `signer`: scheme, host and port of this URL, which is often
+    /// the manifest's own.
     #[must_use]
-    pub const fn new(signer: CdnSigner<'k>) -> Self {
-        Self { signer, origin: None, existing: ExistingToken::Refuse }
+    pub fn new(host: &Url, signer: CdnSigner<'k>) -> Self {
+        Self { signer, origin: host.origin(), existing: ExistingToken::Refuse }
     }
 
     /// What to do with references that are signed already.
@@ -127,19 +128,12 @@ impl<'k> SignAll<'k> {
         self
     }
 
-    /// Signs only what is on `host` (scheme, host and port of this URL).
-    #[must_use]
-    pub fn on_host(mut self, host: &Url) -> Self {
-        self.origin = Some(host.origin());
-        self
-    }
-
     fn is_ours(&self, url: &Url) -> bool {
-        self.origin.as_ref().is_none_or(|origin| *origin == url.origin())
+        self.origin == url.origin()
     }
 }
 
-impl UriPolicy for SignAll<'_> {
+impl UriPolicy for SignHost<'_> {
     fn decide(&mut self, uri: &Uri<'_>, query: &mut Vec<u8>) -> Decision {
         if !self.is_ours(uri.url) {
             return Decision::Keep(crate::KeepReason::ForeignHost);

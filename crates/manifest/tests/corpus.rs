@@ -47,9 +47,10 @@ fn refusal(source: &[u8]) -> Option<String> {
     refusal
 }
 
-/// The message without its place.
+/// The message without its place, `line 4 (byte 198), ` or `line 4 (byte 198): `.
 fn kind(refusal: &str) -> String {
-    refusal.replace(|c: char| c.is_ascii_digit(), "").replace("line  (byte ), ", "")
+    let message = refusal.split_once(')').map_or(refusal, |(_, message)| message);
+    message.trim_start_matches([',', ':', ' ']).to_owned()
 }
 
 #[test]

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use sluicegate_manifest::{CdnSigner, Limits, Place, Rendered, SignAll, Template, undo};
+use sluicegate_manifest::{CdnSigner, Limits, Place, Rendered, SignHost, Template, undo};
 use sluicegate_token::Scope;
 
 /// What `case.toml` says.
@@ -52,7 +52,7 @@ impl Case {
             .map_err(|error| error.to_string())?;
         let gcore = common::gcore(self.scope);
         let signer = CdnSigner::new(&gcore, common::EXPIRES, None);
-        let mut policy = SignAll::new(signer).on_host(&self.place.base);
+        let mut policy = SignHost::new(&self.place.base, signer);
         template.render(&self.place, &mut policy).map_err(|error| error.to_string())
     }
 

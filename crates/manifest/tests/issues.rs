@@ -8,7 +8,7 @@ mod common;
 use common::{BASE, Mode, compile, gcore, sign, signed, url};
 use sluicegate_manifest::{
     CdnSigner, CompileError, Decision, Format, KeepReason, Limits, Place, RefuseReason,
-    RenderError, Role, SignAll, Template, Uri, UriPolicy,
+    RenderError, Role, SignHost, Template, Uri, UriPolicy,
 };
 use sluicegate_token::{Presented, ResourcePath, Scheme, Scope, UnixTime};
 use url::Url;
@@ -215,7 +215,8 @@ fn references_are_resolved_against_the_url_after_redirects() {
     };
     let gcore = gcore(Scope::Directory);
     let signer = CdnSigner::new(&gcore, common::EXPIRES, None);
-    let rendered = compile(source.as_bytes()).render(&place, &mut SignAll::new(signer)).unwrap();
+    let mut policy = SignHost::new(&place.base, signer);
+    let rendered = compile(source.as_bytes()).render(&place, &mut policy).unwrap();
     let text = String::from_utf8(rendered.bytes).unwrap();
     assert!(text.ends_with("2147483647\n"), "{text}");
     assert!(text.contains("\nhttps://edge-7.example.com/x/y/v/i.m3u8?md5="), "{text}");
@@ -319,7 +320,8 @@ fn a_relative_uri_in_an_unknown_place_is_refused_in_every_mode() {
 fn a_url_with_a_comma_is_not_written_without_quotes() {
     let place = Place { base: url("https://cdn.example.com/a,b/i.m3u8"), served: url(BASE) };
     let gcore = gcore(Scope::Directory);
-    let mut policy = SignAll::new(CdnSigner::new(&gcore, common::EXPIRES, None));
+    let signer = CdnSigner::new(&gcore, common::EXPIRES, None);
+    let mut policy = SignHost::new(&place.base, signer);
     let template = compile(b"#EXTM3U\n#EXT-X-MAP:URI=init.mp4\n");
     let RenderError::Refused { reason, .. } = template.render(&place, &mut policy).unwrap_err()
     else {

@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use sluicegate_manifest::{
-    CdnSigner, Decision, ExistingToken, KeepReason, Limits, Place, RenderError, Rendered, SignAll,
+    CdnSigner, Decision, ExistingToken, KeepReason, Limits, Place, RenderError, Rendered, SignHost,
     Template, Uri, UriPolicy,
 };
 use sluicegate_token::{CdnKey, Gcore, Scope, UnixTime};
@@ -32,7 +32,7 @@ pub(crate) fn gcore(scope: Scope) -> Gcore {
 /// Signs, per directory, what is on the manifest's own host.
 pub(crate) fn sign(source: &[u8], base: &str) -> Result<Rendered, RenderError> {
     let gcore = gcore(Scope::Directory);
-    let mut policy = SignAll::new(CdnSigner::new(&gcore, EXPIRES, None)).on_host(&url(base));
+    let mut policy = SignHost::new(&url(base), CdnSigner::new(&gcore, EXPIRES, None));
     compile(source).render(&Place::at(url(base)), &mut policy)
 }
 
@@ -124,9 +124,9 @@ impl Mode {
         let base = url(BASE);
         let policy: Box<dyn UriPolicy + '_> = match self {
             Self::Identity => Box::new(KeepAll),
-            Self::SignDirectory | Self::SignFile => Box::new(SignAll::new(signer).on_host(&base)),
+            Self::SignDirectory | Self::SignFile => Box::new(SignHost::new(&base, signer)),
             Self::SignAnew => {
-                Box::new(SignAll::new(signer).on_host(&base).existing(ExistingToken::Replace))
+                Box::new(SignHost::new(&base, signer).existing(ExistingToken::Replace))
             }
             Self::CdnBehindGateway => Box::new(ToCdn { base, signer }),
             Self::PathGateway => Box::new(ToGateway { base }),

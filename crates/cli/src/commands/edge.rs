@@ -1,0 +1,67 @@
+//! `sluicegate edge`: a stand-in for the CDN on a developer's machine.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use sluicegate_gateway::{Edge, SystemClock, bind, serve};
+use sluicegate_token::{Binding, Gcore, Scheme};
+
+use super::serve::{block_on, stopped};
+use crate::exit::{Exit, Outcome};
+use crate::key_source::KeyArgs;
+use crate::link_args::{SchemeName, ScopeName};
+use crate::output;
+use crate::telemetry::LogArgs;
+
+const EXAMPLES: &str = "\
+Examples:
+  export SLUICEGATE_KEY=$(sluicegate keygen)
+  sluicegate edge fixtures/streams --scope directory &
+  curl -I \"$(sluicegate sign --scope directory http://127.0.0.1:8081/flat/master.m3u8)\"
+
+Answers as Gcore's edge and nginx secure_link do: 403 without a good token, 410 for a good one
+that has expired. A directory token opens no subdirectory.";
+
+/// Serve a folder as the CDN would: only with a good token
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    /// The folder to serve
+    #[arg(value_name = "DIR")]
+    folder: PathBuf,
+    /// Layout of the token
+    #[arg(long, value_enum, default_value_t = SchemeName::Gcore)]
+    scheme: SchemeName,
+    /// What a token opens
+    #[arg(long, value_enum, default_value_t = ScopeName::File)]
+    scope: ScopeName,
+    /// Links are bound to the client's address
+    #[arg(long)]
+    bind_ip: bool,
+    /// Where to listen; port 0 picks a free one
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8081")]
+    listen: SocketAddr,
+    #[command(flatten)]
+    key: KeyArgs,
+    #[command(flatten)]
+    log: LogArgs,
+}
+
+pub(crate) fn run(args: &Args) -> Outcome {
+    let binding = if args.bind_ip { Binding::Ip } else { Binding::Plain };
+    let key = args.key.read(binding)?;
+    let scheme: Arc<dyn Scheme> = match args.scheme {
+        SchemeName::Gcore => Arc::new(Gcore::new(key, args.scope.into())),
+    };
+    let edge = Edge::open(&args.folder, scheme, Arc::new(SystemClock))
+        .with_context(|| format!("cannot serve the folder {}", args.folder.display()))?;
+    args.log.start("info");
+    block_on(async {
+        let listening = bind(args.listen).await?;
+        output::line(&format!("edge: http://{}/", listening.addr()))?;
+        serve(listening, edge.router(), stopped(), || ()).await?;
+        Ok(Exit::Ok)
+    })
+}
