@@ -1,0 +1,61 @@
+# The commands of the README, and what they stand on. `make help` lists them.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+CARGO := cargo
+LOCKED := --locked
+LISTEN ?= 127.0.0.1:8080
+
+.PHONY: help demo test tools npm fmt lint guard nextest test-doc test-npm golden clean
+
+help: ## List the targets
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+
+demo: ## Two players side by side: a CDN's token alone, and through the gateway
+	@command -v npm > /dev/null || { echo "make demo needs Node.js and npm (https://nodejs.org, or apt-get install nodejs npm)" >&2; exit 1; }
+	@command -v $(CARGO) > /dev/null || { echo "make demo needs Rust (https://rustup.rs)" >&2; exit 1; }
+	cd examples/player && npm ci --no-audit --no-fund --silent
+	$(CARGO) build $(LOCKED) --release --package sluicegate
+	target/release/sluicegate demo --listen $(LISTEN)
+
+test: tools npm fmt lint guard nextest test-doc test-npm ## All checks, as CI runs them
+
+tools: ## Install what the tests need (Debian, as root; elsewhere it says what is missing)
+	scripts/test-tools.sh
+
+npm: ## Install the npm packages of the page and of the browser tests
+	@if command -v npm > /dev/null; then \
+	  for package in examples/player crates/testkit/browser; do (cd $$package && npm ci --no-audit --no-fund --silent); done; \
+	else echo "SKIPPED: the browser tests need npm"; [ "$${CI:-}" != true ]; fi
+
+fmt: ## Formatting
+	$(CARGO) fmt --all --check
+
+lint: ## clippy, warnings denied
+	$(CARGO) clippy $(LOCKED) --workspace --all-targets -- --deny warnings
+
+guard: ## The pure crates stay pure
+	scripts/pure-crates.sh
+
+nextest: ## Unit and integration tests
+	@if $(CARGO) nextest --version > /dev/null 2>&1; then \
+	  $(CARGO) nextest run $(LOCKED) --workspace; \
+	else \
+	  echo "cargo-nextest is not installed; running cargo test, one binary after another"; \
+	  $(CARGO) test $(LOCKED) --workspace --lib --bins --tests -- --test-threads 2; \
+	fi
+
+test-doc: ## Examples in the documentation
+	$(CARGO) test $(LOCKED) --workspace --doc
+
+test-npm: ## Tests of the npm packages
+	@if command -v npm > /dev/null; then \
+	  for package in examples/player crates/testkit/browser; do (cd $$package && npm test --silent); done; \
+	else echo "SKIPPED: the npm tests need npm"; [ "$${CI:-}" != true ]; fi
+
+golden: ## Write the expected golden files anew; look at the difference before you commit it
+	UPDATE_GOLDEN=1 $(CARGO) test $(LOCKED) --package sluicegate-manifest --test golden
+
+clean: ## Remove what was built
+	$(CARGO) clean
+	rm -rf examples/player/node_modules crates/testkit/browser/node_modules
