@@ -6,10 +6,13 @@
 mod args;
 mod clock;
 mod commands;
+mod config_file;
 mod exit;
 mod key_source;
 mod link_args;
+mod listen;
 mod output;
+mod stop;
 mod telemetry;
 
 use std::process::ExitCode;

@@ -31,6 +31,11 @@ pub(crate) fn note(text: &str) {
     let _ = writeln!(io::stderr().lock(), "{text}");
 }
 
+/// Prints a warning about something that works all the same.
+pub(crate) fn warning(text: &str) {
+    note(&format!("sluicegate: warning: {text}"));
+}
+
 /// Prints an error with its causes.
 pub(crate) fn error(error: &anyhow::Error) {
     note(&format!("sluicegate: {error:#}"));

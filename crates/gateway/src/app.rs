@@ -73,13 +73,11 @@ impl App {
     }
 
     /// The service over HTTP.
-    #[must_use]
     pub fn router(&self) -> Router {
         layers::wrap(self.bare_router())
     }
 
     /// The service over HTTP with further paths beside its own, which take precedence over media.
-    #[must_use]
     pub fn router_with(&self, further: Router) -> Router {
         layers::wrap(self.bare_router().merge(further))
     }
@@ -95,10 +93,12 @@ impl App {
             .route("/readyz", get(health::readyz))
             .route(
                 "/v1/sessions",
-                post(sessions::create).layer(DefaultBodyLimit::max(MAX_CALL_BYTES)),
+                post(sessions::create)
+                    .layer(DefaultBodyLimit::max(MAX_CALL_BYTES))
+                    .fallback(async || Error::MethodNotAllowed("POST, OPTIONS")),
             )
             .route("/v1/{*rest}", any(async || Error::NoRoute))
-            .method_not_allowed_fallback(async || Error::MethodNotAllowed)
+            .method_not_allowed_fallback(async || Error::READ_ONLY)
             .fallback(media::media)
             .with_state(self.clone())
     }

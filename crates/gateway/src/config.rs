@@ -160,7 +160,7 @@ pub enum ConfigError {
     Syntax {
         /// The file.
         path: PathBuf,
-        /// The parser's message, with the line.
+        /// The parser's message, with line and column.
         message: String,
     },
     /// A value makes no sense.
@@ -220,10 +220,20 @@ impl Config {
     pub fn parse(text: &str, folder: &Path, name: &Path) -> Result<Self, ConfigError> {
         let raw: raw::Config = toml::from_str(text).map_err(|error| ConfigError::Syntax {
             path: name.to_owned(),
-            message: error.to_string(),
+            message: syntax_message(&error, text),
         })?;
         check::check(raw, folder)
     }
+}
+
+/// The parser's message with its place. The line itself is not shown: a secret may stand in it.
+fn syntax_message(error: &toml::de::Error, text: &str) -> String {
+    let Some(before) = error.span().and_then(|span| text.get(..span.start)) else {
+        return error.message().to_owned();
+    };
+    let line = before.matches('\n').count() + 1;
+    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+    format!("line {line}, column {column}: {}", error.message())
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::Response;
+use futures_util::TryStreamExt as _;
 use sluicegate_manifest::Format;
 use sluicegate_token::UnixTime;
 
@@ -57,6 +58,11 @@ pub(crate) fn stream_until(
     *response.status_mut() = fetched.status;
     *response.headers_mut() = fetched.headers;
     let headers = response.headers_mut();
+    if fetched.status == StatusCode::RANGE_NOT_SATISFIABLE {
+        // The file may grow.
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        return response;
+    }
     if let Some(content_type) = media_type::by_name(name) {
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
     }
@@ -67,7 +73,11 @@ pub(crate) fn stream_until(
         header::CACHE_CONTROL,
         cache_control.unwrap_or(HeaderValue::from_static("no-store")),
     );
-    *response.body_mut() = Body::from_stream(fetched.body.into_stream());
+    let path = name.to_owned();
+    let pieces = fetched.body.into_stream().inspect_err(move |error| {
+        tracing::warn!(path, reason = %error, "a body ended before its time");
+    });
+    *response.body_mut() = Body::from_stream(pieces);
     response
 }
 
@@ -78,10 +88,12 @@ fn stream(fetched: Fetched, admitted: &Admitted, now: UnixTime) -> Response {
 /// The range and the conditions of a request, which go on to the origin.
 pub(crate) fn conditions(method: &Method, request: &HeaderMap) -> Conditions {
     let mut conditions = HeaderMap::new();
+    // A range means something for GET alone, one of another unit means nothing, and several may be
+    // answered with the whole (RFC 9110 section 14.2): an answer in parts would need another type.
+    let range = request.get(header::RANGE).filter(|_| method == Method::GET);
+    let is_passed = range.is_some_and(|range| is_one_range(range.as_bytes()));
     for name in CONDITIONS {
-        // A range means something for GET alone (RFC 9110 section 14.2).
-        let is_range = name == header::RANGE || name == header::IF_RANGE;
-        if is_range && method != Method::GET {
+        if !is_passed && (name == header::RANGE || name == header::IF_RANGE) {
             continue;
         }
         if let Some(value) = request.get(&name) {
@@ -89,6 +101,11 @@ pub(crate) fn conditions(method: &Method, request: &HeaderMap) -> Conditions {
         }
     }
     conditions
+}
+
+fn is_one_range(range: &[u8]) -> bool {
+    range.get(..6).is_some_and(|unit| unit.eq_ignore_ascii_case(b"bytes="))
+        && !range.contains(&b',')
 }
 
 /// Whether a body that nothing promised as a manifest is one: by its content type, or by its

@@ -37,7 +37,6 @@ impl Edge {
     }
 
     /// The service over HTTP.
-    #[must_use]
     pub fn router(&self) -> Router {
         layers::wrap(Router::new().fallback(answer).with_state(self.clone()))
     }
@@ -45,7 +44,7 @@ impl Edge {
 
 async fn answer(State(edge): State<Edge>, request: Request) -> Result<Response, Error> {
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
-        return Err(Error::MethodNotAllowed);
+        return Err(Error::READ_ONLY);
     }
     let path = ResourcePath::parse(request.uri().path().as_bytes())
         .map_err(|_| Error::BadPath("nginx answers 400 to it"))?;

@@ -29,9 +29,9 @@ pub enum Error {
     /// The path is longer than `limits.max_path_bytes`.
     #[error("the path has more than limits.max_path_bytes = {0}")]
     PathTooLong(usize),
-    /// Neither GET nor HEAD, or not POST where POST is wanted.
-    #[error("the method is not allowed here")]
-    MethodNotAllowed,
+    /// The method is none of these, which are.
+    #[error("the method is none of {0}")]
+    MethodNotAllowed(&'static str),
     /// A token was refused, or is missing.
     #[error("{0}")]
     Refused(#[from] Refusal),
@@ -53,6 +53,9 @@ pub enum Error {
     /// The API call's body cannot be used.
     #[error("{0}")]
     BadCall(String),
+    /// The API call's body is longer than any call is.
+    #[error("the call's body is too long")]
+    CallTooLarge,
     /// The origin has no such resource.
     #[error("the origin has no such resource")]
     NotFound,
@@ -92,6 +95,9 @@ pub(crate) struct Failure {
 }
 
 impl Error {
+    /// For a method that does not read.
+    pub(crate) const READ_ONLY: Self = Self::MethodNotAllowed("GET, HEAD, OPTIONS");
+
     /// Whose fault it is.
     #[must_use]
     pub const fn source_kind(&self) -> ErrorSource {
@@ -114,7 +120,7 @@ impl Error {
         match self {
             Self::BadPath(_) | Self::BadCall(_) => StatusCode::BAD_REQUEST,
             Self::PathTooLong(_) => StatusCode::URI_TOO_LONG,
-            Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::Refused(refusal) => {
                 StatusCode::from_u16(refusal.status()).unwrap_or(StatusCode::FORBIDDEN)
             }
@@ -124,6 +130,7 @@ impl Error {
             | Self::ForbiddenFile(_) => StatusCode::FORBIDDEN,
             Self::Unauthorized => StatusCode::UNAUTHORIZED,
             Self::NoRoute | Self::NotFound => StatusCode::NOT_FOUND,
+            Self::CallTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::OriginTimeout(_) => StatusCode::GATEWAY_TIMEOUT,
             Self::OriginUnreachable(_)
             | Self::OriginStatus(_)
@@ -142,7 +149,7 @@ impl Error {
         match self {
             Self::BadPath(_) => "bad-path",
             Self::PathTooLong(_) => "path-too-long",
-            Self::MethodNotAllowed => "method-not-allowed",
+            Self::MethodNotAllowed(_) => "method-not-allowed",
             Self::Refused(Refusal::Expired { .. }) => "expired",
             Self::Refused(_) | Self::TwoTokens => "forbidden",
             Self::EntryNotAManifest => "entry-not-a-manifest",
@@ -151,6 +158,7 @@ impl Error {
             Self::ForbiddenFile(_) => "forbidden-file",
             Self::Unauthorized => "unauthorized",
             Self::BadCall(_) => "bad-call",
+            Self::CallTooLarge => "call-too-large",
             Self::OriginUnreachable(_) => "origin-unreachable",
             Self::OriginTimeout(_) => "origin-timeout",
             Self::OriginStatus(_) => "origin-status",

@@ -103,18 +103,18 @@ async fn observe(request: Request, next: Next) -> Response {
     let status = response.status().as_u16();
     let elapsed_us = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
     match failure {
-        None => tracing::info!(%id, %method, path, status, elapsed_us, "served"),
+        None => tracing::info!(request_id = %id, %method, path, status, elapsed_us, "served"),
         Some(Failure { error }) => {
             let code = error.code();
             match error.source_kind() {
                 ErrorSource::Client => {
-                    tracing::info!(%id, %method, path, status, code, reason = %error, elapsed_us, "refused");
+                    tracing::info!(request_id = %id, %method, path, status, code, reason = %error, elapsed_us, "refused");
                 }
                 ErrorSource::Origin => {
-                    tracing::warn!(%id, %method, path, status, code, reason = %error, elapsed_us, "origin failed");
+                    tracing::warn!(request_id = %id, %method, path, status, code, reason = %error, elapsed_us, "origin failed");
                 }
                 ErrorSource::Internal => {
-                    tracing::error!(%id, %method, path, status, code, reason = %error, elapsed_us, "failed");
+                    tracing::error!(request_id = %id, %method, path, status, code, reason = %error, elapsed_us, "failed");
                 }
             }
         }
@@ -133,8 +133,8 @@ fn fill(response: &mut Response, error: &Error, id: &str) {
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
     match error {
-        Error::MethodNotAllowed => {
-            headers.insert(header::ALLOW, HeaderValue::from_static("GET, HEAD, OPTIONS"));
+        Error::MethodNotAllowed(allowed) => {
+            headers.insert(header::ALLOW, HeaderValue::from_static(allowed));
         }
         Error::Unauthorized => {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));

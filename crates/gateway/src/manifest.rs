@@ -5,10 +5,11 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
+use bytes::Bytes;
 use headers::{ETag, HeaderMapExt as _, IfNoneMatch};
 use moka::future::Cache;
 use sha2::{Digest as _, Sha256};
-use sluicegate_manifest::{CdnSigner, CompileError, Limits, Place as Placement, Template};
+use sluicegate_manifest::{CdnSigner, CompileError, Format, Limits, Place as Placement, Template};
 use sluicegate_token::{Binding, SessionKeys, UnixTime};
 use url::Url;
 
@@ -67,7 +68,13 @@ impl Templates {
         let key = key(route, place, query);
         let known = self.cache.get(&key).await;
         let conditions = known.as_ref().map(|known| known.validators.clone()).unwrap_or_default();
-        let fetched = route.origin.fetch(route, place, query, &conditions).await?;
+        let mut fetched = route.origin.fetch(route, place, query, &conditions).await?;
+        if fetched.status == StatusCode::NOT_MODIFIED
+            && known.as_ref().is_some_and(|known| known.url != fetched.url)
+        {
+            // A redirect leads elsewhere now, where the validators say nothing of what is known.
+            fetched = route.origin.fetch(route, place, query, &Conditions::new()).await?;
+        }
         match (fetched.status, known) {
             (StatusCode::NOT_MODIFIED, Some(known)) => Ok(known),
             (StatusCode::OK, _) => self.accept(route, place, query, fetched).await,
@@ -81,7 +88,7 @@ impl Templates {
         route: &Route,
         place: &Place,
         query: &str,
-        fetched: Fetched,
+        mut fetched: Fetched,
     ) -> Result<Arc<Compiled>, Error> {
         if let Some(encoding) = fetched.headers.get(header::CONTENT_ENCODING)
             && encoding != "identity"
@@ -98,6 +105,12 @@ impl Templates {
             return Err(CompileError::TooLong { bytes, limit }.into());
         }
         let validators = validators(&fetched.headers);
+        let start = fetched.body.peek(Format::SNIFF_BYTES).await?;
+        if Format::detect(start).is_none() {
+            // Not worth reading to its end.
+            Template::compile(Bytes::copy_from_slice(start), &self.limits)?;
+            return Err(CompileError::NotAManifest.into());
+        }
         let source = fetched.body.read_to_limit(limit).await?;
         let digest = Sha256::digest(&source).into();
         let template = Template::compile(source, &self.limits)?;
@@ -178,6 +191,7 @@ fn cdn_signer<'a>(
 fn entity_tag(admitted: &Admitted, compiled: &Compiled, signer: Option<&CdnSigner<'_>>) -> ETag {
     let mut hash = Sha256::new();
     hash.update(compiled.digest);
+    hash.update(compiled.url.as_str());
     hash.update(admitted.route.fingerprint.as_bytes());
     hash.update(admitted.token.as_str());
     hash.update([u8::from(admitted.carried == Carried::Query)]);

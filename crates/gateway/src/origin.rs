@@ -2,6 +2,7 @@
 
 mod folder;
 mod http;
+mod range;
 
 use std::pin::Pin;
 

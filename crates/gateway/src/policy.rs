@@ -52,7 +52,7 @@ impl<'a> SessionPolicy<'a> {
         if place.host == manifest.host && claims.grant.covers(&manifest.path, &place.path) {
             return Some(*token);
         }
-        let grant = session::grant_beyond(&self.admitted.route, place)?;
+        let grant = session::grant_beyond(&self.admitted.route, place, manifest)?;
         let key = match grant {
             Grant::Folder { .. } => place.path.directory(),
             Grant::Exact { .. } => place.path.as_bytes(),

@@ -124,14 +124,19 @@ pub(crate) fn carrying_path(
     }
 }
 
-/// The path of a request without the token that it may carry, for logs.
+/// The path of a request without the token that it may carry, for logs. What has a token's shape
+/// is left out at every place: a client or a proxy may have mangled the path.
 pub(crate) fn path_for_log(raw_path: &str) -> String {
-    match raw_path.strip_prefix(SESSION_PREFIX) {
-        Some(after) => {
-            after.find('/').map_or_else(|| "/".to_owned(), |slash| after[slash..].to_owned())
-        }
-        None => raw_path.to_owned(),
-    }
+    let path = match raw_path.strip_prefix(SESSION_PREFIX) {
+        Some(after) => after.find('/').map_or("/", |slash| &after[slash..]),
+        None => raw_path,
+    };
+    let is_token = |segment: &str| {
+        let is_in_alphabet = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+        segment.len() == SessionToken::CHARS && segment.bytes().all(is_in_alphabet)
+    };
+    let segments = path.split('/').map(|segment| if is_token(segment) { "***" } else { segment });
+    segments.collect::<Vec<_>>().join("/")
 }
 
 #[cfg(test)]
@@ -224,5 +229,8 @@ mod tests {
         assert_eq!(path_for_log("/s/TOKEN/v/a"), "/v/a");
         assert_eq!(path_for_log("/s/TOKEN"), "/");
         assert_eq!(path_for_log("/v/a"), "/v/a");
+        let token = "A-_9".repeat(13);
+        assert_eq!(path_for_log(&format!("/s/x/s/{token}/v/a")), "/s/***/v/a");
+        assert_eq!(path_for_log(&format!("//s/{token}")), "//s/***");
     }
 }

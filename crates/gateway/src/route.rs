@@ -121,7 +121,12 @@ impl Route {
     /// The resource that a gateway path names here, if it is one of this route's.
     pub(crate) fn place(&self, request: &RequestPath) -> Option<Place> {
         let place = |host| Place { host, raw: request.raw.clone(), path: request.decoded.clone() };
-        match host_number(&request.raw) {
+        let number = host_number(request.raw[1..].split('/').next()?.as_bytes());
+        // Tokens are for decoded paths, so no other spelling may name another host's resource.
+        if number != host_number(request.decoded.segments().next()?) {
+            return None;
+        }
+        match number {
             Some(number) => {
                 let host = self.config.allow_hosts.get(number.checked_sub(1)?)?;
                 let on_host = request.raw.get(host_prefix(number).len()..)?;
@@ -211,6 +216,11 @@ impl Route {
 
     /// Whether a viewer's parameter is passed to the origin.
     pub(crate) fn forwards(&self, name: &[u8]) -> bool {
+        // Segments that a delta update skips would keep their old CDN tokens (RFC 8216bis section
+        // 6.2.5.1; without the directive the playlist comes whole).
+        if name == b"_HLS_skip" && self.config.segments == Segments::Cdn {
+            return false;
+        }
         self.config.forward_query.iter().any(|pattern| match pattern.strip_suffix('*') {
             Some(start) => name.starts_with(start.as_bytes()),
             None => name == pattern.as_bytes(),
@@ -245,11 +255,11 @@ fn host_prefix(number: usize) -> String {
     format!("/~{number}")
 }
 
-/// The number of a path that begins with `/~n/`.
-fn host_number(raw: &str) -> Option<usize> {
-    let first = raw[1..].split('/').next()?.strip_prefix('~')?;
-    let is_canonical = !first.starts_with('0') && first.bytes().all(|byte| byte.is_ascii_digit());
-    is_canonical.then(|| first.parse().ok()).flatten()
+/// The number of a path whose first segment is `~n`.
+fn host_number(first_segment: &[u8]) -> Option<usize> {
+    let digits = std::str::from_utf8(first_segment).ok()?.strip_prefix('~')?;
+    let is_canonical = !digits.starts_with('0') && digits.bytes().all(|byte| byte.is_ascii_digit());
+    is_canonical.then(|| digits.parse().ok()).flatten()
 }
 
 /// Percent-encodes what may not stand in a URL's path.

@@ -89,9 +89,13 @@ pub(crate) fn begin(
 }
 
 /// What may be granted of a URI that the session's own grant does not cover: its folder, or the
-/// one path where that would be too much.
-pub(crate) fn grant_beyond(route: &Route, place: &Place) -> Option<Grant> {
-    if route.config.grant == GrantMode::Directory && route.may_grant_folder_of(place).is_ok() {
+/// one path where that would be too much. A folder above the manifest is too much, since it holds
+/// the manifest's neighbours.
+pub(crate) fn grant_beyond(route: &Route, place: &Place, manifest: &Place) -> Option<Grant> {
+    if route.config.grant == GrantMode::Directory
+        && !manifest.path.is_under(place.path.directory())
+        && route.may_grant_folder_of(place).is_ok()
+    {
         Grant::folder_of(&place.path)
     } else {
         Grant::exactly(&place.path)

@@ -56,12 +56,30 @@ impl Client {
         target: &[u8],
         headers: &[(&str, &str)],
     ) -> io::Result<Response> {
+        self.send(method, target, headers, b"")
+    }
+
+    /// Sends a request with a body, whose length is added unless it is empty.
+    ///
+    /// # Errors
+    /// As [`Self::request`].
+    pub fn send(
+        &mut self,
+        method: &str,
+        target: &[u8],
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> io::Result<Response> {
         let mut head = [method.as_bytes(), b" ", target, b" HTTP/1.1\r\n"].concat();
         write!(head, "Host: {}\r\n", self.addr)?;
         for (name, value) in headers {
             write!(head, "{name}: {value}\r\n")?;
         }
+        if !body.is_empty() {
+            write!(head, "Content-Length: {}\r\n", body.len())?;
+        }
         head.extend_from_slice(b"\r\n");
+        head.extend_from_slice(body);
 
         if let Some(mut kept) = self.connection.take() {
             // The server may have closed a kept connection meanwhile: it is no failure when

@@ -4,7 +4,7 @@ mod page;
 mod streams;
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow};
@@ -15,36 +15,41 @@ use sluicegate_gateway::{
     RouteConfig, Segments, SessionConfig, SystemClock, ThirdParty, Timeouts, bind, serve,
 };
 use sluicegate_token::{CdnKey, Gcore, Scope, SessionKey, SessionKeys};
+use tracing_subscriber::filter::LevelFilter;
 
 use self::page::Links;
-use super::serve::{block_on, stopped};
 use crate::exit::{Exit, Failed, Outcome};
-use crate::output;
+use crate::stop::{Stop, run_until_stopped};
 use crate::telemetry::LogArgs;
+use crate::{listen, output};
 
 const EXAMPLES: &str = "\
 Examples:
   sluicegate demo
   sluicegate demo --listen 127.0.0.1:0 --segments cdn
 
-Run it in the source tree after `npm ci` in examples/player; `make demo` does both. The keys are
-random and live as long as the process.";
+Run it in the source tree after `npm ci` in examples/player; `make demo` does both. Prints the
+page's URL, a link for any player, and a command that fetches its playlist. The links are for this
+machine. The keys are random and live as long as the process; Ctrl-C ends it.";
 
 /// Show two players side by side: a CDN's token alone, and the same through the gateway
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
     /// Where to listen; port 0 picks a free one
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
+    #[arg(
+        long, value_name = "ADDR:PORT", default_value = "127.0.0.1:8080",
+        value_parser = listen::parse
+    )]
     listen: SocketAddr,
     /// Folder with streams, each in a folder of its own with a master.m3u8
     #[arg(long, value_name = "DIR", default_value = "fixtures/streams")]
     streams: PathBuf,
-    /// Folder with the page
+    /// Folder with the page and, in its node_modules, hls.js
     #[arg(long, value_name = "DIR", default_value = "examples/player")]
     page: PathBuf,
     /// Who delivers the segments on the gateway's side
-    #[arg(long, value_enum, default_value_t = SegmentsName::Gateway)]
+    #[arg(long, value_name = "WHO", value_enum, default_value_t = SegmentsName::Gateway)]
     segments: SegmentsName,
     #[command(flatten)]
     log: LogArgs,
@@ -60,29 +65,36 @@ enum SegmentsName {
 
 pub(crate) fn run(args: &Args) -> Outcome {
     if !args.streams.is_dir() {
-        return Err(Failed::usage(anyhow!(
-            "there is no folder {}: run this in the source tree, or pass --streams DIR",
-            args.streams.display()
-        )));
+        return Err(no_folder(&args.streams, "--streams"));
     }
     let streams = streams::find(&args.streams)?;
     if streams.is_empty() {
         return Err(Failed::usage(anyhow!(
-            "no folder in {} holds a master.m3u8",
+            "no folder in {} holds a master.m3u8: pass another one by --streams DIR",
             args.streams.display()
         )));
     }
-    if !args.page.join("node_modules/hls.js").is_dir() {
+    if !args.page.is_dir() {
+        return Err(no_folder(&args.page, "--page"));
+    }
+    if !args.page.join("node_modules/hls.js/dist/hls.mjs").is_file() {
         return Err(Failed::usage(anyhow!(
             "{} has no hls.js: run `npm ci` there, or `make demo`, or pass --page DIR",
             args.page.display()
         )));
     }
-    args.log.start("warn");
-    block_on(run_demo(args, streams))
+    args.log.start(LevelFilter::WARN)?;
+    run_until_stopped(|stop| run_demo(args, streams, stop))
 }
 
-async fn run_demo(args: &Args, streams: Vec<streams::Stream>) -> Outcome {
+fn no_folder(folder: &Path, option: &str) -> Failed {
+    Failed::usage(anyhow!(
+        "there is no folder {}: run this in the source tree, or pass {option} DIR",
+        folder.display()
+    ))
+}
+
+async fn run_demo(args: &Args, streams: Vec<streams::Stream>, stop: Stop) -> Outcome {
     let secret = URL_SAFE_NO_PAD.encode(random::<24>()?);
     let key = CdnKey::plain("demo", secret.as_bytes());
     let cdn_scheme = Arc::new(Gcore::new(key.clone(), Scope::Directory));
@@ -92,8 +104,8 @@ async fn run_demo(args: &Args, streams: Vec<streams::Stream>) -> Outcome {
     // Another port is another origin to a browser, as a CDN is.
     let cdn_listening = bind(SocketAddr::new(args.listen.ip(), 0)).await?;
     let links = Links {
-        gateway: format!("http://{}", listening.addr()),
-        cdn: format!("http://{}", cdn_listening.addr()),
+        gateway: url_of(&listening),
+        cdn: url_of(&cdn_listening),
         link_scheme: Arc::clone(&link_scheme),
         cdn_scheme: Arc::clone(&cdn_scheme),
         streams,
@@ -105,10 +117,15 @@ async fn run_demo(args: &Args, streams: Vec<streams::Stream>) -> Outcome {
 
     announce(&links)?;
     let router = app.router_with(page::router(&args.page, links));
-    let cdn = serve(cdn_listening, edge.router(), stopped(), || ());
-    let gateway = serve(listening, router, stopped(), move || app.drain());
+    let cdn = serve(cdn_listening, edge.router(), stop.clone().begun(), || ());
+    let gateway = serve(listening, router, stop.begun(), move || app.drain());
     tokio::try_join!(gateway, cdn)?;
     Ok(Exit::Ok)
+}
+
+/// Scheme, host and port for a browser on this machine.
+fn url_of(listening: &Listening) -> String {
+    format!("http://{}", listen::reachable(listening.addr()))
 }
 
 fn announce(links: &Links) -> anyhow::Result<()> {
@@ -153,7 +170,7 @@ fn config(
             forward_query: Vec::new(),
             entry: Some(EntryConfig { scheme: link_scheme, leeway_secs: 0 }),
             cdn: Some(CdnConfig {
-                base_url: format!("http://{}/", cdn.addr()).parse()?,
+                base_url: format!("{}/", url_of(cdn)).parse()?,
                 scheme: cdn_scheme,
                 ttl_secs: 3600,
             }),

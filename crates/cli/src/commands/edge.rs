@@ -7,13 +7,14 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use sluicegate_gateway::{Edge, SystemClock, bind, serve};
 use sluicegate_token::{Binding, Gcore, Scheme};
+use tracing_subscriber::filter::LevelFilter;
 
-use super::serve::{block_on, stopped};
 use crate::exit::{Exit, Outcome};
 use crate::key_source::KeyArgs;
 use crate::link_args::{SchemeName, ScopeName};
-use crate::output;
+use crate::stop::run_until_stopped;
 use crate::telemetry::LogArgs;
+use crate::{listen, output};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -37,11 +38,14 @@ pub(crate) struct Args {
     /// What a token opens
     #[arg(long, value_enum, default_value_t = ScopeName::File)]
     scope: ScopeName,
-    /// Links are bound to the client's address
+    /// Links are bound to the client's address: `sluicegate sign --ip ADDR`
     #[arg(long)]
     bind_ip: bool,
     /// Where to listen; port 0 picks a free one
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8081")]
+    #[arg(
+        long, value_name = "ADDR:PORT", default_value = "127.0.0.1:8081",
+        value_parser = listen::parse
+    )]
     listen: SocketAddr,
     #[command(flatten)]
     key: KeyArgs,
@@ -57,11 +61,11 @@ pub(crate) fn run(args: &Args) -> Outcome {
     };
     let edge = Edge::open(&args.folder, scheme, Arc::new(SystemClock))
         .with_context(|| format!("cannot serve the folder {}", args.folder.display()))?;
-    args.log.start("info");
-    block_on(async {
+    args.log.start(LevelFilter::INFO)?;
+    run_until_stopped(|stop| async move {
         let listening = bind(args.listen).await?;
         output::line(&format!("edge: http://{}/", listening.addr()))?;
-        serve(listening, edge.router(), stopped(), || ()).await?;
+        serve(listening, edge.router(), stop.begun(), || ()).await?;
         Ok(Exit::Ok)
     })
 }

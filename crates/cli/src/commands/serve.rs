@@ -3,12 +3,13 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use anyhow::Context as _;
-use sluicegate_gateway::{App, Config, SystemClock, bind, serve, shutdown_signal};
+use sluicegate_gateway::{App, Config, SystemClock, bind, serve};
+use tracing_subscriber::filter::LevelFilter;
 
-use crate::exit::{Exit, Failed, OrExit as _, Outcome};
-use crate::output;
+use crate::exit::{Exit, Outcome};
+use crate::stop::{Stop, run_until_stopped};
 use crate::telemetry::LogArgs;
+use crate::{config_file, output};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -16,7 +17,9 @@ Examples:
   sluicegate serve --config gateway.toml
   SLUICEGATE_LOG=debug sluicegate serve --config gateway.toml --log-format json
 
-SIGTERM or Ctrl-C stops: /readyz turns to 503, running requests get ten seconds to end.";
+Prints its address on stdout, then a log line for each request on stderr. SIGTERM or Ctrl-C stops:
+no new connection is accepted, /readyz is 503 on those that are open, running requests get ten
+seconds to end; a second signal cuts them.";
 
 /// Run the gateway
 #[derive(Debug, clap::Args)]
@@ -30,35 +33,20 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args) -> Outcome {
-    let config = Config::load(&args.config).or_exit(Exit::Refused)?;
-    args.log.start("info");
-    block_on(run_gateway(config))
+    let config = config_file::load(&args.config)?;
+    for warning in config_file::warnings(&config) {
+        output::warning(&warning);
+    }
+    args.log.start(LevelFilter::INFO)?;
+    run_until_stopped(|stop| run_gateway(config, stop))
 }
 
-async fn run_gateway(mut config: Config) -> Outcome {
+async fn run_gateway(mut config: Config, stop: Stop) -> Outcome {
     let listening = bind(config.listen).await?;
     config.listen = listening.addr();
-    output::note(&format!("listening on http://{}", config.listen));
     let app = App::build(config, Arc::new(SystemClock))?;
+    output::line(&format!("gateway: http://{}/", listening.addr()))?;
     let router = app.router();
-    serve(listening, router, stopped(), move || app.drain()).await?;
+    serve(listening, router, stop.begun(), move || app.drain()).await?;
     Ok(Exit::Ok)
-}
-
-/// Completes when the process is told to stop.
-pub(crate) async fn stopped() {
-    if let Err(error) = shutdown_signal().await {
-        output::error(&anyhow::Error::new(error).context("cannot watch for signals"));
-        std::future::pending::<()>().await;
-    }
-}
-
-/// Runs an asynchronous command on all cores.
-pub(crate) fn block_on(command: impl Future<Output = Outcome>) -> Outcome {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .context("cannot start the runtime")
-        .map_err(Failed::from)?;
-    runtime.block_on(command)
 }

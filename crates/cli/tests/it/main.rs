@@ -2,9 +2,15 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
+mod config;
+mod demo;
+mod edge;
 mod examples;
+mod folder;
 mod keygen;
 mod run;
+mod serve;
+mod serving;
 mod sign;
 mod verify;
 
@@ -12,7 +18,17 @@ use run::{Run, sluicegate};
 
 #[test]
 fn help_and_version_are_success_and_go_to_stdout() {
-    for command in [None, Some("sign"), Some("verify"), Some("keygen")] {
+    for command in [
+        &[][..],
+        &["serve"],
+        &["demo"],
+        &["edge"],
+        &["sign"],
+        &["verify"],
+        &["keygen"],
+        &["config"],
+        &["config", "check"],
+    ] {
         let run = Run::of(sluicegate().args(command).arg("--help"));
         assert_eq!((run.code, run.stderr.as_str()), (0, ""));
         assert!(run.stdout.contains("\nExamples:\n  "), "{}", run.stdout);
@@ -38,6 +54,22 @@ fn a_wrong_command_line_exits_64() {
         &["sign", "--ip", "1.2.3", "/a"],
         &["verify", "--now", "yesterday", "/a"],
         &["keygen", "--json"],
+        &["serve"],
+        &["serve", "gateway.toml"],
+        &["serve", "--config", "gateway.toml", "--nonsense"],
+        &["serve", "--config", "gateway.toml", "--log-format", "xml"],
+        &["demo", "fixtures/streams"],
+        &["demo", "--nonsense"],
+        &["demo", "--segments", "redirect"],
+        &["demo", "--listen", "localhost:8080"],
+        &["edge"],
+        &["edge", "--nonsense", "."],
+        &["edge", "--listen", "8081", "."],
+        &["edge", "--scope", "everything", "."],
+        &["config"],
+        &["config", "check"],
+        &["config", "check", "--nonsense", "gateway.toml"],
+        &["config", "nonsense"],
     ] {
         let run = Run::of(sluicegate().args(args));
         assert_eq!((run.code, run.stdout.as_str()), (64, ""), "{args:?}");

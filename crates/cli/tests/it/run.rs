@@ -1,9 +1,19 @@
 //! One run of the program, and what must hold for every one.
 
+use std::time::Duration;
+
 use assert_cmd::Command;
+
+use crate::folder::{BEARER, CDN_KEY, SESSION_KEY};
 
 /// The secret in `SLUICEGATE_KEY` unless a test sets another.
 pub(crate) const KEY: &str = "Zm9v-not-to-be-shown-anywhere";
+
+/// What serves although it should have failed is ended.
+const TIMEOUT: Duration = Duration::from_secs(20);
+
+/// Whatever a test does, none of these is ever printed.
+const SECRETS: [&str; 4] = [KEY, SESSION_KEY, CDN_KEY, BEARER];
 
 /// The program with [`KEY`] in its environment.
 pub(crate) fn sluicegate() -> Command {
@@ -14,9 +24,22 @@ pub(crate) fn sluicegate() -> Command {
 
 /// The program without any key.
 pub(crate) fn without_key() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_sluicegate"));
-    command.env_remove("SLUICEGATE_KEY");
+    Command::from_std(program())
+}
+
+/// The program with nothing of the tester's own environment that it would heed.
+pub(crate) fn program() -> std::process::Command {
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_sluicegate"));
+    command.env_remove("SLUICEGATE_KEY").env_remove("SLUICEGATE_LOG");
     command
+}
+
+/// Neither a secret nor, since it is no terminal, a colour.
+pub(crate) fn assert_clean(text: &str) {
+    assert!(!text.contains('\x1b'), "{text}");
+    for secret in SECRETS {
+        assert!(!text.contains(secret), "a secret is printed: {text}");
+    }
 }
 
 /// What a run left behind.
@@ -27,16 +50,16 @@ pub(crate) struct Run {
 }
 
 impl Run {
-    /// Runs to the end. No output may ever hold the secret, nor a colour when it is no terminal.
+    /// Runs to the end. The output is [`assert_clean`].
     pub(crate) fn of(command: &mut Command) -> Self {
-        let output = command.output().unwrap();
+        let output = command.timeout(TIMEOUT).output().unwrap();
         let run = Self {
             code: output.status.code().unwrap(),
             stdout: String::from_utf8(output.stdout).unwrap(),
             stderr: String::from_utf8(output.stderr).unwrap(),
         };
         for text in [&run.stdout, &run.stderr] {
-            assert!(!text.contains(KEY) && !text.contains('\x1b'), "{text}");
+            assert_clean(text);
         }
         run
     }

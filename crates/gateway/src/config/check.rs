@@ -22,6 +22,9 @@ const RESERVED: [&str; 4] = ["/s/", "/v1/", "/healthz/", "/readyz/"];
 /// A year: beyond it a window is surely a mistake, and every expiry still fits 32 bits.
 const MAX_WINDOW_SECS: u64 = 366 * 86_400;
 
+/// Makes a key for a CDN, and a bearer token.
+const KEYGEN: &str = "sluicegate keygen";
+
 /// Shorter bearer tokens can be guessed.
 const MIN_BEARER_BYTES: usize = 16;
 
@@ -66,7 +69,7 @@ fn session(
     ring: &mut KeyRing,
 ) -> Result<SessionConfig, ConfigError> {
     let place = "session.key";
-    let text = secrets::read(&raw.key, folder, place)?;
+    let text = secrets::read(&raw.key, folder, place, "sluicegate keygen --session")?;
     let key = SessionKey::from_text(raw.key_id, text.expose_secret())
         .map_err(|error| wrong(place, error.to_string()))?;
     ring.session.push(key.clone());
@@ -75,7 +78,7 @@ fn session(
 }
 
 fn bearer(raw: &raw::Api, folder: &Path, ring: &mut KeyRing) -> Result<ApiConfig, ConfigError> {
-    let text = secrets::read(&raw.bearer, folder, "api.bearer")?;
+    let text = secrets::read(&raw.bearer, folder, "api.bearer", KEYGEN)?;
     let token = text.expose_secret().trim_ascii();
     if token.len() < MIN_BEARER_BYTES || !token.iter().all(u8::is_ascii_graphic) {
         return Err(wrong(
@@ -193,11 +196,11 @@ fn folder_url(text: &str) -> Result<Url, String> {
     if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
         return Err(format!("\"{text}\" is not an http or https URL"));
     }
-    if url.query().is_some() || url.fragment().is_some() {
-        return Err(format!("\"{text}\" has a query or a fragment"));
-    }
     if !url.username().is_empty() || url.password().is_some() {
         return Err("the URL holds a user or a password".to_owned());
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err(format!("\"{text}\" has a query or a fragment"));
     }
     if !url.path().ends_with('/') {
         url.set_path(&format!("{}/", url.path()));
@@ -219,7 +222,7 @@ fn cdn_key(
     place: &str,
     ring: &mut KeyRing,
 ) -> Result<CdnKey, ConfigError> {
-    let text = secrets::read(raw, folder, place)?;
+    let text = secrets::read(raw, folder, place, KEYGEN)?;
     let binding = if bind_ip { Binding::Ip } else { Binding::Plain };
     let id = raw.env.as_deref().or(raw.file.as_deref()).unwrap_or_default();
     let key = CdnKey::from_text(id, text.expose_secret(), binding)

@@ -1,10 +1,17 @@
 //! The file's shape. Every table refuses keys that it does not know.
 
+use std::fmt;
 use std::net::SocketAddr;
 
-use serde::Deserialize;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{self, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 
 use crate::route::{Carry, GrantMode, Segments, ThirdParty};
+
+/// What is said of a key that is written otherwise.
+pub(super) const KEY_SHAPE: &str =
+    "give one of { file = \"...\" } and { env = \"...\" }; a key never stands in the configuration";
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -40,10 +47,43 @@ pub(super) struct Api {
 
 /// Where a secret is: a file or an environment variable, never the configuration itself.
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(remote = "Self", deny_unknown_fields)]
 pub(super) struct Key {
     pub(super) file: Option<String>,
     pub(super) env: Option<String>,
+}
+
+/// A value that is no table is most likely the secret itself, so no message shows it.
+impl<'de> Deserialize<'de> for Key {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Table;
+
+        impl<'de> Visitor<'de> for Table {
+            type Value = Key;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("{ file = \"...\" } or { env = \"...\" }")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Key, A::Error> {
+                Key::deserialize(MapAccessDeserializer::new(map))
+            }
+
+            fn visit_str<E: de::Error>(self, _: &str) -> Result<Key, E> {
+                Err(E::custom(KEY_SHAPE))
+            }
+
+            fn visit_i64<E: de::Error>(self, _: i64) -> Result<Key, E> {
+                Err(E::custom(KEY_SHAPE))
+            }
+
+            fn visit_f64<E: de::Error>(self, _: f64) -> Result<Key, E> {
+                Err(E::custom(KEY_SHAPE))
+            }
+        }
+
+        deserializer.deserialize_any(Table)
+    }
 }
 
 #[derive(Default, Deserialize)]

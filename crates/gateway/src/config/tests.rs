@@ -119,6 +119,40 @@ fn what_is_missing_is_told() {
     assert!(case.error(without_route).contains("add a [[route]] table"));
 }
 
+/// Somebody will write a key where its place belongs. It is refused, and no log shows it.
+#[test]
+fn a_key_in_the_configuration_is_refused_and_not_shown() {
+    let case = Case::new();
+    let key = "{ file = \"session.key\" }";
+    for (written, told) in [
+        ("\"hunter2\"", "a key never stands in the configuration"),
+        ("48151623", "a key never stands in the configuration"),
+        ("48.151623", "a key never stands in the configuration"),
+        ("{ value = \"hunter2\" }", "unknown field `value`"),
+        ("{ file = \"session.key\", hex = \"hunter2\" }", "unknown field `hex`"),
+        ("hunter2", "line 6, column "),
+        ("\"hunter2", "line 6, column "),
+    ] {
+        let error = case.error(&GOOD.replacen(key, written, 1));
+        assert!(error.starts_with("gateway.toml: line 6, ") && error.contains(told), "{error}");
+        assert!(!error.contains("hunter2") && !error.contains("151623"), "{error}");
+        assert!(!error.contains('\n'), "{error}");
+    }
+}
+
+#[test]
+fn a_missing_key_is_told_how_to_make_it() {
+    let case = Case::new();
+    for (file, keygen) in [
+        ("session.key", "`sluicegate keygen --session --out FILE`"),
+        ("cdn.key", "`sluicegate keygen --out FILE`"),
+        ("bearer.key", "`sluicegate keygen --out FILE`"),
+    ] {
+        let error = case.error(&GOOD.replace(file, "missing.key"));
+        assert!(error.contains(keygen), "{error}");
+    }
+}
+
 #[test]
 fn a_secret_serves_one_purpose() {
     let case = Case::new();

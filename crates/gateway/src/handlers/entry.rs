@@ -3,6 +3,7 @@
 use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
+use percent_encoding::{CONTROLS, utf8_percent_encode};
 use sluicegate_token::{Binding, IpPrefix, Presented, Refusal, Scheme as _, query};
 
 use super::media::forwarded;
@@ -38,7 +39,8 @@ pub(crate) async fn enter(app: &App, request: &MediaRequest) -> Result<Response,
     let kept = forwarded(route, &request.query);
     if !kept.is_empty() {
         location.push(if location.contains('?') { '&' } else { '?' });
-        location.push_str(&kept);
+        // A Location is ASCII; requests are not always.
+        location.extend(utf8_percent_encode(&kept, CONTROLS));
     }
     redirect(&location)
 }

@@ -14,7 +14,7 @@ use crate::{Error, delivery, session};
 
 pub(crate) async fn media(State(app): State<App>, request: Request) -> Result<Response, Error> {
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
-        return Err(Error::MethodNotAllowed);
+        return Err(Error::READ_ONLY);
     }
     let uri = request.uri();
     let client = client_address(&request);

@@ -56,7 +56,10 @@ pub(crate) async fn create(
     call: Result<Json<NewSession>, JsonRejection>,
 ) -> Result<Response, Error> {
     authorize(&app, &headers)?;
-    let Json(call) = call.map_err(|rejection| Error::BadCall(rejection.body_text()))?;
+    let Json(call) = call.map_err(|rejection| match rejection.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => Error::CallTooLarge,
+        _ => Error::BadCall(rejection.body_text()),
+    })?;
     if call.path.contains(['?', '#']) {
         return Err(Error::BadCall("path: it holds a query or a fragment".to_owned()));
     }

@@ -2,33 +2,34 @@
 
 use std::ffi::OsStr;
 use std::io::{ErrorKind, SeekFrom};
-use std::ops::Bound;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, StatusCode, header};
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
 use headers::{
     AcceptRanges, ContentLength, ContentRange, ETag, HeaderMapExt as _, IfModifiedSince,
-    IfNoneMatch, IfRange, LastModified, Range,
+    IfNoneMatch, IfRange, LastModified,
 };
 use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _};
 use tokio_util::io::ReaderStream;
 use url::Url;
 
+use super::range::Wanted;
 use super::{Body, Conditions, Fetched};
 use crate::Error;
 
 /// Size of the pieces in which a file is read.
 const PIECE_BYTES: usize = 256 << 10;
 
+/// "Too many levels of symbolic links", for which `ErrorKind` has no stable name.
+const ELOOP: i32 = if cfg!(target_os = "linux") { 40 } else { 62 };
+
 /// Files beneath a folder.
 #[derive(Debug)]
 pub(crate) struct FolderOrigin {
-    folder: Arc<Dir>,
     path: PathBuf,
 }
 
@@ -40,8 +41,8 @@ struct Opened {
 
 impl FolderOrigin {
     pub(crate) fn open(path: &Path) -> std::io::Result<Self> {
-        let folder = Dir::open_ambient_dir(path, ambient_authority())?;
-        Ok(Self { folder: Arc::new(folder), path: path.to_owned() })
+        Dir::open_ambient_dir(path, ambient_authority())?;
+        Ok(Self { path: path.to_owned() })
     }
 
     /// Serves a file with Range and conditional requests (RFC 9110 sections 13 and 14).
@@ -67,9 +68,9 @@ impl FolderOrigin {
                 url,
             });
         }
-        let range = match conditions.typed_get::<Range>() {
+        let range = match conditions.get(header::RANGE) {
             Some(range) if range_applies(conditions, &etag, &last_modified) => {
-                single_range(&range, opened.len)
+                Wanted::of(range, opened.len)
             }
             _ => Wanted::Whole,
         };
@@ -99,7 +100,7 @@ impl FolderOrigin {
     }
 
     async fn open_file(&self, path: &[u8]) -> Result<Opened, Error> {
-        let folder = Arc::clone(&self.folder);
+        let folder = self.path.clone();
         let path = PathBuf::from(OsStr::from_bytes(path));
         tokio::task::spawn_blocking(move || open_beneath(&folder, &path))
             .await
@@ -111,9 +112,16 @@ impl FolderOrigin {
     }
 }
 
-fn open_beneath(folder: &Dir, path: &Path) -> Result<Opened, Error> {
+fn open_beneath(folder: &Path, path: &Path) -> Result<Opened, Error> {
+    // Opened anew each time: a packager may have put another folder in its place.
+    let folder = Dir::open_ambient_dir(folder, ambient_authority())
+        .map_err(|error| Error::OriginUnreachable(format!("the route's folder: {error}")))?;
     let refused = |error: &std::io::Error| match error.kind() {
-        ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::InvalidInput => Error::NotFound,
+        ErrorKind::NotFound
+        | ErrorKind::NotADirectory
+        | ErrorKind::InvalidInput
+        | ErrorKind::InvalidFilename => Error::NotFound,
+        _ if error.raw_os_error() == Some(ELOOP) => Error::NotFound,
         ErrorKind::PermissionDenied => Error::ForbiddenFile(error.to_string()),
         _ => Error::Internal(format!("opening a file: {error}")),
     };
@@ -148,31 +156,6 @@ fn range_applies(conditions: &Conditions, etag: &ETag, last_modified: &LastModif
     conditions
         .typed_get::<IfRange>()
         .is_none_or(|if_range| !if_range.is_modified(Some(etag), Some(last_modified)))
-}
-
-/// What a Range header asks of a file.
-enum Wanted {
-    Whole,
-    Part { start: u64, len: u64 },
-    Nothing,
-}
-
-/// One range is served; several are answered with the whole file, as RFC 9110 section 14.2 allows.
-fn single_range(range: &Range, file_len: u64) -> Wanted {
-    let mut ranges = range.satisfiable_ranges(file_len);
-    let Some(bounds) = ranges.next() else { return Wanted::Nothing };
-    if ranges.next().is_some() {
-        return Wanted::Whole;
-    }
-    let (start, end) = match bounds {
-        (Bound::Included(start), Bound::Included(last)) => {
-            (start, last.saturating_add(1).min(file_len))
-        }
-        (Bound::Included(start), _) => (start, file_len),
-        (_, Bound::Included(suffix)) => (file_len.saturating_sub(suffix), file_len),
-        _ => return Wanted::Whole,
-    };
-    if start < end { Wanted::Part { start, len: end - start } } else { Wanted::Nothing }
 }
 
 fn read_error(error: &std::io::Error) -> Error {

@@ -103,6 +103,12 @@ fn fetched(answer: reqwest::Response, url: Url) -> Result<Fetched, Error> {
             headers.insert(name, value.clone());
         }
     }
+    if status == StatusCode::RANGE_NOT_SATISFIABLE {
+        // All else describes the origin's own error page.
+        let range = headers.remove(header::CONTENT_RANGE);
+        let headers = range.map(|range| (header::CONTENT_RANGE, range)).into_iter().collect();
+        return Ok(Fetched { status, headers, body: Body::empty(), url });
+    }
     let pieces = answer.bytes_stream().map(|piece| piece.map_err(origin_error));
     Ok(Fetched { status, headers, body: Body::new(Box::pin(pieces)), url })
 }
@@ -125,7 +131,14 @@ fn redirect_target(route: &Route, from: &Url, headers: &HeaderMap) -> Result<Url
 fn origin_error(error: reqwest::Error) -> Error {
     let is_timeout = error.is_timeout();
     let is_connect = error.is_connect();
-    let mut text = error.without_url().to_string();
+    let error = error.without_url();
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(&error);
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
     if is_timeout {
         return Error::OriginTimeout(if is_connect {
             "timeouts.connect_secs"

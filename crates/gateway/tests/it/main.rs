@@ -2,4 +2,17 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
+mod cors;
+mod entry;
+mod errors;
 mod first_light;
+mod health;
+mod logs;
+mod manifests;
+mod origins;
+mod paths;
+mod segments;
+mod sessions_api;
+mod streaming;
+mod support;
+mod tokens;

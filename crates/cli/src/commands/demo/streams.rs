@@ -8,7 +8,7 @@ use anyhow::Context as _;
 #[derive(Clone, Debug)]
 pub(super) struct Stream {
     pub(super) name: String,
-    /// The multivariant playlist's path below the folder of streams, with a leading slash.
+    /// The multivariant playlist's path below the folder of streams, escaped, with a leading slash.
     pub(super) path: String,
 }
 
@@ -35,7 +35,48 @@ pub(super) fn find(folder: &Path) -> anyhow::Result<Vec<Stream>> {
     found.sort_by_key(|name| (rank(name).unwrap_or(NAMES.len()), name.clone()));
     let stream = |folder: String| Stream {
         name: rank(&folder).map_or_else(|| folder.clone(), |at| NAMES[at].1.to_owned()),
-        path: format!("/{folder}/master.m3u8"),
+        path: format!("/{}/master.m3u8", escaped(&folder)),
     };
     Ok(found.into_iter().map(stream).collect())
+}
+
+/// A folder's name as it stands in a URL: everything but RFC 3986's unreserved characters escaped.
+fn escaped(name: &str) -> String {
+    let mut text = String::new();
+    for byte in name.bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
+            text.push(char::from(byte));
+        } else {
+            text.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn known_streams_come_first_and_names_are_escaped() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["a b%?#", "flat", "subdirs", "città"] {
+            std::fs::create_dir(folder.path().join(name)).unwrap();
+            std::fs::write(folder.path().join(name).join("master.m3u8"), "").unwrap();
+        }
+        std::fs::create_dir(folder.path().join("no-stream")).unwrap();
+        let streams = find(folder.path()).unwrap();
+        let found: Vec<_> = streams.iter().map(|stream| stream.path.as_str()).collect();
+        assert_eq!(
+            found,
+            [
+                "/subdirs/master.m3u8",
+                "/flat/master.m3u8",
+                "/a%20b%25%3F%23/master.m3u8",
+                "/citt%C3%A0/master.m3u8"
+            ]
+        );
+        assert_eq!(streams[1].name, "All in one folder");
+        assert_eq!(streams[2].name, "a b%?#");
+    }
 }

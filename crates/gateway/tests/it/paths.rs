@@ -1,0 +1,215 @@
+//! Paths that could lead out of what a route serves, and files that are none.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::symlink;
+use std::os::unix::net::UnixListener;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use sluicegate_testkit::Gateway;
+use sluicegate_testkit::http::Client;
+use tempfile::TempDir;
+
+use crate::support::{Site, Viewer, folder, multivariant, playlist, token_of, write};
+
+const SECRET: &str = "nobody-shall-see-this";
+
+/// A gateway of the folder `media`, beside which lies a file that is not to be had.
+fn site() -> (TempDir, Gateway) {
+    let outside = folder(&[
+        ("secret.txt", SECRET.as_bytes()),
+        ("media/v/master.m3u8", &multivariant(&["a/index.m3u8"])),
+        ("media/v/a/index.m3u8", &playlist(&["seg.ts"])),
+        ("media/v/a/seg.ts", b"segment"),
+    ]);
+    let gateway = Site::default().folder(&outside.path().join("media"));
+    (outside, gateway)
+}
+
+/// harlanc/xiu#156 (path traversal out of the folder of media).
+#[test]
+fn paths_that_two_servers_could_read_differently_are_refused_with_and_without_a_token() {
+    let (_outside, gateway) = site();
+    let session = Viewer::of(&gateway).enter("/v/master.m3u8");
+    let in_path = format!("/s/{}", token_of(&session));
+    let in_query = format!("?sg={}", token_of(&session));
+    let mut client = Client::connect(gateway.addr()).unwrap();
+    let bad: &[&[u8]] = &[
+        // Dot segments, written and escaped.
+        b"/../secret.txt",
+        b"/v/../../secret.txt",
+        b"/v/a/../seg.ts",
+        b"/v/..",
+        b"/./v/a/seg.ts",
+        b"/v/.",
+        b"/%2e%2e/secret.txt",
+        b"/v/%2E%2E/%2e%2e/secret.txt",
+        b"/v/%2E./master.m3u8",
+        b"/v/.%2e/master.m3u8",
+        b"/v/%2e/master.m3u8",
+        // Escaped slashes, and backslashes.
+        b"/v%2fmaster.m3u8",
+        b"/v/a%2Fseg.ts",
+        b"/..%2fsecret.txt",
+        b"/v/..%2f..%2fsecret.txt",
+        b"/%2e%2e%2fsecret.txt",
+        b"/v/..%5c..%5csecret.txt",
+        b"/v/..\\..\\secret.txt",
+        b"/v\\master.m3u8",
+        b"/v%5Cmaster.m3u8",
+        // NUL and control characters.
+        b"/v/a/seg.ts%00",
+        b"/v/a/seg.ts%00.m3u8",
+        b"/v/%00/seg.ts",
+        b"/v/a/seg%0a.ts",
+        b"/v/a/seg%0D%0A.ts",
+        b"/v/a/seg%7f.ts",
+        b"/v/a/seg%1B.ts",
+        b"/v/a/seg\x00.ts",
+        b"/v/a/seg\x7f.ts",
+        b"/v/a/seg\x01.ts",
+        b"/v/a/s\xC3\xA9g.ts",
+        b"/v/a/s\xE9g.ts",
+        b"/v/a seg.ts",
+        // Doubled slashes.
+        b"//v/master.m3u8",
+        b"/v//master.m3u8",
+        b"/v/a///seg.ts",
+        b"//secret.txt",
+        // Broken escapes.
+        b"/v/master.m3u8%",
+        b"/v/master%2",
+        b"/v/master%zz.m3u8",
+        b"/v/master%2g.m3u8",
+        b"/v/master%u002e.m3u8",
+    ];
+    for path in bad {
+        let targets = [
+            path.to_vec(),
+            [in_path.as_bytes(), path].concat(),
+            [path, in_query.as_bytes()].concat(),
+        ];
+        for target in targets {
+            let shown = String::from_utf8_lossy(&target).into_owned();
+            let answer = client.get(&target, &[]).unwrap();
+            assert_eq!(answer.status, 400, "{shown}: {}", answer.text());
+            assert!(!answer.text().contains(SECRET), "{shown}");
+        }
+    }
+}
+
+#[test]
+fn an_escape_is_decoded_once_so_a_doubly_escaped_path_names_no_file_outside() {
+    let (_outside, gateway) = site();
+    let mut viewer = Viewer::of(&gateway);
+    let session = viewer.enter("/v/master.m3u8");
+    for path in ["%252e%252e/secret.txt", "a%252fseg.ts", "a/seg.ts%2500", "%25252e"] {
+        let answer = viewer.get(&session.replace("master.m3u8", path));
+        assert_eq!(answer.status, 404, "{path}: {}", answer.text());
+    }
+}
+
+#[test]
+fn an_overlong_path_is_414_and_one_within_the_limit_is_not() {
+    let (_outside, gateway) = site();
+    let mut viewer = Viewer::of(&gateway);
+    let token = token_of(&viewer.enter("/v/master.m3u8")).to_owned();
+    let path = |len: usize| format!("/v/{}", "a/".repeat(2100))[..len].to_owned() + "x";
+    let (fits, too_long) = (path(4095), path(4096));
+    assert_eq!(viewer.status(&too_long), 414);
+    assert_eq!(viewer.status(&format!("/s/{token}{too_long}")), 414);
+    assert_eq!(viewer.status(&format!("{too_long}?sg={token}")), 414);
+    // Above what one name may have on any file system, and still only absent.
+    assert_eq!(viewer.status(&format!("/s/{token}{fits}")), 404);
+    assert_eq!(viewer.status(&format!("/s/{token}/v/{}", "n".repeat(3000))), 404);
+    assert_eq!(viewer.status(&fits), 403);
+}
+
+#[test]
+fn a_symbolic_link_that_leads_out_of_the_folder_is_refused_and_one_that_stays_inside_works() {
+    let (outside, gateway) = site();
+    let v = outside.path().join("media/v");
+    symlink("a/seg.ts", v.join("inside.ts")).unwrap();
+    symlink("a", v.join("inside")).unwrap();
+    symlink("../../secret.txt", v.join("out.ts")).unwrap();
+    symlink(outside.path().join("secret.txt"), v.join("absolute.ts")).unwrap();
+    symlink("../..", v.join("above")).unwrap();
+    symlink("loop.ts", v.join("loop.ts")).unwrap();
+    symlink("nowhere.ts", v.join("dangling.ts")).unwrap();
+    let mut viewer = Viewer::of(&gateway);
+    let session = viewer.enter("/v/master.m3u8");
+    let mut at = |path: &str| viewer.get(&session.replace("master.m3u8", path));
+    for path in ["inside.ts", "inside/seg.ts"] {
+        let answer = at(path);
+        assert_eq!((answer.status, answer.text().as_str()), (200, "segment"), "{path}");
+    }
+    for (path, status) in [
+        ("out.ts", 403),
+        ("absolute.ts", 403),
+        ("above/secret.txt", 403),
+        ("above/media/v/a/seg.ts", 403),
+        ("loop.ts", 404),
+        ("dangling.ts", 404),
+    ] {
+        let answer = at(path);
+        assert_eq!(answer.status, status, "{path}: {}", answer.text());
+        assert!(!answer.text().contains(SECRET), "{path}");
+    }
+}
+
+#[test]
+fn what_is_no_file_is_not_found_and_nothing_waits_for_a_named_pipe() {
+    let (outside, gateway) = site();
+    let v = outside.path().join("media/v");
+    assert!(Command::new("mkfifo").arg(v.join("pipe.ts")).status().unwrap().success());
+    assert!(Command::new("mkfifo").arg(v.join("pipe.m3u8")).status().unwrap().success());
+    let _socket = UnixListener::bind(v.join("socket.ts")).unwrap();
+    let mut viewer = Viewer::of(&gateway);
+    let session = viewer.enter("/v/master.m3u8");
+    let began = Instant::now();
+    for path in [
+        "",
+        "a",
+        "a/",
+        "pipe.ts",
+        "pipe.m3u8",
+        "socket.ts",
+        "missing.ts",
+        "missing.m3u8",
+        "missing/seg.ts",
+        "a/seg.ts/",
+        "a/seg.ts/x",
+    ] {
+        let answer = viewer.get(&session.replace("master.m3u8", path));
+        assert_eq!(answer.status, 404, "{path}: {}", answer.text());
+    }
+    assert!(began.elapsed() < Duration::from_secs(5), "something waited");
+}
+
+#[test]
+fn a_file_name_that_is_not_utf_8_is_served() {
+    let (outside, gateway) = site();
+    let v = outside.path().join("media/v");
+    std::fs::write(v.join(OsStr::from_bytes(b"caf\xE9.ts")), b"latin-1").unwrap();
+    std::fs::write(v.join("città nuova.ts"), b"utf-8").unwrap();
+    let mut viewer = Viewer::of(&gateway);
+    let session = viewer.enter("/v/master.m3u8");
+    for (path, text) in [("caf%E9.ts", "latin-1"), ("citt%C3%A0%20nuova.ts", "utf-8")] {
+        let answer = viewer.get(&session.replace("master.m3u8", path));
+        assert_eq!((answer.status, answer.text().as_str()), (200, text), "{path}");
+    }
+}
+
+#[test]
+fn a_folder_that_a_packager_made_anew_is_served_without_a_restart() {
+    let (outside, gateway) = site();
+    let mut viewer = Viewer::of(&gateway);
+    let session = viewer.enter("/v/master.m3u8");
+    std::fs::remove_dir_all(outside.path().join("media")).unwrap();
+    assert_eq!(viewer.status(&session), 502, "the folder is gone");
+    write(outside.path(), "media/v/master.m3u8", &multivariant(&["new.m3u8"]));
+    let answer = viewer.get(&session);
+    assert_eq!(answer.status, 200);
+    assert!(answer.text().contains("new.m3u8"), "{}", answer.text());
+}

@@ -1,0 +1,83 @@
+//! The stand-in CDN in the place of nginx: players and plain requests see no difference.
+
+use std::sync::Arc;
+
+use sluicegate_gateway::{Clock as _, Edge, SystemClock};
+use sluicegate_testkit::clock::ManualClock;
+use sluicegate_testkit::http::Client;
+use sluicegate_testkit::nginx::Scope;
+use sluicegate_testkit::players::ffmpeg_frames;
+use sluicegate_testkit::{Server, fixtures, require_tools};
+
+use crate::setup::{cdn_link, cdn_scheme, gateway_before, nginx_cdn_at};
+use crate::streams::{FRAMES, SUBDIRS};
+
+fn edge(scope: Scope) -> Server {
+    let clock = Arc::new(ManualClock::at_real_time());
+    let edge = Edge::open(&fixtures::streams(), Arc::new(cdn_scheme(scope)), clock).unwrap();
+    Server::start(edge.router())
+}
+
+#[test]
+fn ffmpeg_decodes_subdirectories_from_the_stand_in_cdn() {
+    require_tools!("ffmpeg");
+    for scope in [Scope::Directory, Scope::File] {
+        let edge = edge(scope);
+        let gateway = gateway_before(&edge.url("/"), scope);
+        let run = ffmpeg_frames(&gateway.entry_link(&SUBDIRS.master()));
+        assert!(run.exit_ok && run.frames == FRAMES, "{scope:?}: {run:?}");
+    }
+}
+
+#[test]
+fn the_stand_in_cdn_answers_with_the_statuses_of_nginx() {
+    require_tools!("nginx");
+    let now = SystemClock.now();
+    let (soon, past) = (now.saturating_add(600), now.saturating_sub(600));
+    let file = "/subdirs/360p/seg-0.m4s";
+    for scope in [Scope::File, Scope::Directory] {
+        let sign = |path, expires| cdn_link(path, scope, expires);
+        let good = sign(file, soon);
+        let token = good.strip_prefix(file).unwrap();
+        let range = Some("bytes=0-99");
+        let neighbour = if scope == Scope::Directory { 200 } else { 403 };
+        let requests: Vec<(&str, String, Option<&str>, u16)> = vec![
+            ("GET", good.clone(), None, 200),
+            ("HEAD", good.clone(), None, 200),
+            ("GET", good.clone(), range, 206),
+            ("GET", good.clone(), Some("bytes=-1"), 206),
+            ("GET", good.clone(), Some("bytes=99999999-"), 416),
+            ("GET", file.to_owned(), None, 403),
+            ("GET", file.to_owned(), range, 403),
+            ("GET", good.replace("expires=", "expires=1"), None, 403),
+            ("GET", good.replace("md5=", "md5=A"), None, 403),
+            ("GET", format!("{good}&md5=x&expires=1"), None, 200),
+            ("GET", sign(file, past), None, 410),
+            ("HEAD", sign(file, past), range, 410),
+            ("GET", sign(file, past).replace("md5=", "md5=A"), None, 403),
+            ("GET", format!("/subdirs/360p/seg-1.m4s{token}"), None, neighbour),
+            ("GET", format!("/subdirs/180p/seg-0.m4s{token}"), None, 403),
+            ("GET", format!("/subdirs/master.m3u8{token}"), None, 403),
+            ("GET", sign("/subdirs/360p/nothing.m4s", soon), None, 404),
+            ("GET", "/subdirs/360p/nothing.m4s".to_owned(), None, 403),
+            ("GET", format!("/%zz{token}"), None, 400),
+        ];
+        let (edge, nginx) = (edge(scope), nginx_cdn_at("/", scope));
+        let mut at_edge = Client::connect(edge.addr()).unwrap();
+        let mut at_nginx = Client::connect(nginx.addr()).unwrap();
+        for (method, target, range, status) in requests {
+            let headers = range.map(|range| ("Range", range));
+            let [edge, nginx] = [&mut at_edge, &mut at_nginx].map(|client| {
+                client.request(method, target.as_bytes(), headers.as_slice()).unwrap()
+            });
+            let what = format!("{scope:?} {method} {target} {range:?}");
+            assert_eq!((edge.status, nginx.status), (status, status), "{what}");
+            if status < 300 {
+                assert_eq!(edge.body, nginx.body, "{what}");
+                for header in ["content-length", "content-range"] {
+                    assert_eq!(edge.header(header), nginx.header(header), "{what}");
+                }
+            }
+        }
+    }
+}

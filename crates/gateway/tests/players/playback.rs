@@ -1,0 +1,62 @@
+//! What a playback in the browser must have been like.
+
+use std::collections::BTreeSet;
+
+use sluicegate_testkit::browser::{Playback, PlayerError, Request};
+use url::Url;
+
+use crate::session_url::SessionUrl;
+use crate::setup::CDN_FOLDER;
+use crate::streams::{FRAMES, Resource, Stream};
+
+/// A player may leave out a few frames at the ends of segments.
+const MIN_FRAMES: u64 = FRAMES - 10;
+
+/// The stream was played to the end after one entry, and nothing was refused.
+pub(crate) fn assert_played(stream: &Stream, entry_link: &str, played: &Playback) {
+    let name = stream.name;
+    let requests = played.requests.len();
+    eprintln!(
+        "{name}: {} frames ({} dropped), {requests} requests, statuses {:?}, errors {:?}",
+        played.frames,
+        played.dropped_frames,
+        played.statuses(),
+        played.errors
+    );
+    assert!(played.ended && !played.timed_out, "{name} was not played to the end: {played:#?}");
+    assert!(played.frames >= MIN_FRAMES, "{name}: {played:#?}");
+    // A busy machine may stall the picture for a moment, but no answer may displease the player.
+    let is_bad = |error: &&PlayerError| error.fatal || error.kind == "networkError";
+    let bad: Vec<_> = played.errors.iter().filter(is_bad).collect();
+    assert!(bad.is_empty(), "{name}: {bad:#?}");
+
+    let entries = played.requests_other_than(&[200, 204, 206]);
+    assert_eq!(entries.len(), 1, "{name}: {entries:#?}");
+    assert_eq!((entries[0].status, entries[0].url.as_str()), (Some(302), entry_link));
+
+    let implied = stream.implied();
+    let seen: BTreeSet<_> = played.requests.iter().filter_map(resource).collect();
+    let missed: Vec<_> = implied.difference(&seen).collect();
+    assert!(missed.is_empty(), "{name} was never asked for {missed:#?}");
+    // The entry comes on top of all that the playlists name.
+    assert!(requests > implied.len(), "{name}: {requests} requests, {} implied", implied.len());
+}
+
+/// All GETs of URLs that begin so, each URL once.
+pub(crate) fn urls_at(played: &Playback, start: &str) -> Vec<String> {
+    let asked = played.requests.iter().filter(|request| request.method == "GET");
+    let urls: BTreeSet<_> = asked.map(|request| &request.url).collect();
+    urls.into_iter().filter(|url| url.starts_with(start)).cloned().collect()
+}
+
+/// What a request was for; nothing for an entry.
+pub(crate) fn resource(request: &Request) -> Option<Resource> {
+    let path = match SessionUrl::parse(&request.url) {
+        Some(url) => url.path,
+        None => {
+            let url = Url::parse(&request.url).unwrap();
+            format!("/{}", url.path().strip_prefix(CDN_FOLDER)?)
+        }
+    };
+    Some(Resource { path, range: request.range_header.clone() })
+}
