@@ -44,6 +44,7 @@ impl App {
     /// # Errors
     /// [`Error::Internal`] if a folder origin cannot be opened or the HTTP client not be made.
     pub fn build(config: Config, clock: Arc<dyn Clock>) -> Result<Self, Error> {
+        let templates = Templates::new(config.manifest_options(), config.limits.cache_bytes);
         let client = new_client(&config.timeouts)?;
         let http = HttpOrigin::new(client, config.timeouts);
         let mut routes = config
@@ -64,7 +65,7 @@ impl App {
             api: config.api,
             limits: config.limits,
             routes,
-            templates: Templates::new(config.limits.manifest, config.limits.cache_bytes),
+            templates,
             clock,
             public_host,
             public_path,

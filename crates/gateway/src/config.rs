@@ -35,6 +35,8 @@ pub struct Config {
     pub api: Option<ApiConfig>,
     /// Bounds on requests and manifests.
     pub limits: Limits,
+    /// Attributes of EXT-X-DATERANGE that hold a URI beside those that RFC 8216bis knows.
+    pub daterange_uris: Vec<String>,
     /// How long an origin may take.
     pub timeouts: Timeouts,
     /// The routes; the one with the longest matching path serves a request.
@@ -211,6 +213,13 @@ impl Config {
         })?;
         let folder = path.parent().unwrap_or(Path::new("."));
         Self::parse(&text, folder, path)
+    }
+
+    pub(crate) fn manifest_options(&self) -> sluicegate_manifest::Options {
+        sluicegate_manifest::Options {
+            limits: self.limits.manifest,
+            daterange_uris: self.daterange_uris.clone(),
+        }
     }
 
     /// Reads a configuration's text; `name` stands for it in messages.

@@ -4,10 +4,11 @@ use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::Response;
 use futures_util::TryStreamExt as _;
-use sluicegate_manifest::Format;
+use sluicegate_manifest::{CompileError, Format};
 use sluicegate_token::UnixTime;
 
 use crate::app::App;
+use crate::manifest::Given;
 use crate::origin::{CONDITIONS, Conditions, Fetched};
 use crate::session::Admitted;
 use crate::{Error, manifest, media_type};
@@ -20,17 +21,29 @@ pub(crate) async fn deliver(
     app: &App,
     admitted: &Admitted,
     query: &str,
+    given: &Given<'_>,
     method: &Method,
     request: &HeaderMap,
 ) -> Result<Response, Error> {
     let (route, place) = (&admitted.route, &admitted.place);
     let now = app.now();
     let templates = app.templates();
-    // What is promised as a manifest must be one: nothing else leaves under that name.
-    let is_promised =
-        media_type::names_a_manifest(&place.raw) || templates.knows(route, place, query);
-    let compiled = if is_promised {
-        templates.fetch(route, place, query).await?
+    let is_named = media_type::names_a_manifest(&place.raw);
+    let fetched = if is_named || templates.knows(route, place, query) {
+        match templates.fetch(route, place, query).await {
+            // Without a name that promises one, something else may have come in its place.
+            Err(Error::Manifest(CompileError::NotAManifest)) if !is_named => {
+                templates.forget(route, place, query).await;
+                None
+            }
+            // What is named as a manifest must be one: nothing else leaves under that name.
+            compiled => Some(compiled?),
+        }
+    } else {
+        None
+    };
+    let compiled = if let Some(compiled) = fetched {
+        compiled
     } else {
         let mut fetched =
             route.origin.fetch(route, place, query, &conditions(method, request)).await?;
@@ -44,7 +57,7 @@ pub(crate) async fn deliver(
             templates.fetch(route, place, query).await?
         }
     };
-    manifest::respond(app.keys(), app.public_path(), admitted, &compiled, request, now)
+    manifest::respond(app.keys(), app.public_path(), admitted, &compiled, given, request, now)
 }
 
 /// Streams a file of the stand-in CDN, whose URL opens it until `expires`.

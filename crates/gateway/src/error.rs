@@ -83,6 +83,9 @@ pub enum Error {
     /// The manifest holds a URI that must not leave.
     #[error("the origin's manifest is refused: {0}")]
     Uri(#[from] RenderError),
+    /// No CDN token can be made for this client.
+    #[error("no CDN token can be made: {0}")]
+    Unsignable(String),
     /// Something that should not happen.
     #[error("{0}")]
     Internal(String),
@@ -127,6 +130,7 @@ impl Error {
             Self::TwoTokens
             | Self::EntryNotAManifest
             | Self::GrantRefused(_)
+            | Self::Unsignable(_)
             | Self::ForbiddenFile(_) => StatusCode::FORBIDDEN,
             Self::Unauthorized => StatusCode::UNAUTHORIZED,
             Self::NoRoute | Self::NotFound => StatusCode::NOT_FOUND,
@@ -167,6 +171,7 @@ impl Error {
             Self::Manifest(CompileError::TooLong { .. }) => "manifest-too-large",
             Self::Manifest(_) => "manifest-invalid",
             Self::Uri(_) => "manifest-uri-refused",
+            Self::Unsignable(_) => "unsignable",
             Self::Internal(_) => "internal",
         }
     }

@@ -17,11 +17,13 @@ mod layers;
 mod manifest;
 mod media_type;
 mod origin;
+mod planned;
 mod policy;
 mod request;
 mod route;
 mod serve;
 mod session;
+mod variables;
 
 pub use app::App;
 pub use asset::AssetPattern;

@@ -9,17 +9,19 @@ use bytes::Bytes;
 use headers::{ETag, HeaderMapExt as _, IfNoneMatch};
 use moka::future::Cache;
 use sha2::{Digest as _, Sha256};
-use sluicegate_manifest::{CdnSigner, CompileError, Format, Limits, Place as Placement, Template};
+use sluicegate_manifest::{CompileError, Format, Options, Template};
 use sluicegate_token::{Binding, SessionKeys, UnixTime};
 use url::Url;
 
 use crate::Error;
 use crate::media_type;
 use crate::origin::{Conditions, Fetched};
-use crate::policy::SessionPolicy;
-use crate::request::{Carried, carrying_path};
+use crate::planned::{CdnTerms, Plans};
+use crate::policy::Scene;
+use crate::request::Carried;
 use crate::route::{Place, Route, Segments};
 use crate::session::Admitted;
+use crate::variables;
 
 /// A manifest as an origin sent it, compiled.
 #[derive(Debug)]
@@ -31,17 +33,18 @@ pub(crate) struct Compiled {
     digest: [u8; 32],
     /// Asks the origin whether it has changed.
     validators: Conditions,
+    plans: Plans,
 }
 
 /// The compiled manifests, by route, origin URL and query.
 #[derive(Debug)]
 pub(crate) struct Templates {
     cache: Cache<String, Arc<Compiled>>,
-    limits: Limits,
+    options: Options,
 }
 
 impl Templates {
-    pub(crate) fn new(limits: Limits, cache_bytes: u64) -> Self {
+    pub(crate) fn new(options: Options, cache_bytes: u64) -> Self {
         let cache = Cache::builder()
             .max_capacity(cache_bytes)
             .weigher(|key: &String, compiled: &Arc<Compiled>| {
@@ -50,12 +53,17 @@ impl Templates {
                     .unwrap_or(u32::MAX)
             })
             .build();
-        Self { cache, limits }
+        Self { cache, options }
     }
 
     /// Whether this resource was a manifest when it was fetched last.
     pub(crate) fn knows(&self, route: &Route, place: &Place, query: &str) -> bool {
         self.cache.contains_key(&key(route, place, query))
+    }
+
+    /// Drops what is no manifest any more.
+    pub(crate) async fn forget(&self, route: &Route, place: &Place, query: &str) {
+        self.cache.invalidate(&key(route, place, query)).await;
     }
 
     /// The compiled manifest, fetched again or confirmed by the origin.
@@ -97,7 +105,7 @@ impl Templates {
                 String::from_utf8_lossy(encoding.as_bytes()).into_owned(),
             ));
         }
-        let limit = self.limits.max_bytes;
+        let limit = self.options.limits.max_bytes;
         let announced =
             fetched.headers.typed_get::<headers::ContentLength>().map_or(0, |len| len.0);
         if usize::try_from(announced).unwrap_or(usize::MAX) > limit {
@@ -108,13 +116,19 @@ impl Templates {
         let start = fetched.body.peek(Format::SNIFF_BYTES).await?;
         if Format::detect(start).is_none() {
             // Not worth reading to its end.
-            Template::compile(Bytes::copy_from_slice(start), &self.limits)?;
+            Template::compile(Bytes::copy_from_slice(start), &self.options)?;
             return Err(CompileError::NotAManifest.into());
         }
         let source = fetched.body.read_to_limit(limit).await?;
         let digest = Sha256::digest(&source).into();
-        let template = Template::compile(source, &self.limits)?;
-        let compiled = Arc::new(Compiled { template, url: fetched.url, digest, validators });
+        let template = Template::compile(source, &self.options)?;
+        let compiled = Arc::new(Compiled {
+            template,
+            url: fetched.url,
+            digest,
+            validators,
+            plans: Plans::default(),
+        });
         // Without a validator each request fetches it whole, so keeping it has no use.
         if !compiled.validators.is_empty() {
             self.cache.insert(key(route, place, query), Arc::clone(&compiled)).await;
@@ -123,17 +137,27 @@ impl Templates {
     }
 }
 
+/// What of a request's query decides with what a manifest says.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Given<'r> {
+    /// The query that the player sees, tokens taken off.
+    pub(crate) query: &'r str,
+    /// The sealed variables of the multivariant playlist.
+    pub(crate) variables: Option<&'r str>,
+}
+
 /// Renders a manifest for a session and answers with it.
 pub(crate) fn respond(
     keys: &SessionKeys,
     public_path: &str,
     admitted: &Admitted,
     compiled: &Compiled,
+    given: &Given<'_>,
     request: &HeaderMap,
     now: UnixTime,
 ) -> Result<Response, Error> {
-    let signer = cdn_signer(admitted, &compiled.template, now);
-    let etag = entity_tag(admitted, compiled, signer.as_ref());
+    let terms = cdn_terms(admitted, &compiled.template, now);
+    let etag = entity_tag(admitted, compiled, given, terms);
     let mut response = Response::new(Body::empty());
     let headers = response.headers_mut();
     headers.typed_insert(etag.clone());
@@ -145,58 +169,54 @@ pub(crate) fn respond(
         return Ok(response);
     }
 
-    let served = SessionPolicy::gateway_url(
+    let scene = Scene {
+        keys,
         public_path,
-        &admitted.token,
-        admitted.carried,
-        &admitted.place.raw,
-    )
-    .ok_or_else(|| Error::Internal("a request's path makes no URL".to_owned()))?;
-    let placement = Placement { base: compiled.url.clone(), served };
-    let mut policy = SessionPolicy::new(keys, admitted, public_path, signer);
-    let rendered = compiled.template.render(&placement, &mut policy)?;
-    for kept in &rendered.kept {
-        let slot = &compiled.template.slots()[kept.slot];
-        tracing::debug!(
-            route = admitted.route.config.id,
-            path = %admitted.place.path,
-            line = slot.line,
-            carrier = slot.carrier(),
-            reason = %kept.reason,
-            "a URI stays as it is"
-        );
-    }
-    response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(rendered.bytes.len()));
-    *response.body_mut() = Body::from(rendered.bytes);
+        route: &admitted.route,
+        place: &admitted.place,
+        grant: admitted.claims.grant,
+        carried: admitted.carried,
+    };
+    let variables = variables::open(keys, &admitted.route, &admitted.place, given.variables)?;
+    let plans = &compiled.plans;
+    let planned = plans.of(&compiled.template, &compiled.url, scene, given.query, variables)?;
+    let text = planned.render(keys, admitted, terms)?;
+    response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(text.len()));
+    *response.body_mut() = Body::from(text);
     Ok(response)
 }
 
 /// Live playlists bring fresh tokens with each reload, so theirs may be short. Whatever is loaded
 /// once must hold for the session.
-fn cdn_signer<'a>(
-    admitted: &'a Admitted,
-    template: &Template,
-    now: UnixTime,
-) -> Option<CdnSigner<'a>> {
+fn cdn_terms(admitted: &Admitted, template: &Template, now: UnixTime) -> Option<CdnTerms> {
     let config = &admitted.route.config;
     let cdn = config.cdn.as_ref().filter(|_| config.segments == Segments::Cdn)?;
     let window = now.window_expiry(cdn.ttl_secs);
     let expires = if template.is_reloaded() { window } else { window.max(admitted.claims.expires) };
     let ip = admitted.client.filter(|_| cdn.scheme.key().binding() == Binding::Ip);
-    Some(CdnSigner::new(cdn.scheme.as_ref(), expires, ip))
+    Some(CdnTerms { expires, ip })
 }
 
 /// Over the source, the session, the token window and the route's settings: the same text has the
 /// same tag, and a new token a new one.
-fn entity_tag(admitted: &Admitted, compiled: &Compiled, signer: Option<&CdnSigner<'_>>) -> ETag {
+fn entity_tag(
+    admitted: &Admitted,
+    compiled: &Compiled,
+    given: &Given<'_>,
+    terms: Option<CdnTerms>,
+) -> ETag {
     let mut hash = Sha256::new();
     hash.update(compiled.digest);
     hash.update(compiled.url.as_str());
     hash.update(admitted.route.fingerprint.as_bytes());
     hash.update(admitted.token.as_str());
     hash.update([u8::from(admitted.carried == Carried::Query)]);
-    hash.update(carrying_path("", &admitted.token, admitted.carried, &admitted.place.raw));
-    hash.update(signer.map_or(0, |signer| signer.expires().0).to_be_bytes());
+    // Each with an end that it cannot hold, so that no two requests look alike.
+    for text in [admitted.place.raw.as_str(), given.query, given.variables.unwrap_or_default()] {
+        hash.update(text);
+        hash.update([0]);
+    }
+    hash.update(terms.map_or(0, |terms| terms.expires.0).to_be_bytes());
     if let Some(client) = admitted.client {
         hash.update(client.to_string());
     }

@@ -1,138 +1,181 @@
-//! What becomes of each URI of a manifest, for one session.
+//! What becomes of each URI of a manifest on its route: the same for every session of one kind.
 
 use std::collections::HashMap;
 
-use sluicegate_manifest::{CdnSigner, Decision, KeepReason, RefuseReason, Uri, UriPolicy};
+use sluicegate_manifest::{
+    CdnPaths, Decision, KeepReason, RefuseReason, TokenAt, TokenRef, Uri, UriPolicy,
+};
+use sluicegate_token::SessionKeys;
 use sluicegate_token::session::Grant;
-use sluicegate_token::{SessionKeys, SessionToken};
 use url::Url;
 
 use crate::request::{Carried, SESSION_PARAMETER, carrying_path};
-use crate::route::{Located, Place, Segments, ThirdParty};
-use crate::session::{self, Admitted};
+use crate::route::{Located, Place, Route, Segments, ThirdParty};
+use crate::session;
+use crate::variables::{self, VARIABLES_PARAMETER};
 
 /// Stands for the gateway's own host in URLs that are written without one.
 const GATEWAY_HOST: &str = "http://gateway.invalid";
 
-/// The policy of a session on its route.
-pub(crate) struct SessionPolicy<'a> {
-    keys: &'a SessionKeys,
-    admitted: &'a Admitted,
+/// The list of session tokens among those that a plan is rendered with.
+pub(crate) const SESSION_LIST: u16 = 0;
+/// The list of CDN queries.
+pub(crate) const CDN_LIST: u16 = 1;
+
+/// The session token that the manifest's own URL carries.
+const OWN_TOKEN: TokenRef = TokenRef { list: SESSION_LIST, index: 0 };
+
+/// What a plan is made for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Scene<'a> {
+    pub(crate) keys: &'a SessionKeys,
     /// The path of the gateway's public URL.
-    public_path: &'a str,
-    /// Signs for the CDN, if segments come from there.
-    signer: Option<CdnSigner<'a>>,
-    /// The tokens made for URIs outside the session's grant, by folder or by path.
-    extended: HashMap<Vec<u8>, SessionToken>,
+    pub(crate) public_path: &'a str,
+    pub(crate) route: &'a Route,
+    /// The manifest.
+    pub(crate) place: &'a Place,
+    /// What the session's token opens.
+    pub(crate) grant: Grant,
+    /// Where the session's token stands.
+    pub(crate) carried: Carried,
 }
 
-impl<'a> SessionPolicy<'a> {
-    pub(crate) fn new(
-        keys: &'a SessionKeys,
-        admitted: &'a Admitted,
-        public_path: &'a str,
-        signer: Option<CdnSigner<'a>>,
-    ) -> Self {
-        Self { keys, admitted, public_path, signer, extended: HashMap::new() }
+/// The policy of a route for one manifest.
+pub(crate) struct RoutePolicy<'a> {
+    scene: Scene<'a>,
+    /// The variables that the manifest defines, for the documents that it names.
+    exported: Vec<(String, String)>,
+    /// What must be signed for the CDN, if segments come from there.
+    pub(crate) cdn: Option<CdnPaths>,
+    /// What further session tokens are for, after the manifest's own.
+    pub(crate) extended: Vec<(Place, Grant)>,
+    /// Which of them opens a folder or a path.
+    known: HashMap<Vec<u8>, TokenRef>,
+}
+
+impl Scene<'_> {
+    /// The URL at which players see the manifest, a placeholder in the place of a token in the
+    /// path.
+    pub(crate) fn served(&self) -> Option<Url> {
+        self.gateway_url(OWN_TOKEN, self.place)
     }
 
-    /// The URL at which the gateway serves a resource with a token that stands in the path.
-    pub(crate) fn gateway_url(
-        public_path: &str,
-        token: &SessionToken,
-        carried: Carried,
-        raw_path: &str,
-    ) -> Option<Url> {
-        let path = carrying_path(public_path, token, carried, raw_path);
+    fn gateway_url(&self, token: TokenRef, place: &Place) -> Option<Url> {
+        let path = carrying_path(self.public_path, &token.placeholder(), self.carried, &place.raw);
         Url::parse(GATEWAY_HOST).ok()?.join(&path).ok()
     }
+}
 
-    fn token_for(&mut self, place: &Place) -> Option<SessionToken> {
-        let Admitted { claims, token, place: manifest, .. } = self.admitted;
-        if place.host == manifest.host && claims.grant.covers(&manifest.path, &place.path) {
-            return Some(*token);
+impl<'a> RoutePolicy<'a> {
+    pub(crate) fn new(scene: Scene<'a>, exported: Vec<(String, String)>) -> Self {
+        let config = &scene.route.config;
+        let cdn = config.cdn.as_ref().filter(|_| config.segments == Segments::Cdn);
+        Self {
+            scene,
+            exported,
+            cdn: cdn.map(|cdn| CdnPaths::new(CDN_LIST, cdn.scheme.as_ref())),
+            extended: Vec::new(),
+            known: HashMap::new(),
         }
-        let grant = session::grant_beyond(&self.admitted.route, place, manifest)?;
+    }
+
+    fn token_for(&mut self, place: &Place) -> Option<TokenRef> {
+        let manifest = self.scene.place;
+        if place.host == manifest.host && self.scene.grant.covers(&manifest.path, &place.path) {
+            return Some(OWN_TOKEN);
+        }
+        let grant = session::grant_beyond(self.scene.route, place, manifest)?;
         let key = match grant {
             Grant::Folder { .. } => place.path.directory(),
             Grant::Exact { .. } => place.path.as_bytes(),
         };
-        if let Some(known) = self.extended.get(key) {
+        if let Some(known) = self.known.get(key) {
             return Some(*known);
         }
-        let made = session::extend(self.keys, self.admitted, place, grant);
-        self.extended.insert(key.to_vec(), made);
-        Some(made)
+        self.extended.push((place.clone(), grant));
+        let index = u32::try_from(self.extended.len()).ok()?;
+        let token = TokenRef { list: SESSION_LIST, index };
+        self.known.insert(key.to_vec(), token);
+        Some(token)
     }
 
-    fn through_gateway(&mut self, uri: &Uri<'_>, place: &Place, query: &mut Vec<u8>) -> Decision {
-        let existing = self.admitted.route.config.existing_token;
-        let from = match existing.make_room(uri.url, &[SESSION_PARAMETER]) {
-            Ok(url) => url,
-            Err(reason) => return Decision::Refuse(reason),
-        };
-        let Some(token) = self.token_for(place) else {
-            return Decision::Refuse(RefuseReason::Unsignable("its path is too deep".to_owned()));
-        };
-        let carried = self.admitted.carried;
-        let Some(mut url) = Self::gateway_url(self.public_path, &token, carried, &place.raw) else {
-            return Decision::Refuse(RefuseReason::BadReference);
-        };
+    fn through_gateway(&mut self, uri: &Uri<'_>, place: &Place) -> Result<Decision, RefuseReason> {
+        let existing = self.scene.route.config.existing_token;
+        let from = existing.make_room(uri.url, &[SESSION_PARAMETER, VARIABLES_PARAMETER])?;
+        let too_deep = || RefuseReason::Unsignable("its path is too deep".to_owned());
+        let token = self.token_for(place).ok_or_else(too_deep)?;
+        let mut url = self.scene.gateway_url(token, place).ok_or(RefuseReason::BadReference)?;
         url.set_query(from.query());
         url.set_fragment(from.fragment());
-        if carried == Carried::Query {
-            query.extend_from_slice(SESSION_PARAMETER.as_bytes());
-            query.push(b'=');
-            query.extend_from_slice(token.as_str().as_bytes());
+        if uri.role.is_document() && !self.exported.is_empty() {
+            let Scene { keys, route, .. } = self.scene;
+            let sealed = variables::seal(keys, route, place, &self.exported).ok_or_else(|| {
+                RefuseReason::Unsignable("the manifest's variables are too long".to_owned())
+            })?;
+            let old = url.query().map(|old| format!("{old}&")).unwrap_or_default();
+            url.set_query(Some(&format!("{old}{VARIABLES_PARAMETER}={sealed}")));
         }
-        Decision::Deliver(url)
+        let token = match self.scene.carried {
+            Carried::Path => TokenAt::Path(token),
+            Carried::Query => TokenAt::Query(token),
+        };
+        Ok(Decision::Deliver { url, token: Some(token) })
     }
 
     fn through_cdn(
         &mut self,
         uri: &Uri<'_>,
         place: &Place,
-        query: &mut Vec<u8>,
-    ) -> Option<Decision> {
-        let route = &self.admitted.route;
-        let signer = self.signer.as_mut()?;
+    ) -> Option<Result<Decision, RefuseReason>> {
+        let route = self.scene.route;
+        let paths = self.cdn.as_mut()?;
         let mut url = route.cdn_url(place, uri.url.query())?;
         url.set_fragment(uri.url.fragment());
-        let signed = route
-            .config
-            .existing_token
-            .make_room(&url, signer.parameters())
-            .and_then(|url| signer.write_query(&url, query).map(|()| url));
-        Some(signed.map_or_else(Decision::Refuse, Decision::Deliver))
+        let decided = route.config.existing_token.make_room(&url, paths.parameters());
+        Some(decided.and_then(|url| {
+            let token = paths.token_for(&url)?;
+            Ok(Decision::Deliver { url, token: Some(TokenAt::Query(token)) })
+        }))
     }
 }
 
-impl UriPolicy for SessionPolicy<'_> {
-    fn decide(&mut self, uri: &Uri<'_>, query: &mut Vec<u8>) -> Decision {
-        let place = match self.admitted.route.locate(uri.url) {
+impl UriPolicy for RoutePolicy<'_> {
+    fn decide(&mut self, uri: &Uri<'_>) -> Decision {
+        let place = match self.scene.route.locate(uri.url) {
             Located::Here(place) => place,
             Located::Outside => return Decision::Refuse(RefuseReason::OutsideRoute),
             Located::Foreign => {
-                return match self.admitted.route.config.third_party {
+                return match self.scene.route.config.third_party {
                     ThirdParty::Keep => Decision::Keep(KeepReason::ForeignHost),
                     ThirdParty::Refuse => Decision::Refuse(RefuseReason::ForeignHost),
                 };
             }
         };
-        if self.admitted.route.config.segments == Segments::Cdn
-            && !uri.role.is_playlist()
-            && let Some(decision) = self.through_cdn(uri, &place, query)
-        {
-            return decision;
+        let by_cdn = if uri.role.is_document() { None } else { self.through_cdn(uri, &place) };
+        let decided = by_cdn.unwrap_or_else(|| self.through_gateway(uri, &place));
+        decided.unwrap_or_else(Decision::Refuse)
+    }
+
+    fn token_len(&self) -> usize {
+        match (&self.cdn, self.scene.carried) {
+            (Some(_), _) => sluicegate_manifest::GCORE_QUERY_LEN,
+            (None, Carried::Query) => {
+                SESSION_PARAMETER.len() + 1 + sluicegate_token::SessionToken::CHARS
+            }
+            (None, Carried::Path) => 0,
         }
-        self.through_gateway(uri, &place, query)
     }
 
     fn protects(&self, url: &Url) -> bool {
-        !matches!(self.admitted.route.locate(url), Located::Foreign)
+        !matches!(self.scene.route.locate(url), Located::Foreign)
+    }
+
+    /// CDN tokens of live playlists are for a window, not for the session.
+    fn allows_delta_updates(&self) -> bool {
+        self.cdn.is_none()
     }
 
     fn is_strict(&self) -> bool {
-        self.admitted.route.config.strict
+        self.scene.route.config.strict
     }
 }

@@ -6,6 +6,7 @@ use percent_encoding::percent_decode_str;
 use sluicegate_token::{ResourcePath, SessionToken, query};
 
 use crate::Error;
+use crate::variables::VARIABLES_PARAMETER;
 
 /// The query parameter that carries a session token.
 pub(crate) const SESSION_PARAMETER: &str = "sg";
@@ -37,6 +38,8 @@ pub(crate) struct MediaRequest {
     pub(crate) query: String,
     /// The session token's text and where it stood.
     pub(crate) token: Option<(String, Carried)>,
+    /// The sealed variables that came along.
+    pub(crate) variables: Option<String>,
     /// The client's address, if known.
     pub(crate) client: Option<IpAddr>,
 }
@@ -105,21 +108,25 @@ impl MediaRequest {
             (None, Some(token)) => Some((text(token), Carried::Query)),
             (None, None) => None,
         };
-        let is_ours = |name: &[u8]| name.eq_ignore_ascii_case(SESSION_PARAMETER.as_bytes());
+        let variables = match query::count(raw_query.as_bytes(), VARIABLES_PARAMETER) {
+            0 => None,
+            1 => query::first(raw_query.as_bytes(), VARIABLES_PARAMETER).map(text),
+            _ => return Err(Error::TwoTokens),
+        };
+        let is_ours = |name: &[u8]| {
+            [SESSION_PARAMETER, VARIABLES_PARAMETER]
+                .iter()
+                .any(|ours| name.eq_ignore_ascii_case(ours.as_bytes()))
+        };
         let query = text(&query::without(raw_query.as_bytes(), is_ours));
-        Ok(Self { path, query, token, client })
+        Ok(Self { path, query, token, variables, client })
     }
 }
 
 /// Writes the URL path under which the gateway serves `raw_path` for a token.
-pub(crate) fn carrying_path(
-    prefix: &str,
-    token: &SessionToken,
-    carried: Carried,
-    raw_path: &str,
-) -> String {
+pub(crate) fn carrying_path(prefix: &str, token: &str, carried: Carried, raw_path: &str) -> String {
     match carried {
-        Carried::Path => format!("{prefix}{SESSION_PREFIX}{}{raw_path}", token.as_str()),
+        Carried::Path => format!("{prefix}{SESSION_PREFIX}{token}{raw_path}"),
         Carried::Query => format!("{prefix}{raw_path}"),
     }
 }

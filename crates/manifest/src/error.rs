@@ -53,18 +53,6 @@ pub enum CompileError {
         /// The tag's name.
         tag: String,
     },
-    /// A URI uses a variable of EXT-X-DEFINE, whose value decides what it names.
-    #[error(
-        "line {line} (byte {offset}): the URI uses the variable {name}, which is not expanded here"
-    )]
-    Variable {
-        /// Line number, from 1.
-        line: usize,
-        /// Byte offset of the reference.
-        offset: usize,
-        /// The variable's name with its braces.
-        name: String,
-    },
 }
 
 /// Why one URI must not leave as it is and could not be delivered.
@@ -92,6 +80,12 @@ pub enum RefuseReason {
     /// The text that would be written cannot stand unquoted in an attribute.
     #[error("the signed URL cannot stand there without quotes")]
     NeedsQuotes,
+    /// It uses a variable that no EXT-X-DEFINE before it defines, or whose value did not come.
+    #[error("the variable {{${0}}} is not defined")]
+    UndefinedVariable(String),
+    /// Its host or path would be chosen by the viewer, through a QUERYPARAM variable.
+    #[error("the variable {{${0}}} comes from the viewer's query and may stand in a query alone")]
+    ViewersVariable(String),
     /// No token could be made for it.
     #[error("no token could be made for it: {0}")]
     Unsignable(String),
@@ -115,4 +109,7 @@ pub enum RenderError {
         /// Why it was refused.
         reason: RefuseReason,
     },
+    /// The text would have 4 GiB or more.
+    #[error("the rendered manifest would have 4 GiB or more")]
+    TooLong,
 }

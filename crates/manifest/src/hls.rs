@@ -6,28 +6,39 @@ pub(crate) mod lines;
 
 use std::ops::Range;
 
+use bytes::Bytes;
+
 use self::attributes::{Attributes, Quoting};
 use self::carriers::{AttributeUse, TagUse, tag_use};
 use self::lines::{Line, LineKind, Lines};
-use crate::template::Slot;
-use crate::{CompileError, Limits, Role};
+use crate::slot::{Carrier, Slot};
+use crate::variables::{Definer, Definition};
+use crate::{CompileError, Options, Role};
 
 /// What one pass over a playlist found.
 pub(crate) struct Scan {
     pub(crate) slots: Vec<Slot>,
     /// A media playlist without EXT-X-ENDLIST: players load it again.
     pub(crate) is_reloaded: bool,
+    pub(crate) definitions: Vec<Definition>,
+    /// CAN-SKIP-UNTIL and CAN-SKIP-DATERANGES, each with a comma beside it.
+    pub(crate) delta_updates: Vec<Range<usize>>,
 }
 
+/// To size the list of slots.
+const TYPICAL_BYTES_PER_URI: usize = 40;
+
 /// Finds every URI of a playlist, and whatever looks like one.
-pub(crate) fn scan(source: &[u8], limits: &Limits) -> Result<Scan, CompileError> {
+pub(crate) fn scan(source: &[u8], options: &Options) -> Result<Scan, CompileError> {
     let mut scanner = Scanner {
         source,
-        limits,
-        slots: Vec::new(),
+        options,
+        // A media playlist has a URI every other line or so.
+        slots: Vec::with_capacity(source.len() / TYPICAL_BYTES_PER_URI),
         is_ended: false,
         is_multivariant: false,
-        has_variables: false,
+        definitions: Vec::new(),
+        delta_updates: Vec::new(),
     };
     for line in Lines::new(source) {
         scanner.line(&line)?;
@@ -37,29 +48,33 @@ pub(crate) fn scan(source: &[u8], limits: &Limits) -> Result<Scan, CompileError>
 
 struct Scanner<'s> {
     source: &'s [u8],
-    limits: &'s Limits,
+    options: &'s Options,
     slots: Vec<Slot>,
     is_ended: bool,
     is_multivariant: bool,
-    has_variables: bool,
+    definitions: Vec<Definition>,
+    delta_updates: Vec<Range<usize>>,
 }
 
 impl Scanner<'_> {
     fn line(&mut self, line: &Line) -> Result<(), CompileError> {
-        if line.span.len() > self.limits.max_line_bytes {
+        if line.span.len() > self.options.limits.max_line_bytes {
             return Err(CompileError::LineTooLong {
                 line: line.number,
                 offset: line.span.start,
-                limit: self.limits.max_line_bytes,
+                limit: self.options.limits.max_line_bytes,
             });
         }
         match &line.kind {
             LineKind::Blank | LineKind::Comment => Ok(()),
-            LineKind::Uri(reference) => {
-                // `finish` makes it a variant if the playlist turns out to be multivariant.
-                let role = Role::Segment;
-                self.slot(line.number, reference.clone(), role, Quoting::Line, None)
-            }
+            // `finish` makes it a variant if the playlist turns out to be multivariant.
+            LineKind::Uri(reference) => self.slot(
+                line.number,
+                reference.clone(),
+                Role::Segment,
+                Quoting::Line,
+                Carrier::UriLine,
+            ),
             LineKind::Tag { name, value } => self.tag(line, name.clone(), value.clone()),
         }
     }
@@ -70,13 +85,17 @@ impl Scanner<'_> {
         name: Range<usize>,
         value: Range<usize>,
     ) -> Result<(), CompileError> {
-        let name = &self.source[name];
-        match name {
+        let text = &self.source[name.clone()];
+        if text == b"#EXTINF" {
+            return Ok(());
+        }
+        match text {
             b"#EXT-X-ENDLIST" => self.is_ended = true,
-            b"#EXT-X-DEFINE" => self.has_variables = true,
+            b"#EXT-X-DEFINE" => self.define(name.start, value.clone()),
+            b"#EXT-X-SERVER-CONTROL" => self.offer_of_delta_updates(line, value.clone()),
             _ => {}
         }
-        let tag_use = tag_use(name);
+        let tag_use = tag_use(text);
         self.is_multivariant |= tag_use.is_multivariant();
         match tag_use {
             TagUse::Opaque => Ok(()),
@@ -89,11 +108,12 @@ impl Scanner<'_> {
     fn attributes(
         &mut self,
         line: &Line,
-        name: &[u8],
+        name: Range<usize>,
         value: Range<usize>,
         tag_use: TagUse,
     ) -> Result<(), CompileError> {
-        let tag = || String::from_utf8_lossy(name.strip_prefix(b"#").unwrap_or(name)).into_owned();
+        // Messages call a tag by its name without the hash.
+        let tag = name.start + 1..name.end;
         for attribute in Attributes::new(self.source, value.clone()) {
             let attribute = match attribute {
                 Ok(attribute) => attribute,
@@ -103,7 +123,7 @@ impl Scanner<'_> {
                     return Err(CompileError::UnterminatedQuote {
                         line: line.number,
                         offset: unterminated.offset,
-                        tag: tag(),
+                        tag: String::from_utf8_lossy(&self.source[tag]).into_owned(),
                     });
                 }
             };
@@ -111,18 +131,25 @@ impl Scanner<'_> {
             let text = &self.source[attribute.value.clone()];
             let role = match tag_use.attribute(attribute_name) {
                 AttributeUse::Carrier(role) => role,
+                AttributeUse::NeedsLook if self.is_listed(&tag, attribute_name) => Role::DateRange,
                 AttributeUse::NeedsLook if carriers::looks_like_uri(attribute_name, text) => {
                     Role::Unclassified
                 }
                 AttributeUse::NeedsLook | AttributeUse::NoUri => continue,
             };
-            let carrier = format!("{} {}", tag(), String::from_utf8_lossy(attribute_name));
-            self.slot(line.number, attribute.value, role, attribute.quoting, Some(carrier))?;
+            let carrier = Carrier::attribute(&tag, &attribute.name);
+            self.slot(line.number, attribute.value, role, attribute.quoting, carrier)?;
         }
         if tag_use == TagUse::Unknown {
-            self.loose_urls(line, value, &tag())?;
+            self.loose_urls(line, value, &tag)?;
         }
         Ok(())
+    }
+
+    /// Whether the operator says that this attribute of EXT-X-DATERANGE holds a URI.
+    fn is_listed(&self, tag: &Range<usize>, attribute: &[u8]) -> bool {
+        &self.source[tag.clone()] == b"EXT-X-DATERANGE"
+            && self.options.daterange_uris.iter().any(|listed| listed.as_bytes() == attribute)
     }
 
     /// Absolute URLs of an unknown tag that stand outside every attribute found so far.
@@ -130,19 +157,20 @@ impl Scanner<'_> {
         &mut self,
         line: &Line,
         value: Range<usize>,
-        tag: &str,
+        tag: &Range<usize>,
     ) -> Result<(), CompileError> {
-        let first = self.slots.partition_point(|slot| slot.line < line.number);
+        let first = self.slots.partition_point(|slot| slot.line() < line.number);
         let attributes = first..self.slots.len();
         for url in carriers::loose_urls(self.source, value) {
             // Attributes stand in order and apart: only the last one before the URL may hold it.
             let before = &self.slots[attributes.clone()];
-            let before = before.partition_point(|slot| slot.span.start <= url.start);
+            let before = before.partition_point(|slot| slot.span().start <= url.start);
             let attribute = before.checked_sub(1).map(|at| &self.slots[first + at]);
-            if attribute.is_some_and(|slot| url.end <= slot.span.end) {
+            if attribute.is_some_and(|slot| url.end <= slot.span().end) {
                 continue;
             }
-            self.slot(line.number, url, Role::Unclassified, Quoting::Bare, Some(tag.to_owned()))?;
+            let carrier = Carrier::tag(tag);
+            self.slot(line.number, url, Role::Unclassified, Quoting::Bare, carrier)?;
         }
         Ok(())
     }
@@ -153,45 +181,78 @@ impl Scanner<'_> {
         span: Range<usize>,
         role: Role,
         quoting: Quoting,
-        carrier: Option<String>,
+        carrier: Carrier,
     ) -> Result<(), CompileError> {
-        if self.slots.len() >= self.limits.max_uris {
-            return Err(CompileError::TooManyUris { line, limit: self.limits.max_uris });
+        if self.slots.len() >= self.options.limits.max_uris {
+            return Err(CompileError::TooManyUris { line, limit: self.options.limits.max_uris });
         }
-        self.slots.push(Slot { span, line, role, quoting, carrier });
+        self.slots.push(Slot::new(span, line, role, quoting, carrier));
         Ok(())
     }
 
     fn finish(mut self) -> Result<Scan, CompileError> {
-        if self.has_variables {
-            self.refuse_variables()?;
-        }
         if self.is_multivariant {
             // A URI line without its EXT-X-STREAM-INF still names a playlist there.
             for slot in &mut self.slots {
-                if slot.role == Role::Segment {
-                    slot.role = Role::Variant;
+                if slot.role() == Role::Segment {
+                    slot.set_role(Role::Variant);
                 }
             }
         }
         // Attributes may be found after a loose URL of the same line.
-        self.slots.sort_by_key(|slot| slot.span.start);
-        Ok(Scan { slots: self.slots, is_reloaded: !self.is_ended && !self.is_multivariant })
+        self.slots.sort_by_key(|slot| slot.span().start);
+        Ok(Scan {
+            slots: self.slots,
+            is_reloaded: !self.is_ended && !self.is_multivariant,
+            definitions: self.definitions,
+            delta_updates: self.delta_updates,
+        })
     }
 
-    fn refuse_variables(&self) -> Result<(), CompileError> {
-        for slot in &self.slots {
-            let reference = &self.source[slot.span.clone()];
-            if let Some(at) = memchr::memmem::find(reference, b"{$") {
-                let end = memchr::memchr(b'}', &reference[at..])
-                    .map_or(reference.len(), |end| at + end + 1);
-                return Err(CompileError::Variable {
-                    line: slot.line,
-                    offset: slot.span.start,
-                    name: String::from_utf8_lossy(&reference[at..end]).into_owned(),
-                });
+    /// Notes what offers delta updates, so that the offer can be taken away.
+    fn offer_of_delta_updates(&mut self, line: &Line, value: Range<usize>) {
+        let mut cuts: Vec<Range<usize>> = Vec::new();
+        let mut kept = 0;
+        for attribute in Attributes::new(self.source, value.clone()).map_while(Result::ok) {
+            let name = &self.source[attribute.name.clone()];
+            if !matches!(name, b"CAN-SKIP-UNTIL" | b"CAN-SKIP-DATERANGES") {
+                kept += 1;
+                continue;
+            }
+            let quote = usize::from(attribute.quoting == Quoting::Double);
+            let mut cut = attribute.name.start..attribute.value.end + quote;
+            let free_from = cuts.last().map_or(value.start, |cut| cut.end);
+            // One comma goes along: the one before, or the one after where there is none.
+            if cut.start > free_from && self.source[cut.start - 1] == b',' {
+                cut.start -= 1;
+            } else if self.source[..value.end].get(cut.end) == Some(&b',') {
+                cut.end += 1;
+            }
+            cuts.push(cut);
+        }
+        if kept == 0 && !cuts.is_empty() {
+            // No list may be empty; an empty line means nothing.
+            cuts = vec![line.span.clone()];
+        }
+        self.delta_updates.append(&mut cuts);
+    }
+
+    /// A tag of another shape defines nothing, so that its variable is refused where it is used.
+    fn define(&mut self, offset: usize, value: Range<usize>) {
+        let mut name = None;
+        let mut definer = None;
+        for attribute in Attributes::new(self.source, value).map_while(Result::ok) {
+            let text = || Bytes::copy_from_slice(&self.source[attribute.value.clone()]);
+            match &self.source[attribute.name.clone()] {
+                b"NAME" => name = Some(text()),
+                b"VALUE" => definer = Some(Definer::Value(text())),
+                b"IMPORT" => (name, definer) = (Some(text()), Some(Definer::Import)),
+                b"QUERYPARAM" => (name, definer) = (Some(text()), Some(Definer::QueryParameter)),
+                _ => {}
             }
         }
-        Ok(())
+        if let (Some(name), Some(value)) = (name, definer) {
+            self.definitions.push(Definition { name, value, offset });
+        }
     }
 }

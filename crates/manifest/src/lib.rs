@@ -2,24 +2,25 @@
 //! byte changes.
 //!
 //! [`Template::compile`] walks a manifest once and remembers where each URI stands.
-//! [`Template::render`] resolves each of them against the manifest's own URL, asks a [`UriPolicy`]
-//! what shall become of it, and copies the source with the answers spliced in. Nothing is ever
-//! printed from a model, so comments, unknown tags, attribute order and line ends leave as they
-//! came. [`undo`] gives the source back.
+//! [`Template::plan`] resolves each of them against the manifest's own URL and asks a [`UriPolicy`]
+//! what shall become of it. [`Plan::render`] copies the text with a session's tokens in their
+//! places. Nothing is ever printed from a model, so comments, unknown tags, attribute order and
+//! line ends leave as they came. [`undo`] gives the source back.
 //!
 //! ```
-//! use sluicegate_manifest::{CdnSigner, Limits, Place, SignHost, Template, undo};
+//! use sluicegate_manifest::{Options, Place, SignHost, Template, undo};
 //! use sluicegate_token::{CdnKey, Gcore, Scope, UnixTime};
 //!
 //! let source = "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\n360p/index.m3u8\n";
-//! let template = Template::compile(source.as_bytes().to_vec().into(), &Limits::default())?;
+//! let template = Template::compile(source.as_bytes().to_vec().into(), &Options::default())?;
 //!
 //! let gcore = Gcore::new(CdnKey::plain("k", b"secret_key"), Scope::Directory);
 //! let place = Place::at("https://cdn.example.com/vod/master.m3u8".parse()?);
-//! let signer = CdnSigner::new(&gcore, UnixTime(2_147_483_647), None);
-//! let mut policy = SignHost::new(&place.base, signer);
-//! let rendered = template.render(&place, &mut policy)?;
+//! let mut policy = SignHost::new(&place.base, &gcore);
+//! let plan = template.plan(&place, &mut policy)?;
 //!
+//! let tokens = policy.sign(&gcore, UnixTime(2_147_483_647), None)?;
+//! let rendered = plan.render(&tokens);
 //! let text = String::from_utf8(rendered.bytes.clone())?;
 //! assert!(text.contains("360p/index.m3u8?md5="));
 //! assert_eq!(undo(&rendered.bytes, &rendered.edits), source.as_bytes());
@@ -31,19 +32,27 @@ mod edit;
 mod error;
 mod hls;
 mod limits;
+mod plan;
 mod policy;
+mod render;
 mod resolve;
 mod role;
 mod sign;
+mod slot;
 mod template;
+mod variables;
 
 pub use detect::Format;
 pub use edit::{Edit, undo};
 pub use error::{CompileError, RefuseReason, RenderError};
 pub use hls::attributes::{Attribute, Attributes, Quoting, UnterminatedQuote};
 pub use hls::lines::{Line, LineKind, Lines};
-pub use limits::Limits;
-pub use policy::{Decision, KeepReason, Uri, UriPolicy};
+pub use limits::{Limits, Options};
+pub use plan::{Kept, Place, Plan};
+pub use policy::{Decision, KeepReason, TokenAt, TokenRef, Uri, UriPolicy};
+pub use render::Rendered;
 pub use role::Role;
-pub use sign::{CdnSigner, ExistingToken, SignHost};
-pub use template::{Kept, Place, Rendered, Slot, Template};
+pub use sign::{CdnPaths, ExistingToken, GCORE_QUERY_LEN, SignHost};
+pub use slot::Slot;
+pub use template::Template;
+pub use variables::Variables;

@@ -1,4 +1,5 @@
-//! Bounds on what is compiled, so that a hostile or broken origin cannot exhaust memory.
+//! What a manifest is compiled with: bounds, so that a hostile or broken origin cannot exhaust
+//! memory, and what an operator knows of the manifests.
 
 /// The most that a manifest may have of each thing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,4 +17,13 @@ impl Default for Limits {
     fn default() -> Self {
         Self { max_bytes: 16 << 20, max_line_bytes: 64 << 10, max_uris: 1_000_000 }
     }
+}
+
+/// How manifests are compiled.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// The most that a manifest may have of each thing.
+    pub limits: Limits,
+    /// Attributes of EXT-X-DATERANGE that hold a URI beside those that RFC 8216bis knows.
+    pub daterange_uris: Vec<String>,
 }

@@ -20,11 +20,43 @@ pub struct Uri<'t> {
 pub enum Decision {
     /// It stays as it is written.
     Keep(KeepReason),
-    /// A player shall fetch this URL with the query that the policy wrote, if any. The reference
-    /// keeps its written form if that leads there.
-    Deliver(Url),
+    /// A player shall fetch this URL. The reference keeps its written form if that leads there.
+    Deliver {
+        /// The URL, its token left out or held by a placeholder.
+        url: Url,
+        /// The token that goes with it.
+        token: Option<TokenAt>,
+    },
     /// The manifest must not leave.
     Refuse(RefuseReason),
+}
+
+/// Where a URL's token stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TokenAt {
+    /// At the end of the query: the token's text is one or more parameters, `a=b&c=d`.
+    Query(TokenRef),
+    /// In the path, where the URL holds [`TokenRef::placeholder`].
+    Path(TokenRef),
+}
+
+/// A token that is not known until a session is: one of those that are given to
+/// [`crate::Plan::render`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct TokenRef {
+    /// Which list of tokens.
+    pub list: u16,
+    /// Which one of the list, from 0.
+    pub index: u32,
+}
+
+impl TokenRef {
+    /// What stands for the token in the path of a planned URL. Tokens in base64url never look like
+    /// it, and a URL keeps it as it is.
+    #[must_use]
+    pub fn placeholder(self) -> String {
+        format!("~{}.{}~", self.list, self.index)
+    }
 }
 
 /// Why a URI stays as it is.
@@ -45,14 +77,23 @@ pub enum KeepReason {
 /// Decides what becomes of each URI of a manifest.
 pub trait UriPolicy {
     /// Decides one URI whose scheme is HTTP or HTTPS.
-    ///
-    /// For [`Decision::Deliver`], the parameters to add are appended to `query`, which is empty
-    /// when the call begins, in the form `a=b&c=d`.
-    fn decide(&mut self, uri: &Uri<'_>, query: &mut Vec<u8>) -> Decision;
+    fn decide(&mut self, uri: &Uri<'_>) -> Decision;
+
+    /// The length that most tokens of this policy have, in bytes. Any length is right; the true
+    /// one makes rendering fast.
+    fn token_len(&self) -> usize {
+        0
+    }
 
     /// Whether an absolute URL in an unclassified place names something protected: an origin's
     /// host or a protected prefix. Such a manifest is refused.
     fn protects(&self, url: &Url) -> bool;
+
+    /// Whether players may be offered delta updates: not if the segments' tokens are shorter than
+    /// the session, since a player keeps the old URLs of what an update skips.
+    fn allows_delta_updates(&self) -> bool {
+        true
+    }
 
     /// Whether every unclassified value that looks like a URI is refused, a foreign one too.
     fn is_strict(&self) -> bool {

@@ -29,12 +29,20 @@ pub enum Role {
     SessionKey,
     /// A JSON or other document: EXT-X-SESSION-DATA.
     SessionData,
+    /// An interstitial's asset, a multivariant playlist: EXT-X-DATERANGE X-ASSET-URI.
+    Asset,
+    /// A list of interstitial assets, in JSON: EXT-X-DATERANGE X-ASSET-LIST.
+    AssetList,
+    /// A content steering manifest, in JSON: EXT-X-CONTENT-STEERING.
+    Steering,
+    /// An attribute of EXT-X-DATERANGE that the configuration lists.
+    DateRange,
     /// A value that looks like a URI where none is known to stand.
     Unclassified,
 }
 
 impl Role {
-    /// Whether the URI names another playlist, whose own URIs must be rewritten too.
+    /// Whether the URI names a playlist.
     #[must_use]
     pub const fn is_playlist(self) -> bool {
         matches!(
@@ -44,7 +52,14 @@ impl Role {
                 | Self::ImageVariant
                 | Self::Rendition
                 | Self::RenditionReport
+                | Self::Asset
         )
+    }
+
+    /// Whether the URI names a document whose own URIs must be rewritten, too.
+    #[must_use]
+    pub const fn is_document(self) -> bool {
+        self.is_playlist() || matches!(self, Self::AssetList | Self::Steering)
     }
 
     /// Whether the URI names a decryption key.
@@ -69,6 +84,10 @@ impl fmt::Display for Role {
             Self::Key => "key",
             Self::SessionKey => "session key",
             Self::SessionData => "session data",
+            Self::Asset => "interstitial asset",
+            Self::AssetList => "asset list",
+            Self::Steering => "content steering",
+            Self::DateRange => "date range",
             Self::Unclassified => "unclassified",
         })
     }

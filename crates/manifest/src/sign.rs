@@ -3,10 +3,14 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 
-use sluicegate_token::{ResourcePath, Scheme, Scope, UnixTime, query};
+use sluicegate_token::{ByteList, ResourcePath, Scheme, Scope, SignError, UnixTime, query};
 use url::Url;
 
-use crate::{Decision, RefuseReason, Uri, UriPolicy};
+use crate::policy::{Decision, TokenAt, TokenRef, Uri, UriPolicy};
+use crate::{KeepReason, RefuseReason};
+
+/// Length of a Gcore query, `md5=..&expires=..`, from the year 2001 to 2286.
+pub const GCORE_QUERY_LEN: usize = 45;
 
 /// What to do with a URL that already holds a parameter which is about to be added.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -18,21 +22,23 @@ pub enum ExistingToken {
     Replace,
 }
 
-/// Makes the CDN query of each URL of one manifest.
-#[derive(Debug)]
-pub struct CdnSigner<'k> {
-    scheme: &'k dyn Scheme,
-    expires: UnixTime,
-    ip: Option<IpAddr>,
-    /// Under directory scope: the query of each directory seen so far.
-    by_directory: HashMap<Vec<u8>, Vec<u8>>,
+/// What of a manifest's URLs a CDN's scheme must sign: collected while the manifest is planned,
+/// signed for each session.
+#[derive(Clone, Debug)]
+pub struct CdnPaths {
+    list: u16,
+    scope: Scope,
+    parameters: &'static [&'static str],
+    signed: ByteList,
+    /// Under directory scope: the token of each directory seen so far.
+    by_directory: HashMap<Vec<u8>, u32>,
 }
 
 /// The policy of a manifest that is served by the CDN itself: every URI on one host is signed where
 /// it stands, every other one stays. Tokens never go to another host.
 #[derive(Debug)]
-pub struct SignHost<'k> {
-    signer: CdnSigner<'k>,
+pub struct SignHost {
+    paths: CdnPaths,
     origin: url::Origin,
     existing: ExistingToken,
 }
@@ -65,67 +71,106 @@ impl ExistingToken {
     }
 }
 
-// === impl CdnSigner ===
+// === impl CdnPaths ===
 
-impl<'k> CdnSigner<'k> {
-    /// Signs with `scheme` until `expires`, for the client `ip` if the key binds to an address.
+impl CdnPaths {
+    /// Collects for `scheme`; its tokens will be list `list` of those given to
+    /// [`crate::Plan::render`].
     #[must_use]
-    pub fn new(scheme: &'k dyn Scheme, expires: UnixTime, ip: Option<IpAddr>) -> Self {
-        Self { scheme, expires, ip, by_directory: HashMap::new() }
+    pub fn new(list: u16, scheme: &dyn Scheme) -> Self {
+        Self {
+            list,
+            scope: scheme.scope(),
+            parameters: scheme.parameters(),
+            signed: ByteList::default(),
+            by_directory: HashMap::new(),
+        }
     }
 
     /// The parameters that the scheme owns.
     #[must_use]
-    pub fn parameters(&self) -> &'static [&'static str] {
-        self.scheme.parameters()
+    pub const fn parameters(&self) -> &'static [&'static str] {
+        self.parameters
     }
 
-    /// The last good second of every token that this makes.
-    #[must_use]
-    pub const fn expires(&self) -> UnixTime {
-        self.expires
-    }
-
-    /// Appends the query that opens `url`.
+    /// The token that will open `url`.
     ///
     /// # Errors
-    /// [`RefuseReason::Unsignable`] if the path cannot be decoded or the key needs an address.
-    pub fn write_query(&mut self, url: &Url, query: &mut Vec<u8>) -> Result<(), RefuseReason> {
-        let unsignable = |why: String| RefuseReason::Unsignable(why);
+    /// [`RefuseReason::Unsignable`] if the path cannot be decoded.
+    pub fn token_for(&mut self, url: &Url) -> Result<TokenRef, RefuseReason> {
         let path = ResourcePath::parse(url.path().as_bytes())
-            .map_err(|error| unsignable(error.to_string()))?;
-        if self.scheme.scope() == Scope::Directory
-            && let Some(known) = self.by_directory.get(path.directory())
-        {
-            query.extend_from_slice(known);
-            return Ok(());
-        }
-        let start = query.len();
-        self.scheme
-            .write_query(&path, self.expires, self.ip, query)
-            .map_err(|error| unsignable(error.to_string()))?;
-        if self.scheme.scope() == Scope::Directory {
-            self.by_directory.insert(path.directory().to_vec(), query[start..].to_vec());
-        }
-        Ok(())
+            .map_err(|error| RefuseReason::Unsignable(error.to_string()))?;
+        let signed = self.scope.signed_part(&path);
+        let index = match self.scope {
+            Scope::File => self.want(signed),
+            Scope::Directory => match self.by_directory.get(signed) {
+                Some(&known) => known,
+                None => {
+                    let index = self.want(signed);
+                    self.by_directory.insert(signed.to_vec(), index);
+                    index
+                }
+            },
+        };
+        Ok(TokenRef { list: self.list, index })
+    }
+
+    /// Makes the tokens, in the order in which they were asked for.
+    ///
+    /// # Errors
+    /// [`SignError`], for example if the key needs the client's address.
+    pub fn sign(
+        &self,
+        scheme: &dyn Scheme,
+        expires: UnixTime,
+        ip: Option<IpAddr>,
+    ) -> Result<ByteList, SignError> {
+        let count = self.signed.len();
+        let mut queries = ByteList::with_capacity(count, count * GCORE_QUERY_LEN);
+        scheme.write_queries(&self.signed, expires, ip, &mut queries)?;
+        Ok(queries)
+    }
+
+    fn want(&mut self, signed: &[u8]) -> u32 {
+        let index = self.signed.len();
+        self.signed.push(signed);
+        // A source of less than 4 GiB has fewer URIs.
+        u32::try_from(index).unwrap_or(u32::MAX)
     }
 }
 
 // === impl SignHost ===
 
-impl<'k> SignHost<'k> {
-    /// Signs every URI on `host` with `signer`: scheme, host and port of this URL, which is often
+impl SignHost {
+    /// Signs every URI on `host` with `scheme`: scheme, host and port of this URL, which is often
     /// the manifest's own.
     #[must_use]
-    pub fn new(host: &Url, signer: CdnSigner<'k>) -> Self {
-        Self { signer, origin: host.origin(), existing: ExistingToken::Refuse }
+    pub fn new(host: &Url, scheme: &dyn Scheme) -> Self {
+        Self {
+            paths: CdnPaths::new(0, scheme),
+            origin: host.origin(),
+            existing: ExistingToken::Refuse,
+        }
     }
 
     /// What to do with references that are signed already.
     #[must_use]
-    pub const fn existing(mut self, existing: ExistingToken) -> Self {
+    pub fn existing(mut self, existing: ExistingToken) -> Self {
         self.existing = existing;
         self
+    }
+
+    /// Makes the tokens of a plan that this policy decided.
+    ///
+    /// # Errors
+    /// As [`CdnPaths::sign`].
+    pub fn sign(
+        &self,
+        scheme: &dyn Scheme,
+        expires: UnixTime,
+        ip: Option<IpAddr>,
+    ) -> Result<[ByteList; 1], SignError> {
+        self.paths.sign(scheme, expires, ip).map(|tokens| [tokens])
     }
 
     fn is_ours(&self, url: &Url) -> bool {
@@ -133,16 +178,20 @@ impl<'k> SignHost<'k> {
     }
 }
 
-impl UriPolicy for SignHost<'_> {
-    fn decide(&mut self, uri: &Uri<'_>, query: &mut Vec<u8>) -> Decision {
+impl UriPolicy for SignHost {
+    fn token_len(&self) -> usize {
+        GCORE_QUERY_LEN
+    }
+
+    fn decide(&mut self, uri: &Uri<'_>) -> Decision {
         if !self.is_ours(uri.url) {
-            return Decision::Keep(crate::KeepReason::ForeignHost);
+            return Decision::Keep(KeepReason::ForeignHost);
         }
-        let signed = self
-            .existing
-            .make_room(uri.url, self.signer.parameters())
-            .and_then(|url| self.signer.write_query(&url, query).map(|()| url));
-        signed.map_or_else(Decision::Refuse, Decision::Deliver)
+        let decided = self.existing.make_room(uri.url, self.paths.parameters()).and_then(|url| {
+            let token = self.paths.token_for(&url)?;
+            Ok(Decision::Deliver { url, token: Some(TokenAt::Query(token)) })
+        });
+        decided.unwrap_or_else(Decision::Refuse)
     }
 
     fn protects(&self, url: &Url) -> bool {

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use common::Mode;
-use sluicegate_manifest::{Limits, Template, undo};
+use sluicegate_manifest::{Options, Template, undo};
 
 /// The corpus's folder of playlists, if there is a corpus.
 fn corpus() -> Option<PathBuf> {
@@ -28,7 +28,7 @@ fn corpus() -> Option<PathBuf> {
 
 /// Why the playlist is refused in the first mode that refuses it.
 fn refusal(source: &[u8]) -> Option<String> {
-    let template = match Template::compile(source.to_vec().into(), &Limits::default()) {
+    let template = match Template::compile(source.to_vec().into(), &Options::default()) {
         Ok(template) => template,
         Err(error) => return Some(error.to_string()),
     };

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use sluicegate_manifest::{CdnSigner, Limits, Place, Rendered, SignHost, Template, undo};
+use sluicegate_manifest::{Options, Place, Template, Variables, undo};
 use sluicegate_token::Scope;
 
 /// What `case.toml` says.
@@ -35,6 +35,7 @@ impl Case {
             place: Place {
                 served: values.remove("served").map_or_else(|| base.clone(), common::url),
                 base,
+                variables: Variables::default(),
             },
             scope: match values.remove("scope") {
                 Some("file") => Scope::File,
@@ -47,13 +48,11 @@ impl Case {
         case
     }
 
-    fn render(&self, source: &[u8]) -> Result<Rendered, String> {
-        let template = Template::compile(source.to_vec().into(), &Limits::default())
+    fn render(&self, source: &[u8]) -> Result<common::Rendered, String> {
+        let template = Template::compile(source.to_vec().into(), &Options::default())
             .map_err(|error| error.to_string())?;
-        let gcore = common::gcore(self.scope);
-        let signer = CdnSigner::new(&gcore, common::EXPIRES, None);
-        let mut policy = SignHost::new(&self.place.base, signer);
-        template.render(&self.place, &mut policy).map_err(|error| error.to_string())
+        common::sign_with(&common::gcore(self.scope), &template, &self.place)
+            .map_err(|error| error.to_string())
     }
 
     /// Says what is wrong, if anything is.

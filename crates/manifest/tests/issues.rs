@@ -7,8 +7,8 @@ mod common;
 
 use common::{BASE, Mode, compile, gcore, sign, signed, url};
 use sluicegate_manifest::{
-    CdnSigner, CompileError, Decision, Format, KeepReason, Limits, Place, RefuseReason,
-    RenderError, Role, SignHost, Template, Uri, UriPolicy,
+    CompileError, Decision, Format, KeepReason, Options, Place, RefuseReason, RenderError, Role,
+    Template, Uri, UriPolicy, Variables,
 };
 use sluicegate_token::{Presented, ResourcePath, Scheme, Scope, UnixTime};
 use url::Url;
@@ -16,7 +16,7 @@ use url::Url;
 /// The slots as role and reference.
 fn slots(source: &str) -> Vec<(Role, String)> {
     let template = compile(source.as_bytes());
-    template.slots().iter().map(|slot| (slot.role, source[slot.span.clone()].to_owned())).collect()
+    template.slots().iter().map(|slot| (slot.role(), source[slot.span()].to_owned())).collect()
 }
 
 /// The slots' references.
@@ -122,7 +122,7 @@ fn what_is_no_playlist_is_refused() {
         ["", "\n", "<html>", "{\"error\":1}", "0.ts\n#EXTM3U\n", "#EXTM3U8\n", "#extm3u\n"]
     {
         assert_eq!(Format::detect(source.as_bytes()), None, "{source}");
-        let compiled = Template::compile(source.as_bytes().to_vec().into(), &Limits::default());
+        let compiled = Template::compile(source.as_bytes().to_vec().into(), &Options::default());
         assert_eq!(compiled.unwrap_err(), CompileError::NotAManifest);
     }
 }
@@ -133,9 +133,10 @@ fn what_is_no_playlist_is_refused() {
 struct KeysElsewhere;
 
 impl UriPolicy for KeysElsewhere {
-    fn decide(&mut self, uri: &Uri<'_>, _query: &mut Vec<u8>) -> Decision {
+    fn decide(&mut self, uri: &Uri<'_>) -> Decision {
         if uri.role.is_key() {
-            Decision::Deliver(url(&format!("https://keys.example.com{}", uri.url.path())))
+            let url = url(&format!("https://keys.example.com{}", uri.url.path()));
+            Decision::Deliver { url, token: None }
         } else {
             Decision::Keep(KeepReason::Identity)
         }
@@ -151,9 +152,9 @@ impl UriPolicy for KeysElsewhere {
 fn a_rule_for_keys_leaves_init_sections_alone() {
     let source =
         "#EXTM3U\n#EXT-X-KEY:METHOD=AES-128,URI=\"k.bin\"\n#EXT-X-MAP:URI=\"init.mp4\"\n0.mp4\n";
-    let rendered = compile(source.as_bytes()).render(&Place::at(url(BASE)), &mut KeysElsewhere);
+    let plan = compile(source.as_bytes()).plan(&Place::at(url(BASE)), &mut KeysElsewhere).unwrap();
     assert_eq!(
-        String::from_utf8(rendered.unwrap().bytes).unwrap(),
+        String::from_utf8(plan.render(&[]).bytes).unwrap(),
         source.replace("\"k.bin", "\"https://keys.example.com/vod/movie/k.bin")
     );
 }
@@ -212,11 +213,10 @@ fn references_are_resolved_against_the_url_after_redirects() {
     let place = Place {
         base: url("https://edge-7.example.com/x/y/master.m3u8?token=1"),
         served: url(BASE),
+        variables: Variables::default(),
     };
-    let gcore = gcore(Scope::Directory);
-    let signer = CdnSigner::new(&gcore, common::EXPIRES, None);
-    let mut policy = SignHost::new(&place.base, signer);
-    let rendered = compile(source.as_bytes()).render(&place, &mut policy).unwrap();
+    let template = compile(source.as_bytes());
+    let rendered = common::sign_with(&gcore(Scope::Directory), &template, &place).unwrap();
     let text = String::from_utf8(rendered.bytes).unwrap();
     assert!(text.ends_with("2147483647\n"), "{text}");
     assert!(text.contains("\nhttps://edge-7.example.com/x/y/v/i.m3u8?md5="), "{text}");
@@ -269,11 +269,34 @@ fn a_key_that_only_looks_like_a_url_stays() {
 
 // video-dev/hls.js#5240, shaka-project/shaka-player#5333
 #[test]
-fn a_variable_in_a_query_is_refused_by_its_name() {
-    let source = "#EXTM3U\n0.ts?t={$token}\n#EXT-X-DEFINE:QUERYPARAM=\"token\"\n";
-    let compiled = Template::compile(source.as_bytes().to_vec().into(), &Limits::default());
-    let expected = CompileError::Variable { line: 2, offset: 8, name: "{$token}".to_owned() };
-    assert_eq!(compiled.unwrap_err(), expected);
+fn a_viewer_s_variable_is_kept_in_a_query_and_refused_in_a_path() {
+    let base = "https://cdn.example.com/vod/movie/master.m3u8?token=a%20b";
+    let source = "#EXTM3U\n#EXT-X-DEFINE:QUERYPARAM=\"token\"\n0.ts?t={$token}#f\n";
+    let text = signed(source, base);
+    let uri = text.lines().nth(2).unwrap();
+    assert!(uri.starts_with("0.ts?t={$token}&md5=") && uri.ends_with("#f"), "{uri}");
+    let source = "#EXTM3U\n#EXT-X-DEFINE:QUERYPARAM=\"token\"\n{$token}/0.ts\n";
+    let RenderError::Refused { line, reason, .. } = sign(source.as_bytes(), base).unwrap_err()
+    else {
+        panic!("another error")
+    };
+    assert_eq!((line, reason), (3, RefuseReason::ViewersVariable("token".to_owned())));
+}
+
+// video-dev/hls.js#5161, shaka-project/shaka-player#5333
+#[test]
+fn an_undefined_variable_is_refused_by_its_name() {
+    for source in [
+        "#EXTM3U\n0.ts?t={$token}\n#EXT-X-DEFINE:NAME=\"token\",VALUE=\"1\"\n",
+        "#EXTM3U\n#EXT-X-DEFINE:IMPORT=\"token\"\n0.ts?t={$token}\n",
+        "#EXTM3U\n#EXT-X-DEFINE:QUERYPARAM=\"token\"\n0.ts?t={$token}\n",
+        "#EXTM3U\n#EXT-X-DEFINE:NAME=\"other\",VALUE=\"1\"\n0.ts?t={$token}\n",
+    ] {
+        let RenderError::Refused { reason, .. } = sign(source.as_bytes(), BASE).unwrap_err() else {
+            panic!("another error")
+        };
+        assert_eq!(reason, RefuseReason::UndefinedVariable("token".to_owned()), "{source}");
+    }
 }
 
 // pierre-emmanuelJ/iptv-proxy#157, DeveloperJosh/m3u8-proxy#2
@@ -318,15 +341,17 @@ fn a_relative_uri_in_an_unknown_place_is_refused_in_every_mode() {
 // A comma would end a value without quotes.
 #[test]
 fn a_url_with_a_comma_is_not_written_without_quotes() {
-    let place = Place { base: url("https://cdn.example.com/a,b/i.m3u8"), served: url(BASE) };
+    let place = Place {
+        base: url("https://cdn.example.com/a,b/i.m3u8"),
+        served: url(BASE),
+        variables: Variables::default(),
+    };
     let gcore = gcore(Scope::Directory);
-    let signer = CdnSigner::new(&gcore, common::EXPIRES, None);
-    let mut policy = SignHost::new(&place.base, signer);
+    let sign = |template: &Template, place: &Place| common::sign_with(&gcore, template, place);
     let template = compile(b"#EXTM3U\n#EXT-X-MAP:URI=init.mp4\n");
-    let RenderError::Refused { reason, .. } = template.render(&place, &mut policy).unwrap_err()
-    else {
+    let RenderError::Refused { reason, .. } = sign(&template, &place).unwrap_err() else {
         panic!("another error")
     };
     assert_eq!(reason, RefuseReason::NeedsQuotes);
-    assert!(template.render(&Place::at(place.base), &mut policy).is_ok());
+    assert!(sign(&template, &Place::at(place.base)).is_ok());
 }

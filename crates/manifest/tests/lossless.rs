@@ -6,11 +6,11 @@ mod common;
 
 use std::collections::HashMap;
 
-use common::Mode;
+use common::{Mode, Rendered};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
-use sluicegate_manifest::{CompileError, Limits, RenderError, Rendered, Template, undo};
+use sluicegate_manifest::{CompileError, Options, RenderError, Template, undo};
 use sluicegate_token::{Presented, ResourcePath, Scheme, UnixTime};
 use url::Url;
 
@@ -308,7 +308,7 @@ fn assert_only_slots_changed(template: &Template, rendered: &Rendered) {
         assert_eq!(&source[removed.clone()], &edit.removed[..]);
         let is_inside =
             |span: &std::ops::Range<usize>| span.start <= removed.start && removed.end <= span.end;
-        assert!(template.slots().iter().any(|slot| is_inside(&slot.span)), "{removed:?}");
+        assert!(template.slots().iter().any(|slot| is_inside(&slot.span())), "{removed:?}");
         at = removed.end;
         copied = edit.output.end;
     }
@@ -324,12 +324,12 @@ fn assert_delivered(mode: Mode, template: &Template, rendered: &Rendered, delive
     let mut delivered = delivered.iter();
     for (index, (before, after)) in template.slots().iter().zip(output.slots()).enumerate() {
         assert_eq!(
-            (before.line, before.role, &before.carrier),
-            (after.line, after.role, &after.carrier)
+            (before.line(), before.role(), template.carrier(before)),
+            (after.line(), after.role(), output.carrier(after))
         );
-        let reference = &rendered.bytes[after.span.clone()];
+        let reference = &rendered.bytes[after.span()];
         if kept.next_if(|kept| kept.slot == index).is_some() {
-            assert_eq!(&template.source()[before.span.clone()], reference);
+            assert_eq!(&template.source()[before.span()], reference);
         } else {
             let led_to = common::lead_to(&served, reference).unwrap();
             assert_eq!(&led_to, delivered.next().unwrap(), "{}", reference.escape_ascii());
@@ -347,7 +347,7 @@ fn assert_signed_or_kept(mode: Mode, template: &Template, rendered: &Rendered) {
     let mut text_of: HashMap<Vec<u8>, &[u8]> = HashMap::new();
     for (before, after) in before.into_iter().zip(after) {
         let (old, new) = (&template.source()[before.clone()], &rendered.bytes[after]);
-        let is_kept = rendered.kept.iter().any(|kept| template.slots()[kept.slot].span == before);
+        let is_kept = rendered.kept.iter().any(|kept| template.slots()[kept.slot].span() == before);
         assert_eq!(is_kept, old == new, "{}", old.escape_ascii());
         let same = text_of.entry(old.to_vec()).or_insert(new);
         assert_eq!(*same, new, "one reference, two texts");
@@ -396,7 +396,7 @@ proptest! {
 
     #[test]
     fn what_is_not_refused_is_lossless_in_every_mode(Text(source) in risky_playlist()) {
-        match Template::compile(source.into(), &Limits::default()) {
+        match Template::compile(source.into(), &Options::default()) {
             Ok(template) => {
                 for mode in Mode::ALL {
                     if let Err(error) = check(mode, &template) {
@@ -411,11 +411,11 @@ proptest! {
 
     #[test]
     fn every_uri_that_a_simple_scan_finds_is_a_slot(Text(source) in risky_playlist()) {
-        let Ok(template) = Template::compile(source.clone().into(), &Limits::default()) else {
+        let Ok(template) = Template::compile(source.clone().into(), &Options::default()) else {
             return Ok(());
         };
         for span in common::simple_scan(&source).into_iter().filter(|span| !span.is_empty()) {
-            let is_slot = template.slots().iter().any(|slot| slot.span == span);
+            let is_slot = template.slots().iter().any(|slot| slot.span() == span);
             prop_assert!(is_slot, "{}", source[span].escape_ascii());
         }
     }
@@ -426,7 +426,7 @@ proptest! {
         is_headed: bool,
     ) {
         let source = if is_headed { [b"#EXTM3U\n", &source[..]].concat() } else { source };
-        if let Ok(template) = Template::compile(source.into(), &Limits::default()) {
+        if let Ok(template) = Template::compile(source.into(), &Options::default()) {
             for mode in Mode::ALL {
                 if let Ok((rendered, _)) = mode.render(&template) {
                     prop_assert_eq!(undo(&rendered.bytes, &rendered.edits), &template.source()[..]);

@@ -21,6 +21,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod batch;
 pub mod ip;
 mod key;
 mod link;
@@ -30,6 +31,7 @@ mod scheme;
 pub mod session;
 mod time;
 
+pub use batch::ByteList;
 pub use ip::IpPrefix;
 pub use key::{Binding, CdnKey, KeyError, KeyId, SessionKey, SessionKeys};
 pub use link::{Link, LinkError};

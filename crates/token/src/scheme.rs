@@ -7,7 +7,7 @@ use std::net::IpAddr;
 
 use thiserror::Error;
 
-use crate::{ResourcePath, UnixTime};
+use crate::{ByteList, ResourcePath, UnixTime};
 
 /// How much one token opens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -40,6 +40,19 @@ pub trait Scheme: fmt::Debug + Send + Sync {
         expires: UnixTime,
         ip: Option<IpAddr>,
         out: &mut Vec<u8>,
+    ) -> Result<(), SignError>;
+
+    /// Appends to `queries` the query that opens each of `signed`, which are the parts of paths
+    /// that [`Scope::signed_part`] gives.
+    ///
+    /// # Errors
+    /// [`SignError`]; nothing useful is appended then.
+    fn write_queries(
+        &self,
+        signed: &ByteList,
+        expires: UnixTime,
+        ip: Option<IpAddr>,
+        queries: &mut ByteList,
     ) -> Result<(), SignError>;
 
     /// Decides whether a request is let in: parse, decode, compare in constant time, then expiry.

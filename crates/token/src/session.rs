@@ -246,6 +246,30 @@ impl SessionKey {
         SessionId(id)
     }
 
+    /// A tag that shows that these parts come from a holder of this key. `label` names the purpose.
+    #[must_use]
+    pub fn tag(&self, label: &str, parts: &[&[u8]]) -> [u8; 16] {
+        let mut tag = [0_u8; MAC_LEN];
+        tag.copy_from_slice(&self.tag_mac(label, parts).finalize().into_bytes()[..MAC_LEN]);
+        tag
+    }
+
+    /// Whether `tag` is the one that [`Self::tag`] makes; compared in constant time.
+    #[must_use]
+    pub fn has_tagged(&self, label: &str, parts: &[&[u8]], tag: &[u8; 16]) -> bool {
+        self.tag_mac(label, parts).verify_truncated_left(tag).is_ok()
+    }
+
+    fn tag_mac(&self, label: &str, parts: &[&[u8]]) -> Hmac<Sha256> {
+        let mut mac = self.mac();
+        update_with_length(&mut mac, b"sluicegate/tag/1");
+        update_with_length(&mut mac, label.as_bytes());
+        for part in parts {
+            update_with_length(&mut mac, part);
+        }
+        mac
+    }
+
     fn session_mac(
         &self,
         claims: &[u8],

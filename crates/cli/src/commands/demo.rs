@@ -150,6 +150,7 @@ fn config(
         session: SessionConfig { keys, length_secs: 4 * 3600 },
         api: None,
         limits: Limits::default(),
+        daterange_uris: Vec::new(),
         timeouts: Timeouts::default(),
         routes: vec![RouteConfig {
             id: "demo".to_owned(),

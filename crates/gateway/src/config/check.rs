@@ -58,6 +58,7 @@ pub(super) fn check(raw: raw::Config, folder: &Path) -> Result<Config, ConfigErr
         session,
         api,
         limits: limits(&raw.limits),
+        daterange_uris: raw.daterange_uris,
         timeouts: timeouts(&raw.timeouts),
         routes,
     })

@@ -24,6 +24,8 @@ pub(super) struct Config {
     #[serde(default)]
     pub(super) limits: Limits,
     #[serde(default)]
+    pub(super) daterange_uris: Vec<String>,
+    #[serde(default)]
     pub(super) timeouts: Timeouts,
     #[serde(default, rename = "route")]
     pub(super) routes: Vec<Route>,

@@ -53,9 +53,9 @@ pub(crate) fn session_path(
     token: &sluicegate_token::SessionToken,
 ) -> String {
     match route.config.carry {
-        Carry::Path => carrying_path(public_path, token, Carried::Path, &place.raw),
+        Carry::Path => carrying_path(public_path, token.as_str(), Carried::Path, &place.raw),
         Carry::Query => {
-            let path = carrying_path(public_path, token, Carried::Query, &place.raw);
+            let path = carrying_path(public_path, token.as_str(), Carried::Query, &place.raw);
             format!("{path}?{SESSION_PARAMETER}={}", token.as_str())
         }
     }

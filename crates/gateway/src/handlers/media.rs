@@ -8,6 +8,7 @@ use sluicegate_token::query;
 use super::entry;
 use crate::app::App;
 use crate::layers::client_address;
+use crate::manifest::Given;
 use crate::request::MediaRequest;
 use crate::route::Route;
 use crate::{Error, delivery, session};
@@ -24,7 +25,8 @@ pub(crate) async fn media(State(app): State<App>, request: Request) -> Result<Re
     }
     let admitted = session::admit(app.keys(), app.routes(), &media, app.now())?;
     let query = forwarded(&admitted.route, &media.query);
-    delivery::deliver(&app, &admitted, &query, request.method(), request.headers()).await
+    let given = Given { query: &media.query, variables: media.variables.as_deref() };
+    delivery::deliver(&app, &admitted, &query, &given, request.method(), request.headers()).await
 }
 
 /// What of a viewer's query goes on to the origin. A link's own parameters never do.

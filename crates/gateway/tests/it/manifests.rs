@@ -130,13 +130,13 @@ fn what_is_no_manifest_that_can_be_served_is_not_passed_on() {
         ("quote.m3u8", b"#EXTM3U\n#EXT-X-KEY:METHOD=AES-128,URI=\"k", "manifest-invalid"),
         (
             "variable.m3u8",
-            b"#EXTM3U\n#EXT-X-DEFINE:NAME=\"a\",VALUE=\"b\"\n#EXTINF:2,\n{$a}.ts\n",
-            "manifest-invalid",
+            b"#EXTM3U\n#EXT-X-DEFINE:IMPORT=\"a\"\n#EXTINF:2,\n{$a}.ts\n",
+            "manifest-uri-refused",
         ),
         ("unknown.m3u8", b"#EXTM3U\n#EXT-X-NEW:URI=\"secret/a.ts\"\n", "manifest-uri-refused"),
         (
             "attribute.m3u8",
-            b"#EXTM3U\n#EXT-X-DATERANGE:ID=\"1\",X-ASSET-URI=\"ad.m3u8\"\n",
+            b"#EXTM3U\n#EXT-X-DATERANGE:ID=\"1\",X-COM-EXAMPLE-URI=\"ad.m3u8\"\n",
             "manifest-uri-refused",
         ),
         ("backslash.m3u8", b"#EXTM3U\n#EXTINF:2,\na\\b.ts\n", "manifest-uri-refused"),

@@ -13,8 +13,8 @@ pub(crate) enum TagUse {
     Opaque,
     /// A known tag with an attribute list.
     Attributes {
-        /// The attribute that holds a URI, and its role.
-        carrier: Option<(&'static str, Role)>,
+        /// The attributes that hold a URI, each with its role.
+        carriers: &'static [(&'static str, Role)],
         /// Whether the tag stands in multivariant playlists only.
         multivariant: bool,
     },
@@ -32,35 +32,38 @@ pub(crate) enum AttributeUse {
     NeedsLook,
 }
 
-const fn in_multivariant(carrier: Option<(&'static str, Role)>) -> TagUse {
-    TagUse::Attributes { carrier, multivariant: true }
+const fn in_multivariant(carriers: &'static [(&'static str, Role)]) -> TagUse {
+    TagUse::Attributes { carriers, multivariant: true }
 }
 
-const fn in_any(carrier: Option<(&'static str, Role)>) -> TagUse {
-    TagUse::Attributes { carrier, multivariant: false }
+const fn in_any(carriers: &'static [(&'static str, Role)]) -> TagUse {
+    TagUse::Attributes { carriers, multivariant: false }
 }
 
 /// The row of a tag (RFC 8216bis section 4.4; EXT-X-IMAGE-STREAM-INF is Roku's).
 pub(crate) fn tag_use(name: &[u8]) -> TagUse {
     match name {
-        b"#EXT-X-STREAM-INF" => in_multivariant(None),
-        b"#EXT-X-I-FRAME-STREAM-INF" => in_multivariant(Some(("URI", Role::IFrameVariant))),
-        b"#EXT-X-IMAGE-STREAM-INF" => in_multivariant(Some(("URI", Role::ImageVariant))),
-        b"#EXT-X-MEDIA" => in_multivariant(Some(("URI", Role::Rendition))),
-        b"#EXT-X-SESSION-KEY" => in_multivariant(Some(("URI", Role::SessionKey))),
-        b"#EXT-X-SESSION-DATA" => in_multivariant(Some(("URI", Role::SessionData))),
-        b"#EXT-X-KEY" => in_any(Some(("URI", Role::Key))),
-        b"#EXT-X-MAP" => in_any(Some(("URI", Role::InitSection))),
-        b"#EXT-X-PART" => in_any(Some(("URI", Role::Part))),
-        b"#EXT-X-PRELOAD-HINT" => in_any(Some(("URI", Role::PreloadHint))),
-        b"#EXT-X-RENDITION-REPORT" => in_any(Some(("URI", Role::RenditionReport))),
-        b"#EXT-X-DATERANGE"
-        | b"#EXT-X-DEFINE"
+        b"#EXT-X-STREAM-INF" => in_multivariant(&[]),
+        b"#EXT-X-I-FRAME-STREAM-INF" => in_multivariant(&[("URI", Role::IFrameVariant)]),
+        b"#EXT-X-IMAGE-STREAM-INF" => in_multivariant(&[("URI", Role::ImageVariant)]),
+        b"#EXT-X-MEDIA" => in_multivariant(&[("URI", Role::Rendition)]),
+        b"#EXT-X-SESSION-KEY" => in_multivariant(&[("URI", Role::SessionKey)]),
+        b"#EXT-X-SESSION-DATA" => in_multivariant(&[("URI", Role::SessionData)]),
+        b"#EXT-X-KEY" => in_any(&[("URI", Role::Key)]),
+        b"#EXT-X-MAP" => in_any(&[("URI", Role::InitSection)]),
+        b"#EXT-X-PART" => in_any(&[("URI", Role::Part)]),
+        b"#EXT-X-PRELOAD-HINT" => in_any(&[("URI", Role::PreloadHint)]),
+        b"#EXT-X-RENDITION-REPORT" => in_any(&[("URI", Role::RenditionReport)]),
+        // Interstitials: RFC 8216bis appendix D.
+        b"#EXT-X-DATERANGE" => {
+            in_any(&[("X-ASSET-URI", Role::Asset), ("X-ASSET-LIST", Role::AssetList)])
+        }
+        b"#EXT-X-CONTENT-STEERING" => in_multivariant(&[("SERVER-URI", Role::Steering)]),
+        b"#EXT-X-DEFINE"
         | b"#EXT-X-SKIP"
         | b"#EXT-X-START"
         | b"#EXT-X-PART-INF"
-        | b"#EXT-X-SERVER-CONTROL"
-        | b"#EXT-X-CONTENT-STEERING" => in_any(None),
+        | b"#EXT-X-SERVER-CONTROL" => in_any(&[]),
         b"#EXTINF"
         | b"#EXT-X-VERSION"
         | b"#EXT-X-TARGETDURATION"
@@ -88,10 +91,11 @@ impl TagUse {
     pub(crate) fn attribute(self, name: &[u8]) -> AttributeUse {
         match self {
             Self::Opaque => AttributeUse::NoUri,
-            Self::Attributes { carrier: Some((carrier, role)), .. }
-                if name == carrier.as_bytes() =>
+            Self::Attributes { carriers, .. }
+                if let Some((_, role)) =
+                    carriers.iter().find(|(carrier, _)| name == carrier.as_bytes()) =>
             {
-                AttributeUse::Carrier(role)
+                AttributeUse::Carrier(*role)
             }
             // A scheme identifier such as urn:uuid:..., or text for people.
             Self::Attributes { .. }

@@ -72,6 +72,24 @@ impl Iterator for Lines<'_> {
 }
 
 fn kind(source: &[u8], span: &Range<usize>) -> LineKind {
+    let text = &source[span.clone()];
+    // Nearly every line is one of these two: a duration, or a URI without white space around it.
+    if text.starts_with(EXTINF) {
+        let name_end = span.start + EXTINF.len();
+        return LineKind::Tag { name: span.start..name_end - 1, value: name_end..span.end };
+    }
+    if let (Some(first), Some(last)) = (text.first(), text.last())
+        && !matches!(first, b'#' | b' ' | b'\t')
+        && !matches!(last, b' ' | b'\t')
+    {
+        return LineKind::Uri(span.clone());
+    }
+    any_kind(source, span)
+}
+
+const EXTINF: &[u8] = b"#EXTINF:";
+
+fn any_kind(source: &[u8], span: &Range<usize>) -> LineKind {
     let trimmed = trim(source, span.clone());
     let text = &source[trimmed.clone()];
     if text.starts_with(b"#EXT") {

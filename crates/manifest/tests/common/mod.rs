@@ -6,10 +6,10 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use sluicegate_manifest::{
-    CdnSigner, Decision, ExistingToken, KeepReason, Limits, Place, RenderError, Rendered, SignHost,
-    Template, Uri, UriPolicy,
+    CdnPaths, Decision, Edit, ExistingToken, KeepReason, Kept, Options, Place, RenderError,
+    SignHost, Template, TokenAt, TokenRef, Uri, UriPolicy, Variables,
 };
-use sluicegate_token::{CdnKey, Gcore, Scope, UnixTime};
+use sluicegate_token::{ByteList, CdnKey, Gcore, Scope, UnixTime};
 use url::{Position, Url};
 
 /// Where the manifests of these tests come from.
@@ -22,18 +22,49 @@ pub(crate) fn url(text: &str) -> Url {
 }
 
 pub(crate) fn compile(source: &[u8]) -> Template {
-    Template::compile(source.to_vec().into(), &Limits::default()).unwrap()
+    Template::compile(source.to_vec().into(), &Options::default()).unwrap()
 }
 
 pub(crate) fn gcore(scope: Scope) -> Gcore {
     Gcore::new(CdnKey::plain("test", b"golden-test-key"), scope)
 }
 
+/// A rendered manifest with everything that is told of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Rendered {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) edits: Vec<Edit>,
+    pub(crate) kept: Vec<Kept>,
+}
+
+/// Plans and renders with the tokens that `tokens` makes once everything is decided.
+pub(crate) fn render<P: UriPolicy>(
+    template: &Template,
+    place: &Place,
+    policy: &mut P,
+    tokens: impl FnOnce(&P) -> Vec<ByteList>,
+) -> Result<Rendered, RenderError> {
+    let plan = template.plan(place, policy)?;
+    let tokens = tokens(policy);
+    let sluicegate_manifest::Rendered { bytes, edits } = plan.render(&tokens);
+    Ok(Rendered { bytes, edits, kept: plan.kept().to_vec() })
+}
+
+/// Signs what is on the manifest's own host.
+pub(crate) fn sign_with(
+    gcore: &Gcore,
+    template: &Template,
+    place: &Place,
+) -> Result<Rendered, RenderError> {
+    let mut policy = SignHost::new(&place.base, gcore);
+    render(template, place, &mut policy, |policy| {
+        policy.sign(gcore, EXPIRES, None).unwrap().to_vec()
+    })
+}
+
 /// Signs, per directory, what is on the manifest's own host.
 pub(crate) fn sign(source: &[u8], base: &str) -> Result<Rendered, RenderError> {
-    let gcore = gcore(Scope::Directory);
-    let mut policy = SignHost::new(&url(base), CdnSigner::new(&gcore, EXPIRES, None));
-    compile(source).render(&Place::at(url(base)), &mut policy)
+    sign_with(&gcore(Scope::Directory), &compile(source), &Place::at(url(base)))
 }
 
 /// The signed text, which must be UTF-8.
@@ -111,39 +142,72 @@ impl Mode {
         let path = &base[Position::BeforePath..];
         let served = match self {
             Self::CdnBehindGateway => url(&format!("https://gateway.invalid{path}")),
-            Self::PathGateway => url(&format!("{GATEWAY}{path}")),
+            Self::PathGateway => url(&format!("{GATEWAY}/{SESSION}{path}")),
             _ => base.clone(),
         };
-        Place { base, served }
+        Place { base, served, variables: Variables::default() }
     }
 
     /// Renders with the mode's policy, and tells each URL that it delivered, token and all.
     pub(crate) fn render(self, template: &Template) -> Result<(Rendered, Vec<Url>), RenderError> {
         let gcore = gcore(self.scope().unwrap_or(Scope::File));
-        let signer = CdnSigner::new(&gcore, EXPIRES, None);
         let base = url(BASE);
-        let policy: Box<dyn UriPolicy + '_> = match self {
+        let policy: Box<dyn ModePolicy> = match self {
             Self::Identity => Box::new(KeepAll),
-            Self::SignDirectory | Self::SignFile => Box::new(SignHost::new(&base, signer)),
+            Self::SignDirectory | Self::SignFile => Box::new(SignHost::new(&base, &gcore)),
             Self::SignAnew => {
-                Box::new(SignHost::new(&base, signer).existing(ExistingToken::Replace))
+                Box::new(SignHost::new(&base, &gcore).existing(ExistingToken::Replace))
             }
-            Self::CdnBehindGateway => Box::new(ToCdn { base, signer }),
+            Self::CdnBehindGateway => Box::new(ToCdn { base, paths: CdnPaths::new(0, &gcore) }),
             Self::PathGateway => Box::new(ToGateway { base }),
         };
+        let mut place = self.place();
+        // A plan knows no session yet.
+        let session = TokenRef { list: 0, index: 0 }.placeholder();
+        place.served = url(&place.served.as_str().replace(SESSION, &session));
         let mut policy = Recording { policy, delivered: Vec::new() };
-        let rendered = template.render(&self.place(), &mut policy)?;
-        Ok((rendered, policy.delivered))
+        let mut tokens = Vec::new();
+        let rendered = render(template, &place, &mut policy, |policy| {
+            tokens = policy.policy.tokens(&gcore);
+            tokens.clone()
+        })?;
+        let delivered = policy.delivered.into_iter().map(|(url, at)| with_token(url, at, &tokens));
+        Ok((rendered, delivered.collect()))
     }
 }
 
-/// Where [`Mode::PathGateway`] serves; origin paths follow.
-const GATEWAY: &str = "http://gateway.invalid/s/TOKEN";
+/// Where [`Mode::PathGateway`] serves; the session and origin paths follow.
+const GATEWAY: &str = "http://gateway.invalid/s";
+/// The session's token there.
+const SESSION: &str = "SESSION";
+
+/// A policy, and the tokens of what it decided.
+trait ModePolicy: UriPolicy {
+    fn tokens(&self, gcore: &Gcore) -> Vec<ByteList>;
+}
+
+fn with_token(mut url: Url, at: Option<TokenAt>, tokens: &[ByteList]) -> Url {
+    let text = |token: TokenRef| {
+        let text = tokens[usize::from(token.list)].get(token.index as usize);
+        std::str::from_utf8(text).unwrap().to_owned()
+    };
+    match at {
+        None => url,
+        Some(TokenAt::Query(token)) => {
+            let old = url.query().map(|old| format!("{old}&")).unwrap_or_default();
+            url.set_query(Some(&format!("{old}{}", text(token))));
+            url
+        }
+        Some(TokenAt::Path(token)) => {
+            self::url(&url.as_str().replacen(&token.placeholder(), &text(token), 1))
+        }
+    }
+}
 
 struct KeepAll;
 
 impl UriPolicy for KeepAll {
-    fn decide(&mut self, _uri: &Uri<'_>, _query: &mut Vec<u8>) -> Decision {
+    fn decide(&mut self, _uri: &Uri<'_>) -> Decision {
         Decision::Keep(KeepReason::Identity)
     }
 
@@ -152,24 +216,45 @@ impl UriPolicy for KeepAll {
     }
 }
 
-struct ToCdn<'k> {
-    base: Url,
-    signer: CdnSigner<'k>,
+impl ModePolicy for KeepAll {
+    fn tokens(&self, _gcore: &Gcore) -> Vec<ByteList> {
+        Vec::new()
+    }
 }
 
-impl UriPolicy for ToCdn<'_> {
-    fn decide(&mut self, uri: &Uri<'_>, query: &mut Vec<u8>) -> Decision {
+impl ModePolicy for SignHost {
+    fn tokens(&self, gcore: &Gcore) -> Vec<ByteList> {
+        self.sign(gcore, EXPIRES, None).unwrap().to_vec()
+    }
+}
+
+struct ToCdn {
+    base: Url,
+    paths: CdnPaths,
+}
+
+impl UriPolicy for ToCdn {
+    fn decide(&mut self, uri: &Uri<'_>) -> Decision {
         if uri.url.origin() != self.base.origin() {
             return Decision::Keep(KeepReason::ForeignHost);
         }
-        if let Err(reason) = self.signer.write_query(uri.url, query) {
-            return Decision::Refuse(reason);
+        match self.paths.token_for(uri.url) {
+            Ok(token) => Decision::Deliver {
+                url: url(&format!("https://edge.invalid{}", &uri.url[Position::BeforePath..])),
+                token: Some(TokenAt::Query(token)),
+            },
+            Err(reason) => Decision::Refuse(reason),
         }
-        Decision::Deliver(url(&format!("https://edge.invalid{}", &uri.url[Position::BeforePath..])))
     }
 
     fn protects(&self, url: &Url) -> bool {
         url.origin() == self.base.origin()
+    }
+}
+
+impl ModePolicy for ToCdn {
+    fn tokens(&self, gcore: &Gcore) -> Vec<ByteList> {
+        vec![self.paths.sign(gcore, EXPIRES, None).unwrap()]
     }
 }
 
@@ -178,11 +263,16 @@ struct ToGateway {
 }
 
 impl UriPolicy for ToGateway {
-    fn decide(&mut self, uri: &Uri<'_>, _query: &mut Vec<u8>) -> Decision {
+    fn decide(&mut self, uri: &Uri<'_>) -> Decision {
         if uri.url.origin() != self.base.origin() {
             return Decision::Keep(KeepReason::ForeignHost);
         }
-        Decision::Deliver(url(&format!("{GATEWAY}{}", &uri.url[Position::BeforePath..])))
+        let token = TokenRef { list: 0, index: 0 };
+        let path = &uri.url[Position::BeforePath..];
+        Decision::Deliver {
+            url: url(&format!("{GATEWAY}/{}{path}", token.placeholder())),
+            token: Some(TokenAt::Path(token)),
+        }
     }
 
     fn protects(&self, url: &Url) -> bool {
@@ -190,21 +280,24 @@ impl UriPolicy for ToGateway {
     }
 }
 
-struct Recording<'p> {
-    policy: Box<dyn UriPolicy + 'p>,
-    delivered: Vec<Url>,
+impl ModePolicy for ToGateway {
+    fn tokens(&self, _gcore: &Gcore) -> Vec<ByteList> {
+        let mut list = ByteList::default();
+        list.push(SESSION.as_bytes());
+        vec![list]
+    }
 }
 
-impl UriPolicy for Recording<'_> {
-    fn decide(&mut self, uri: &Uri<'_>, query: &mut Vec<u8>) -> Decision {
-        let decision = self.policy.decide(uri, query);
-        if let Decision::Deliver(url) = &decision {
-            let mut url = url.clone();
-            if !query.is_empty() {
-                let old = url.query().map(|old| format!("{old}&")).unwrap_or_default();
-                url.set_query(Some(&format!("{old}{}", std::str::from_utf8(query).unwrap())));
-            }
-            self.delivered.push(url);
+struct Recording {
+    policy: Box<dyn ModePolicy>,
+    delivered: Vec<(Url, Option<TokenAt>)>,
+}
+
+impl UriPolicy for Recording {
+    fn decide(&mut self, uri: &Uri<'_>) -> Decision {
+        let decision = self.policy.decide(uri);
+        if let Decision::Deliver { url, token } = &decision {
+            self.delivered.push((url.clone(), *token));
         }
         decision
     }

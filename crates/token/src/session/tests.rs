@@ -189,3 +189,16 @@ fn tokens_do_not_print() {
     let token = folder_token("/a/b");
     assert!(!format!("{token:?}").contains(token.as_str()));
 }
+
+#[test]
+fn tags_are_for_their_label_and_parts() {
+    let key = SessionKey::new(1, [7; 32]);
+    let tag = key.tag("variables", &[b"ab", b"c"]);
+    assert!(key.has_tagged("variables", &[b"ab", b"c"], &tag));
+    for (label, parts) in
+        [("variables", [&b"a"[..], b"bc"]), ("variables", [b"ab", b"d"]), ("other", [b"ab", b"c"])]
+    {
+        assert!(!key.has_tagged(label, &parts, &tag));
+    }
+    assert!(!SessionKey::new(1, [8; 32]).has_tagged("variables", &[b"ab", b"c"], &tag));
+}

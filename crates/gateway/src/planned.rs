@@ -1,0 +1,147 @@
+//! Plans of a manifest, kept beside it: made once for each kind of session, rendered for each.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use sluicegate_manifest::{CdnPaths, Place as Placement, Plan, Template, Variables};
+use sluicegate_token::session::Grant;
+use sluicegate_token::{ByteList, SessionKeys, UnixTime};
+use url::Url;
+
+use crate::Error;
+use crate::policy::{RoutePolicy, Scene};
+use crate::request::{Carried, SESSION_PARAMETER};
+use crate::route::Place;
+use crate::session::{self, Admitted};
+
+/// How many kinds of sessions are kept for one manifest; they differ in grant and carrier.
+const MAX_PLANS: usize = 8;
+
+/// A plan, and what its tokens are for.
+#[derive(Debug)]
+pub(crate) struct Planned {
+    plan: Plan,
+    /// What further session tokens are for, after the manifest's own.
+    extended: Vec<(Place, Grant)>,
+    cdn: Option<CdnPaths>,
+}
+
+/// What plans of one manifest on one route depend on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Kind {
+    grant: Grant,
+    carried: Carried,
+    raw_path: String,
+    /// The query that players see, if the manifest takes values from it.
+    query: String,
+    variables: Variables,
+}
+
+/// The plans made so far, the newest last.
+#[derive(Debug, Default)]
+pub(crate) struct Plans(Mutex<Vec<(Kind, Arc<Planned>)>>);
+
+/// When the CDN's tokens of a rendering end, and for whom they are.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct CdnTerms {
+    pub(crate) expires: UnixTime,
+    pub(crate) ip: Option<std::net::IpAddr>,
+}
+
+impl Plans {
+    /// The plan for a session's kind, made now if it is the first.
+    pub(crate) fn of(
+        &self,
+        template: &Template,
+        base: &Url,
+        scene: Scene<'_>,
+        viewers_query: &str,
+        variables: Variables,
+    ) -> Result<Arc<Planned>, Error> {
+        let query =
+            if template.reads_its_query() { viewers_query.to_owned() } else { String::new() };
+        let kind = Kind {
+            grant: scene.grant,
+            carried: scene.carried,
+            raw_path: scene.place.raw.clone(),
+            query,
+            variables,
+        };
+        if let Some(known) = self.find(&kind) {
+            return Ok(known);
+        }
+        let planned = Arc::new(make(template, base, scene, &kind)?);
+        let mut plans = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if plans.len() >= MAX_PLANS {
+            plans.remove(0);
+        }
+        plans.push((kind, Arc::clone(&planned)));
+        Ok(planned)
+    }
+
+    fn find(&self, kind: &Kind) -> Option<Arc<Planned>> {
+        let plans = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        plans.iter().find(|(known, _)| known == kind).map(|(_, planned)| Arc::clone(planned))
+    }
+}
+
+fn make(template: &Template, base: &Url, scene: Scene<'_>, kind: &Kind) -> Result<Planned, Error> {
+    let mut served = scene
+        .served()
+        .ok_or_else(|| Error::Internal("a request's path makes no URL".to_owned()))?;
+    served.set_query(Some(&kind.query).filter(|query| !query.is_empty()).map(String::as_str));
+    let placement = Placement { base: base.clone(), served, variables: kind.variables.clone() };
+    let exported = template
+        .own_variables()
+        .map(|(name, value)| (name.into_owned(), value.into_owned()))
+        .collect();
+    let mut policy = RoutePolicy::new(scene, exported);
+    let plan = template.plan(&placement, &mut policy)?;
+    for kept in plan.kept() {
+        let slot = &template.slots()[kept.slot];
+        tracing::debug!(
+            route = scene.route.config.id,
+            path = %scene.place.path,
+            line = slot.line(),
+            carrier = %template.carrier(slot),
+            reason = %kept.reason,
+            "a URI stays as it is"
+        );
+    }
+    Ok(Planned { plan, extended: policy.extended, cdn: policy.cdn })
+}
+
+impl Planned {
+    /// Renders for one session.
+    pub(crate) fn render(
+        &self,
+        keys: &SessionKeys,
+        admitted: &Admitted,
+        cdn: Option<CdnTerms>,
+    ) -> Result<Vec<u8>, Error> {
+        let mut sessions = ByteList::default();
+        let mut push = |token: &sluicegate_token::SessionToken| match admitted.carried {
+            Carried::Path => sessions.push(token.as_str().as_bytes()),
+            Carried::Query => {
+                sessions.push_pieces([
+                    SESSION_PARAMETER.as_bytes(),
+                    b"=",
+                    token.as_str().as_bytes(),
+                ]);
+            }
+        };
+        push(&admitted.token);
+        for (place, grant) in &self.extended {
+            push(&session::extend(keys, admitted, place, *grant));
+        }
+        let scheme = admitted.route.config.cdn.as_ref().map(|cdn| cdn.scheme.as_ref());
+        let queries = match (&self.cdn, scheme, cdn) {
+            (Some(paths), Some(scheme), Some(terms)) => paths
+                .sign(scheme, terms.expires, terms.ip)
+                .map_err(|error| Error::Unsignable(error.to_string()))?,
+            _ => ByteList::default(),
+        };
+        let mut text = Vec::new();
+        self.plan.render_into(&[sessions, queries], &mut text);
+        Ok(text)
+    }
+}

@@ -1,0 +1,326 @@
+//! A template with everything decided but the tokens: what is the same for all sessions.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use bytes::Bytes;
+use url::{Position, Url};
+
+use crate::hls::attributes::Quoting;
+use crate::policy::{Decision, TokenAt, TokenRef, Uri, UriPolicy};
+use crate::resolve::{self, Resolved};
+use crate::slot::Slot;
+use crate::variables::{Defined, Expanded, Variables};
+use crate::{KeepReason, RefuseReason, RenderError, Role, Template};
+
+/// Where a manifest came from and where players will see it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The manifest's own URL, after redirects: what its references are resolved against.
+    pub base: Url,
+    /// The URL at which a player fetches the rendered text. A reference keeps its written form if
+    /// it leads to the intended URL from there.
+    pub served: Url,
+    /// What the manifest's variables get from outside.
+    pub variables: Variables,
+}
+
+/// A manifest whose every URI is decided: the text with a gap in the place of each token.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    pub(crate) source: Bytes,
+    /// The output with [`Self::gap`] zero bytes in the place of each token.
+    pub(crate) text: Vec<u8>,
+    /// Length of each gap: what most tokens have, so that rendering is a copy and some overwriting.
+    pub(crate) gap: usize,
+    pub(crate) holes: Vec<Hole>,
+    pub(crate) cuts: Vec<Cut>,
+    kept: Vec<Kept>,
+}
+
+/// A place in the text where a token goes: the start of its gap.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Hole {
+    pub(crate) at: u32,
+    pub(crate) token: TokenRef,
+}
+
+/// Bytes of the source that became other bytes of the text, and the holes among these.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Cut {
+    pub(crate) source: Range<u32>,
+    pub(crate) text: Range<u32>,
+}
+
+/// A URI that stayed as it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Kept {
+    /// Index into [`Template::slots`].
+    pub slot: usize,
+    /// Why it stayed.
+    pub reason: KeepReason,
+}
+
+// === impl Place ===
+
+impl Place {
+    /// A manifest that players fetch at its own URL.
+    #[must_use]
+    pub fn at(url: Url) -> Self {
+        Self { base: url.clone(), served: url, variables: Variables::default() }
+    }
+}
+
+// === impl Plan ===
+
+impl Plan {
+    /// The URIs that stay as they are, in order.
+    #[must_use]
+    pub fn kept(&self) -> &[Kept] {
+        &self.kept
+    }
+
+    /// Bytes of memory that the plan takes beside its source.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.text.len()
+            + std::mem::size_of_val(&self.holes[..])
+            + std::mem::size_of_val(&self.cuts[..])
+            + std::mem::size_of_val(&self.kept[..])
+    }
+}
+
+// === impl Template ===
+
+impl Template {
+    /// Asks the policy what shall become of each URI.
+    ///
+    /// # Errors
+    /// [`RenderError`] if the policy refuses a URI, or if an unclassified value looks protected.
+    pub fn plan(&self, place: &Place, policy: &mut dyn UriPolicy) -> Result<Plan, RenderError> {
+        let mut planner = Planner::new(self, place, policy.token_len());
+        let withdrawn = if policy.allows_delta_updates() { &[] } else { self.delta_updates() };
+        let mut withdrawn = withdrawn.iter().peekable();
+        for (index, slot) in self.slots().iter().enumerate() {
+            while let Some(offer) = withdrawn.next_if(|offer| offer.start < slot.span().start) {
+                planner.remove(offer.clone());
+            }
+            let reference = &self.source()[slot.span()];
+            let refused = |reason| RenderError::Refused {
+                line: slot.line(),
+                offset: slot.span().start,
+                carrier: self.carrier(slot).into_owned(),
+                role: slot.role(),
+                reason,
+            };
+            let expanded = planner.expand(slot, reference).map_err(refused)?;
+            match planner.decide(slot, &expanded.reference, policy).map_err(refused)? {
+                Decision::Keep(reason) => planner.kept.push(Kept { slot: index, reason }),
+                Decision::Refuse(reason) => return Err(refused(reason)),
+                Decision::Deliver { url, token } => {
+                    planner.deliver(slot, reference, &expanded, &url, token).map_err(refused)?;
+                }
+            }
+        }
+        for offer in withdrawn {
+            planner.remove(offer.clone());
+        }
+        planner.finish().ok_or(RenderError::TooLong)
+    }
+}
+
+// === Planner ===
+
+/// The plan under construction.
+struct Planner<'t> {
+    source: &'t Bytes,
+    place: &'t Place,
+    defined: Defined,
+    gap: usize,
+    copied: usize,
+    text: Vec<u8>,
+    holes: Vec<(usize, TokenRef)>,
+    cuts: Vec<(Range<usize>, Range<usize>)>,
+    kept: Vec<Kept>,
+}
+
+impl<'t> Planner<'t> {
+    fn new(template: &'t Template, place: &'t Place, gap: usize) -> Self {
+        let slots = template.slots().len();
+        Self {
+            source: template.source(),
+            place,
+            defined: Defined::new(template.definitions(), &place.served, &place.variables),
+            gap,
+            copied: 0,
+            text: Vec::with_capacity(template.source().len() + slots * (gap + 1)),
+            holes: Vec::with_capacity(slots),
+            cuts: Vec::with_capacity(slots),
+            kept: Vec::new(),
+        }
+    }
+
+    fn expand<'r>(&self, slot: &Slot, reference: &'r [u8]) -> Result<Expanded<'r>, RefuseReason> {
+        if self.defined.is_empty() {
+            return Ok(Expanded { reference: Cow::Borrowed(reference), hides_fragment: false });
+        }
+        self.defined.expand(reference, slot.span().start)
+    }
+
+    fn decide(
+        &self,
+        slot: &Slot,
+        reference: &[u8],
+        policy: &mut dyn UriPolicy,
+    ) -> Result<Decision, RefuseReason> {
+        let base = &self.place.base;
+        if slot.role() == Role::Unclassified {
+            return decide_unclassified(base, reference, policy);
+        }
+        Ok(match resolve::resolve(base, reference)? {
+            Resolved::Kept(reason) => Decision::Keep(reason),
+            Resolved::Http(url) => policy.decide(&Uri { role: slot.role(), url: &url }),
+        })
+    }
+
+    /// Makes the slot lead to `url` with its token. `written` is the reference's text, `expanded`
+    /// what its variables make of it.
+    fn deliver(
+        &mut self,
+        slot: &Slot,
+        written: &[u8],
+        expanded: &Expanded<'_>,
+        url: &Url,
+        token: Option<TokenAt>,
+    ) -> Result<(), RefuseReason> {
+        let reference = &expanded.reference[..];
+        let at = fragment_start(written);
+        let has_query = reference[..fragment_start(reference)].contains(&b'?');
+        let leads_there = !expanded.hides_fragment
+            && resolve::join(&self.place.served, reference).is_some_and(|led_to| led_to == *url);
+        let added = match token {
+            Some(TokenAt::Query(token)) => Some(token),
+            // The reference leads there, so it inherits the token of the manifest's own URL.
+            Some(TokenAt::Path(_)) | None => None,
+        };
+        if leads_there && (added.is_none() || may_be_extended(reference, url, has_query)) {
+            if let Some(token) = added {
+                let at = slot.span().start + at;
+                self.cut(at..at);
+                self.text.push(if has_query { b'&' } else { b'?' });
+                self.hole(token);
+                self.end_cut();
+            }
+            return Ok(());
+        }
+        // A path that begins with two slashes would be read as a host.
+        let is_path = url.origin() == self.place.served.origin() && !url.path().starts_with("//");
+        let text = if is_path { &url[Position::BeforePath..] } else { url.as_str() };
+        if slot.quoting() == Quoting::Bare && text.contains([',', '"', ' ']) {
+            return Err(RefuseReason::NeedsQuotes);
+        }
+        self.cut(slot.span());
+        self.write_url(text, token);
+        self.end_cut();
+        Ok(())
+    }
+
+    fn write_url(&mut self, text: &str, token: Option<TokenAt>) {
+        match token {
+            None => self.text.extend_from_slice(text.as_bytes()),
+            Some(TokenAt::Query(token)) => {
+                let (head, fragment) = text.split_at(fragment_start(text.as_bytes()));
+                self.text.extend_from_slice(head.as_bytes());
+                self.text.push(if head.contains('?') { b'&' } else { b'?' });
+                self.hole(token);
+                self.text.extend_from_slice(fragment.as_bytes());
+            }
+            Some(TokenAt::Path(token)) => {
+                let placeholder = token.placeholder();
+                let (before, after) = text.split_once(&placeholder).unwrap_or((text, ""));
+                self.text.extend_from_slice(before.as_bytes());
+                self.hole(token);
+                self.text.extend_from_slice(after.as_bytes());
+            }
+        }
+    }
+
+    fn hole(&mut self, token: TokenRef) {
+        self.holes.push((self.text.len(), token));
+        self.text.resize(self.text.len() + self.gap, 0);
+    }
+
+    fn remove(&mut self, span: Range<usize>) {
+        self.cut(span);
+        self.end_cut();
+    }
+
+    /// Begins to write in the place of `span` of the source.
+    fn cut(&mut self, span: Range<usize>) {
+        self.text.extend_from_slice(&self.source[self.copied..span.start]);
+        self.copied = span.end;
+        self.cuts.push((span, self.text.len()..self.text.len()));
+    }
+
+    fn end_cut(&mut self) {
+        let end = self.text.len();
+        if let Some((_, text)) = self.cuts.last_mut() {
+            text.end = end;
+        }
+    }
+
+    /// None if the text has 4 GiB or more.
+    fn finish(mut self) -> Option<Plan> {
+        self.text.extend_from_slice(&self.source[self.copied..]);
+        u32::try_from(self.text.len()).ok()?;
+        // Every offset is at most the text's length, or the source's, which compiling bounds.
+        let narrow = |offset: usize| u32::try_from(offset).unwrap_or(u32::MAX);
+        let narrow_range = |range: Range<usize>| narrow(range.start)..narrow(range.end);
+        Some(Plan {
+            source: self.source.clone(),
+            gap: self.gap,
+            holes: self
+                .holes
+                .into_iter()
+                .map(|(at, token)| Hole { at: narrow(at), token })
+                .collect(),
+            cuts: self
+                .cuts
+                .into_iter()
+                .map(|(source, text)| Cut {
+                    source: narrow_range(source),
+                    text: narrow_range(text),
+                })
+                .collect(),
+            text: self.text,
+            kept: self.kept,
+        })
+    }
+}
+
+/// Fail closed: a relative value may name anything below the manifest, so only what is surely
+/// somebody else's may stay.
+fn decide_unclassified(
+    base: &Url,
+    reference: &[u8],
+    policy: &dyn UriPolicy,
+) -> Result<Decision, RefuseReason> {
+    let kept = match resolve::resolve(base, reference)? {
+        Resolved::Kept(reason) => reason,
+        Resolved::Http(url) if resolve::is_absolute(reference) && !policy.protects(&url) => {
+            KeepReason::ForeignHost
+        }
+        Resolved::Http(_) => return Err(RefuseReason::Unclassified),
+    };
+    if policy.is_strict() { Err(RefuseReason::Unclassified) } else { Ok(Decision::Keep(kept)) }
+}
+
+/// Whether a reference that leads to `url` leads there with more parameters at its end, too: not
+/// if its query is the base's, nor if it ends in a space that nobody reads at an end.
+fn may_be_extended(reference: &[u8], url: &Url, has_query: bool) -> bool {
+    (has_query || url.query().is_none()) && !reference.ends_with(b" ")
+}
+
+fn fragment_start(reference: &[u8]) -> usize {
+    memchr::memchr(b'#', reference).unwrap_or(reference.len())
+}

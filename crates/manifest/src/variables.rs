@@ -1,0 +1,207 @@
+//! Variables of EXT-X-DEFINE (RFC 8216bis section 4.4.2.3): what `{$name}` stands for.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use bytes::Bytes;
+use percent_encoding::percent_decode;
+use sluicegate_token::query;
+use url::Url;
+
+use crate::RefuseReason;
+
+/// One EXT-X-DEFINE tag.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Definition {
+    pub(crate) name: Bytes,
+    pub(crate) value: Definer,
+    /// Where the tag stands: it is for what comes after it.
+    pub(crate) offset: usize,
+}
+
+/// Where a variable's value comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Definer {
+    /// VALUE.
+    Value(Bytes),
+    /// IMPORT: the multivariant playlist that led here.
+    Import,
+    /// QUERYPARAM: the query of the playlist's own URL.
+    QueryParameter,
+}
+
+/// Values that a manifest gets from outside.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Variables {
+    /// Name and value of each variable of the multivariant playlist that led to this one.
+    pub imported: Vec<(String, String)>,
+}
+
+/// The variables of one playlist with their values.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Defined(Vec<Variable>);
+
+#[derive(Clone, Debug)]
+struct Variable {
+    name: Bytes,
+    /// None if it is to come from outside and did not.
+    value: Option<Bytes>,
+    /// A viewer chose the value.
+    is_viewers: bool,
+    offset: usize,
+}
+
+/// A reference with its variables filled in.
+pub(crate) struct Expanded<'r> {
+    pub(crate) reference: Cow<'r, [u8]>,
+    /// Whether a value brought a `#`, so that the written text does not show where a fragment is.
+    pub(crate) hides_fragment: bool,
+}
+
+impl Defined {
+    pub(crate) fn new(definitions: &[Definition], served: &Url, given: &Variables) -> Self {
+        let variable = |definition: &Definition| {
+            let (value, is_viewers) = match &definition.value {
+                Definer::Value(value) => (Some(value.clone()), false),
+                Definer::Import => {
+                    let imported = given.imported.iter();
+                    let found =
+                        imported.rev().find(|(name, _)| name.as_bytes() == &definition.name[..]);
+                    (found.map(|(_, value)| Bytes::copy_from_slice(value.as_bytes())), false)
+                }
+                Definer::QueryParameter => (query_parameter(served, &definition.name), true),
+            };
+            Variable { name: definition.name.clone(), value, is_viewers, offset: definition.offset }
+        };
+        Self(definitions.iter().map(variable).collect())
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Fills in what was defined before `offset`.
+    pub(crate) fn expand<'r>(
+        &self,
+        reference: &'r [u8],
+        offset: usize,
+    ) -> Result<Expanded<'r>, RefuseReason> {
+        let mut expanded: Vec<u8> = Vec::new();
+        let mut copied = 0;
+        let mut hides_fragment = false;
+        for Range { start, end } in references(reference) {
+            let name = &reference[start + 2..end - 1];
+            let undefined =
+                || RefuseReason::UndefinedVariable(String::from_utf8_lossy(name).into_owned());
+            let mut known = self.0.iter().rev();
+            let variable = known
+                .find(|variable| variable.offset < offset && variable.name == name)
+                .ok_or_else(undefined)?;
+            let value = variable.value.as_deref().ok_or_else(undefined)?;
+            expanded.extend_from_slice(&reference[copied..start]);
+            // Whoever chooses a path chooses what is signed; a query signs nothing.
+            if variable.is_viewers && !expanded.contains(&b'?') {
+                return Err(RefuseReason::ViewersVariable(
+                    String::from_utf8_lossy(name).into_owned(),
+                ));
+            }
+            expanded.extend_from_slice(value);
+            hides_fragment |= value.contains(&b'#');
+            copied = end;
+        }
+        if copied == 0 {
+            return Ok(Expanded { reference: Cow::Borrowed(reference), hides_fragment });
+        }
+        expanded.extend_from_slice(&reference[copied..]);
+        Ok(Expanded { reference: Cow::Owned(expanded), hides_fragment })
+    }
+}
+
+/// The ranges of `{$name}` in a text.
+fn references(text: &[u8]) -> impl Iterator<Item = Range<usize>> + '_ {
+    memchr::memmem::find_iter(text, b"{$").filter_map(|start| {
+        let len = text[start + 2..]
+            .iter()
+            .position(|byte| !byte.is_ascii_alphanumeric() && !matches!(byte, b'-' | b'_'))?;
+        let end = start + 2 + len;
+        (len > 0 && text[end] == b'}').then_some(start..end + 1)
+    })
+}
+
+fn query_parameter(url: &Url, name: &[u8]) -> Option<Bytes> {
+    let name = std::str::from_utf8(name).ok()?;
+    let mut parameters = query::parameters(url.query()?.as_bytes());
+    let (_, value) = parameters.find(|(key, _)| *key == name.as_bytes())?;
+    Some(percent_decode(value.unwrap_or_default()).collect::<Vec<u8>>().into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn defined(definitions: &[(&str, Definer)], url: &str, imported: &[(&str, &str)]) -> Defined {
+        let definitions: Vec<_> = definitions
+            .iter()
+            .enumerate()
+            .map(|(offset, (name, value))| Definition {
+                name: Bytes::copy_from_slice(name.as_bytes()),
+                value: value.clone(),
+                offset,
+            })
+            .collect();
+        let imported = imported
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect();
+        Defined::new(&definitions, &url.parse().unwrap(), &Variables { imported })
+    }
+
+    fn value(text: &str) -> Definer {
+        Definer::Value(Bytes::copy_from_slice(text.as_bytes()))
+    }
+
+    fn expand(defined: &Defined, reference: &str, offset: usize) -> Result<String, RefuseReason> {
+        let expanded = defined.expand(reference.as_bytes(), offset)?;
+        Ok(String::from_utf8(expanded.reference.into_owned()).unwrap())
+    }
+
+    #[test]
+    fn values_are_filled_in_once() {
+        let defined =
+            defined(&[("h", value("https://cdn")), ("p", value("{$h}"))], "http://x/", &[]);
+        assert_eq!(expand(&defined, "{$h}/a/{$p}.ts", 9).unwrap(), "https://cdn/a/{$h}.ts");
+        assert_eq!(expand(&defined, "a{$/{b}/{$}.ts", 9).unwrap(), "a{$/{b}/{$}.ts");
+    }
+
+    #[test]
+    fn a_definition_is_for_what_comes_after_it() {
+        let defined = defined(&[("a", value("1"))], "http://x/", &[]);
+        let undefined = |name: &str| Err(RefuseReason::UndefinedVariable(name.to_owned()));
+        assert_eq!(expand(&defined, "{$a}", 0), undefined("a"));
+        assert_eq!(expand(&defined, "{$a}", 1).unwrap(), "1");
+        assert_eq!(expand(&defined, "{$A}", 1), undefined("A"));
+    }
+
+    #[test]
+    fn imports_come_from_the_playlist_that_led_here() {
+        let definitions = [("t", Definer::Import)];
+        let given = defined(&definitions, "http://x/", &[("t", "live")]);
+        assert_eq!(expand(&given, "{$t}/a.ts", 9).unwrap(), "live/a.ts");
+        let missing = defined(&definitions, "http://x/", &[]);
+        assert_eq!(
+            expand(&missing, "{$t}/a.ts", 9),
+            Err(RefuseReason::UndefinedVariable("t".to_owned()))
+        );
+    }
+
+    #[test]
+    fn a_viewer_chooses_no_path() {
+        let defined =
+            defined(&[("t", Definer::QueryParameter)], "http://x/i.m3u8?a=1&t=%2Fx%26", &[]);
+        assert_eq!(expand(&defined, "a.ts?t={$t}", 9).unwrap(), "a.ts?t=/x&");
+        assert_eq!(
+            expand(&defined, "{$t}/a.ts", 9),
+            Err(RefuseReason::ViewersVariable("t".to_owned()))
+        );
+    }
+}
