@@ -6,7 +6,7 @@ CARGO := cargo
 LOCKED := --locked
 LISTEN ?= 127.0.0.1:8080
 
-.PHONY: help demo test tools npm fmt lint guard nextest test-doc test-npm golden clean
+.PHONY: bench help demo test proof tools npm fmt lint guard nextest test-doc test-npm golden fuzz clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -39,10 +39,18 @@ guard: ## The pure crates stay pure
 
 nextest: ## Unit and integration tests
 	@if $(CARGO) nextest --version > /dev/null 2>&1; then \
-	  $(CARGO) nextest run $(LOCKED) --workspace; \
+	  $(CARGO) nextest run $(LOCKED) --workspace --exclude sluicegate-bench; \
 	else \
 	  echo "cargo-nextest is not installed; running cargo test, one binary after another"; \
-	  $(CARGO) test $(LOCKED) --workspace --lib --bins --tests -- --test-threads 2; \
+	  $(CARGO) test $(LOCKED) --workspace --exclude sluicegate-bench --lib --bins --tests -- --test-threads 2; \
+	fi
+
+proof: export SLUICEGATE_PROOF := 1
+proof: tools npm ## Long plays and the matrix of players; a quarter of an hour, and the numbers are printed
+	@if $(CARGO) nextest --version > /dev/null 2>&1; then \
+	  $(CARGO) nextest run $(LOCKED) --workspace --profile proof --filterset 'test(proof_)'; \
+	else \
+	  $(CARGO) test $(LOCKED) --workspace --exclude sluicegate-bench --lib --bins --tests -- --test-threads 1 --nocapture proof_; \
 	fi
 
 test-doc: ## Examples in the documentation
@@ -53,8 +61,14 @@ test-npm: ## Tests of the npm packages
 	  for package in examples/player crates/testkit/browser; do (cd $$package && npm test --silent); done; \
 	else echo "SKIPPED: the npm tests need npm"; [ "$${CI:-}" != true ]; fi
 
+bench: ## Benchmarks beside the field's crates
+	$(CARGO) bench $(LOCKED) --package sluicegate-bench
+
 golden: ## Write the expected golden files anew; look at the difference before you commit it
 	UPDATE_GOLDEN=1 $(CARGO) test $(LOCKED) --package sluicegate-manifest --test golden
+
+fuzz: ## Fuzz the manifest crate, FUZZ_SECS (600) for each target
+	fuzz/run.sh
 
 clean: ## Remove what was built
 	$(CARGO) clean

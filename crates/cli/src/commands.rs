@@ -4,6 +4,7 @@ pub(crate) mod config;
 pub(crate) mod demo;
 pub(crate) mod edge;
 pub(crate) mod keygen;
+pub(crate) mod manifest;
 pub(crate) mod serve;
 pub(crate) mod sign;
 pub(crate) mod verify;
@@ -19,6 +20,7 @@ pub(crate) fn run(command: Command) -> Outcome {
         Command::Edge(args) => edge::run(&args),
         Command::Sign(args) => sign::run(&args),
         Command::Verify(args) => verify::run(&args),
+        Command::Manifest(args) => manifest::run(&args),
         Command::Keygen(args) => keygen::run(&args),
         Command::Config(args) => config::run(&args),
     }

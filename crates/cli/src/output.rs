@@ -1,6 +1,7 @@
 //! Printing: results on stdout, notes and errors on stderr.
 
-use std::io::{self, IsTerminal as _, Write as _};
+use std::borrow::Cow;
+use std::io::{self, BufWriter, IsTerminal as _, StdoutLock, Write};
 
 use anyhow::Context as _;
 use serde::Serialize;
@@ -12,11 +13,39 @@ pub(crate) enum Tone {
     Bad,
 }
 
-/// Prints a result and a line end. A reader that has gone away (`| head -1`) has read enough.
+/// A long result that is printed as it comes.
+pub(crate) struct Stream(BufWriter<StdoutLock<'static>>);
+
+/// Prints a result and a line end.
 pub(crate) fn line(text: &str) -> anyhow::Result<()> {
-    match writeln!(io::stdout().lock(), "{text}") {
+    unless_gone(writeln!(io::stdout().lock(), "{text}"))
+}
+
+/// Prints a result that brings its own line ends, or has none.
+pub(crate) fn bytes(bytes: &[u8]) -> anyhow::Result<()> {
+    let mut stdout = io::stdout().lock();
+    unless_gone(stdout.write_all(bytes).and_then(|()| stdout.flush()))
+}
+
+/// A reader that has gone away (`| head -1`) has read enough.
+fn unless_gone(written: io::Result<()>) -> anyhow::Result<()> {
+    match written {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         written => written.context("cannot write to stdout"),
+    }
+}
+
+impl Stream {
+    pub(crate) fn to_stdout() -> Self {
+        Self(BufWriter::new(io::stdout().lock()))
+    }
+
+    pub(crate) fn write(&mut self, text: &str) -> anyhow::Result<()> {
+        unless_gone(self.0.write_all(text.as_bytes()))
+    }
+
+    pub(crate) fn finish(mut self) -> anyhow::Result<()> {
+        unless_gone(self.0.flush())
     }
 }
 
@@ -52,4 +81,20 @@ pub(crate) fn coloured(text: &str, tone: Tone) -> String {
         Tone::Bad => 31,
     };
     format!("\x1b[{code}m{text}\x1b[0m")
+}
+
+/// Text of somebody else's file, with its control characters escaped: a terminal obeys some.
+pub(crate) fn printable(text: &str) -> Cow<'_, str> {
+    if !text.contains(char::is_control) {
+        return Cow::Borrowed(text);
+    }
+    let mut printable = String::with_capacity(text.len() + 8);
+    for character in text.chars() {
+        if character.is_control() {
+            printable.extend(character.escape_default());
+        } else {
+            printable.push(character);
+        }
+    }
+    Cow::Owned(printable)
 }

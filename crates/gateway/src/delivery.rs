@@ -1,9 +1,11 @@
-//! Answers for admitted requests: a manifest is rendered, everything else is streamed.
+//! Answers for admitted requests: a manifest is rendered, and a document that one names, and
+//! everything else is streamed.
 
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::Response;
 use futures_util::TryStreamExt as _;
+use headers::{ContentLength, HeaderMapExt as _};
 use sluicegate_manifest::{CompileError, Format};
 use sluicegate_token::UnixTime;
 
@@ -47,17 +49,23 @@ pub(crate) async fn deliver(
     } else {
         let mut fetched =
             route.origin.fetch(route, place, query, &conditions(method, request)).await?;
-        if !is_manifest(&mut fetched).await? {
-            return Ok(stream(fetched, admitted, now));
-        }
-        if fetched.status == StatusCode::OK {
-            templates.accept(route, place, query, fetched).await?
-        } else {
+        match look(&mut fetched, &place.raw, templates.max_bytes()).await? {
+            Found::Nothing => return Ok(stream(fetched, admitted, now)),
+            Found::Document if fetched.status == StatusCode::OK => {
+                templates.accept(route, place, query, fetched).await?
+            }
             // A part of a manifest is of no use: the whole is fetched.
-            templates.fetch(route, place, query).await?
+            Found::Document => templates.fetch(route, place, query).await?,
+            Found::Part => match templates.fetch(route, place, query).await {
+                Err(Error::Manifest(CompileError::NotAManifest | CompileError::TooLong { .. })) => {
+                    return Ok(stream(fetched, admitted, now));
+                }
+                compiled => compiled?,
+            },
         }
     };
-    manifest::respond(app.keys(), app.public_path(), admitted, &compiled, given, request, now)
+    let public = (app.public_host(), app.public_path());
+    manifest::respond(app.keys(), public, admitted, &compiled, given, request, now)
 }
 
 /// Streams a file of the stand-in CDN, whose URL opens it until `expires`.
@@ -121,26 +129,60 @@ fn is_one_range(range: &[u8]) -> bool {
         && !range.contains(&b',')
 }
 
-/// Whether a body that nothing promised as a manifest is one: by its content type, or by its
-/// first bytes if it is shown from the beginning.
-async fn is_manifest(fetched: &mut Fetched) -> Result<bool, Error> {
-    let by_type = fetched
-        .headers
-        .get(header::CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-        .is_some_and(media_type::is_manifest);
-    if by_type {
-        return Ok(true);
+/// What a body turned out to be that nothing promised as a manifest.
+enum Found {
+    /// Nothing whose URIs must be rewritten.
+    Nothing,
+    /// A manifest, or a document that one names.
+    Document,
+    /// A part of what may be such a document: the whole tells.
+    Part,
+}
+
+/// Looks at a body: by its content type, and by its first bytes if it is shown from the beginning.
+/// JSON is told by its whole, which `max_bytes` bounds.
+async fn look(fetched: &mut Fetched, name: &str, max_bytes: usize) -> Result<Found, Error> {
+    let content_type =
+        fetched.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    if content_type.is_some_and(media_type::is_manifest) {
+        return Ok(Found::Document);
     }
+    let is_part = fetched.status == StatusCode::PARTIAL_CONTENT;
+    let otherwise = if is_part && media_type::may_be_document(name, content_type) {
+        Found::Part
+    } else {
+        Found::Nothing
+    };
     let begins = match fetched.headers.get(header::CONTENT_RANGE) {
         Some(range) => range.as_bytes().starts_with(b"bytes 0-"),
         None => fetched.status == StatusCode::OK,
     };
     if !begins {
-        return Ok(false);
+        return Ok(otherwise);
     }
     let start = fetched.body.peek(1).await?;
     // Only text that begins like a manifest is worth waiting for more of it.
-    let may_be = matches!(start.first(), Some(b'#' | b'<' | 0xEF | b' ' | b'\t' | b'\r' | b'\n'));
-    Ok(may_be && Format::detect(fetched.body.peek(Format::SNIFF_BYTES).await?).is_some())
+    if !matches!(start, [b'#' | b'<' | b'{' | b'W' | 0xEF | b' ' | b'\t' | b'\r' | b'\n', ..]) {
+        return Ok(Found::Nothing);
+    }
+    let start = fetched.body.peek(Format::SNIFF_BYTES).await?;
+    if Format::needs_whole(start) {
+        if is_part {
+            return Ok(Found::Part);
+        }
+        let length = fetched.headers.typed_get::<ContentLength>();
+        let max_bytes_u64 = u64::try_from(max_bytes).unwrap_or(u64::MAX);
+        if length.is_some_and(|length| length.0 > max_bytes_u64) {
+            return Ok(Found::Nothing);
+        }
+        let whole = fetched.body.peek(max_bytes.saturating_add(1)).await?;
+        let is_ours = whole.len() <= max_bytes && Format::detect(whole).is_some();
+        return Ok(if is_ours { Found::Document } else { Found::Nothing });
+    }
+    Ok(match Format::detect(start) {
+        Some(format) if format.may_hold_uris(start) => Found::Document,
+        // Of a whole document, or of one that is long enough, the start says it.
+        _ if start.len() >= Format::SNIFF_BYTES => Found::Nothing,
+        _ => otherwise,
+    })
 }

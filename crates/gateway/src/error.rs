@@ -71,6 +71,10 @@ pub enum Error {
     /// The origin answered with a status that cannot be passed on.
     #[error("the origin answered with status {0}")]
     OriginStatus(u16),
+    /// The origin refuses the viewer's parameters that were passed to it, such as a playlist that
+    /// is too far ahead to wait for (RFC 8216bis section 6.2.5.2).
+    #[error("the origin refuses the viewer's parameters")]
+    BadQuery,
     /// The origin redirects to a place that the route does not allow.
     #[error("the origin redirects: {0}")]
     OriginRedirect(&'static str),
@@ -121,7 +125,7 @@ impl Error {
     #[must_use]
     pub fn status(&self) -> StatusCode {
         match self {
-            Self::BadPath(_) | Self::BadCall(_) => StatusCode::BAD_REQUEST,
+            Self::BadPath(_) | Self::BadCall(_) | Self::BadQuery => StatusCode::BAD_REQUEST,
             Self::PathTooLong(_) => StatusCode::URI_TOO_LONG,
             Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::Refused(refusal) => {
@@ -152,6 +156,7 @@ impl Error {
     pub const fn code(&self) -> &'static str {
         match self {
             Self::BadPath(_) => "bad-path",
+            Self::BadQuery => "bad-query",
             Self::PathTooLong(_) => "path-too-long",
             Self::MethodNotAllowed(_) => "method-not-allowed",
             Self::Refused(Refusal::Expired { .. }) => "expired",

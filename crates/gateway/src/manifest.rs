@@ -31,9 +31,16 @@ pub(crate) struct Compiled {
     url: Url,
     /// Names the source in entity tags.
     digest: [u8; 32],
+    content_type: HeaderValue,
     /// Asks the origin whether it has changed.
     validators: Conditions,
     plans: Plans,
+}
+
+impl Compiled {
+    pub(crate) const fn format(&self) -> Format {
+        self.template.format()
+    }
 }
 
 /// The compiled manifests, by route, origin URL and query.
@@ -54,6 +61,11 @@ impl Templates {
             })
             .build();
         Self { cache, options }
+    }
+
+    /// The most bytes that a manifest may have.
+    pub(crate) const fn max_bytes(&self) -> usize {
+        self.options.limits.max_bytes
     }
 
     /// Whether this resource was a manifest when it was fetched last.
@@ -114,16 +126,26 @@ impl Templates {
         }
         let validators = validators(&fetched.headers);
         let start = fetched.body.peek(Format::SNIFF_BYTES).await?;
-        if Format::detect(start).is_none() {
-            // Not worth reading to its end.
-            Template::compile(Bytes::copy_from_slice(start), &self.options)?;
-            return Err(CompileError::NotAManifest.into());
+        match Format::detect(start) {
+            Some(format) if !format.may_hold_uris(start) => {
+                return Err(CompileError::NotAManifest.into());
+            }
+            Some(_) => {}
+            None if Format::needs_whole(start) => {}
+            None => {
+                // Not worth reading to its end.
+                Template::compile(Bytes::copy_from_slice(start), &self.options)?;
+                return Err(CompileError::NotAManifest.into());
+            }
         }
         let source = fetched.body.read_to_limit(limit).await?;
         let digest = Sha256::digest(&source).into();
         let template = Template::compile(source, &self.options)?;
+        let origins = fetched.headers.get(header::CONTENT_TYPE);
+        let content_type = media_type::of_document(template.format(), origins);
         let compiled = Arc::new(Compiled {
             template,
+            content_type,
             url: fetched.url,
             digest,
             validators,
@@ -146,10 +168,11 @@ pub(crate) struct Given<'r> {
     pub(crate) variables: Option<&'r str>,
 }
 
-/// Renders a manifest for a session and answers with it.
+/// Renders a manifest for a session and answers with it. `public` is the gateway's own host and
+/// path.
 pub(crate) fn respond(
     keys: &SessionKeys,
-    public_path: &str,
+    public: (&str, &str),
     admitted: &Admitted,
     compiled: &Compiled,
     given: &Given<'_>,
@@ -163,14 +186,16 @@ pub(crate) fn respond(
     headers.typed_insert(etag.clone());
     // It bears tokens: no shared cache may keep it, and a player asks before it uses it again.
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type::HLS));
+    headers.insert(header::CONTENT_TYPE, compiled.content_type.clone());
     if request.typed_get::<IfNoneMatch>().is_some_and(|known| !known.precondition_passes(&etag)) {
         *response.status_mut() = StatusCode::NOT_MODIFIED;
         return Ok(response);
     }
 
+    let (public_host, public_path) = public;
     let scene = Scene {
         keys,
+        public_host,
         public_path,
         route: &admitted.route,
         place: &admitted.place,

@@ -1,8 +1,17 @@
 //! Content types by file name, set by the gateway itself since origins often send none or a wrong
 //! one.
 
+use axum::http::HeaderValue;
+use sluicegate_manifest::Format;
+
 /// The content type of an HLS playlist (RFC 8216bis section 4).
 pub(crate) const HLS: &str = "application/vnd.apple.mpegurl";
+
+/// The content type of JSON (RFC 8259 section 11).
+const JSON: &str = "application/json";
+
+/// The content type of WebVTT (W3C WebVTT section 9).
+const VTT: &str = "text/vtt; charset=utf-8";
 
 /// Whether a name promises a manifest.
 pub(crate) fn names_a_manifest(path: &str) -> bool {
@@ -11,15 +20,45 @@ pub(crate) fn names_a_manifest(path: &str) -> bool {
 
 /// Whether a content type promises a manifest.
 pub(crate) fn is_manifest(content_type: &str) -> bool {
-    let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     matches!(
-        essence.as_str(),
+        essence(content_type).as_str(),
         HLS | "application/x-mpegurl"
             | "audio/mpegurl"
             | "audio/x-mpegurl"
             | "application/mpegurl"
             | "application/dash+xml"
     )
+}
+
+/// Whether a name or a content type is that of documents of which some must be rewritten.
+pub(crate) fn may_be_document(path: &str, content_type: Option<&str>) -> bool {
+    matches!(extension(path).as_deref(), Some("json" | "vtt" | "webvtt"))
+        || content_type.is_some_and(|content_type| is_json(content_type) || is_vtt(content_type))
+}
+
+/// The content type of a rewritten document: the origin's own where it fits what the document is.
+pub(crate) fn of_document(format: Format, origins: Option<&HeaderValue>) -> HeaderValue {
+    let (fits, own): (fn(&str) -> bool, _) = match format {
+        Format::AssetList | Format::Steering => (is_json, JSON),
+        Format::WebVtt => (is_vtt, VTT),
+        _ => return HeaderValue::from_static(HLS),
+    };
+    let origins = origins.filter(|value| value.to_str().is_ok_and(fits));
+    origins.cloned().unwrap_or(HeaderValue::from_static(own))
+}
+
+fn is_json(content_type: &str) -> bool {
+    let essence = essence(content_type);
+    matches!(essence.as_str(), JSON | "text/json") || essence.ends_with("+json")
+}
+
+fn is_vtt(content_type: &str) -> bool {
+    essence(content_type) == "text/vtt"
+}
+
+/// A content type without its parameters.
+fn essence(content_type: &str) -> String {
+    content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
 }
 
 /// The type that a media file's name stands for, if it is one that players care about.
@@ -32,7 +71,7 @@ pub(crate) fn by_name(path: &str) -> Option<&'static str> {
         "mp4" | "m4v" | "cmfv" => "video/mp4",
         "m4a" | "cmfa" => "audio/mp4",
         "aac" => "audio/aac",
-        "vtt" | "webvtt" => "text/vtt; charset=utf-8",
+        "vtt" | "webvtt" => VTT,
         "key" | "bin" => "application/octet-stream",
         other => mime_guess::from_ext(other).first_raw()?,
     })
@@ -56,5 +95,22 @@ mod tests {
         assert_eq!(by_name("/a.b/segment"), None);
         assert!(names_a_manifest("/x/Master.M3U8") && !names_a_manifest("/x.m3u8/seg"));
         assert!(is_manifest("Application/X-mpegURL; charset=utf-8") && !is_manifest("video/mp2t"));
+    }
+
+    #[test]
+    fn a_document_keeps_the_origins_type_if_it_fits() {
+        for (format, origins, expected) in [
+            (Format::Hls, Some("audio/mpegurl"), HLS),
+            (Format::AssetList, Some("application/vnd.x+JSON; a=b"), "application/vnd.x+JSON; a=b"),
+            (Format::Steering, Some("text/plain"), JSON),
+            (Format::Steering, None, JSON),
+            (Format::WebVtt, Some("text/vtt"), "text/vtt"),
+            (Format::WebVtt, Some("application/json"), VTT),
+        ] {
+            let origins = origins.map(HeaderValue::from_static);
+            assert_eq!(of_document(format, origins.as_ref()), expected, "{format:?}");
+        }
+        assert!(may_be_document("/a.VTT", None) && may_be_document("/a", Some("text/json")));
+        assert!(!may_be_document("/a.ts", Some("video/mp2t")));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use sluicegate_manifest::{CdnPaths, Place as Placement, Plan, Template, Variables};
+use sluicegate_manifest::{CdnPaths, Format, Place as Placement, Plan, Template, Variables};
 use sluicegate_token::session::Grant;
 use sluicegate_token::{ByteList, SessionKeys, UnixTime};
 use url::Url;
@@ -90,10 +90,14 @@ fn make(template: &Template, base: &Url, scene: Scene<'_>, kind: &Kind) -> Resul
         .ok_or_else(|| Error::Internal("a request's path makes no URL".to_owned()))?;
     served.set_query(Some(&kind.query).filter(|query| !query.is_empty()).map(String::as_str));
     let placement = Placement { base: base.clone(), served, variables: kind.variables.clone() };
-    let exported = template
-        .own_variables()
-        .map(|(name, value)| (name.into_owned(), value.into_owned()))
-        .collect();
+    let exported = match template.format() {
+        // The playlists of a pathway clone import from the multivariant playlist.
+        Format::Steering => kind.variables.imported.clone(),
+        _ => template
+            .own_variables()
+            .map(|(name, value)| (name.into_owned(), value.into_owned()))
+            .collect(),
+    };
     let mut policy = RoutePolicy::new(scene, exported);
     let plan = template.plan(&placement, &mut policy)?;
     for kept in plan.kept() {

@@ -5,17 +5,14 @@ use std::collections::HashMap;
 use sluicegate_manifest::{
     CdnPaths, Decision, KeepReason, RefuseReason, TokenAt, TokenRef, Uri, UriPolicy,
 };
-use sluicegate_token::SessionKeys;
 use sluicegate_token::session::Grant;
+use sluicegate_token::{Scheme as _, SessionKeys};
 use url::Url;
 
 use crate::request::{Carried, SESSION_PARAMETER, carrying_path};
 use crate::route::{Located, Place, Route, Segments, ThirdParty};
 use crate::session;
 use crate::variables::{self, VARIABLES_PARAMETER};
-
-/// Stands for the gateway's own host in URLs that are written without one.
-const GATEWAY_HOST: &str = "http://gateway.invalid";
 
 /// The list of session tokens among those that a plan is rendered with.
 pub(crate) const SESSION_LIST: u16 = 0;
@@ -29,6 +26,8 @@ const OWN_TOKEN: TokenRef = TokenRef { list: SESSION_LIST, index: 0 };
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Scene<'a> {
     pub(crate) keys: &'a SessionKeys,
+    /// Scheme, host and port of the gateway's public URL. Most URLs are written without it.
+    pub(crate) public_host: &'a str,
     /// The path of the gateway's public URL.
     pub(crate) public_path: &'a str,
     pub(crate) route: &'a Route,
@@ -62,7 +61,7 @@ impl Scene<'_> {
 
     fn gateway_url(&self, token: TokenRef, place: &Place) -> Option<Url> {
         let path = carrying_path(self.public_path, &token.placeholder(), self.carried, &place.raw);
-        Url::parse(GATEWAY_HOST).ok()?.join(&path).ok()
+        Url::parse(self.public_host).ok()?.join(&path).ok()
     }
 }
 
@@ -164,6 +163,13 @@ impl UriPolicy for RoutePolicy<'_> {
             }
             (None, Carried::Path) => 0,
         }
+    }
+
+    fn owned_parameters(&self) -> Vec<String> {
+        let cdn = self.scene.route.config.cdn.as_ref();
+        let cdn = cdn.map_or(&[][..], |cdn| cdn.scheme.parameters());
+        let ours = [SESSION_PARAMETER, VARIABLES_PARAMETER];
+        ours.iter().chain(cdn).map(|name| (*name).to_owned()).collect()
     }
 
     fn protects(&self, url: &Url) -> bool {

@@ -1,13 +1,34 @@
 //! What a document is, told by its first bytes and never by its name or content type.
 
+use memchr::memmem;
+
+use crate::{json, vtt};
+
 /// A kind of document that can hold media URIs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Format {
     /// An HLS playlist (RFC 8216bis section 4.3.1.1: it begins with `#EXTM3U`).
     Hls,
     /// A DASH manifest: XML whose root element is `MPD`, in any namespace prefix.
     Dash,
+    /// A list of interstitial assets: a JSON object with an array `ASSETS` (RFC 8216bis appendix
+    /// D.2).
+    AssetList,
+    /// A content steering manifest: a JSON object with `VERSION` and one of `PATHWAY-PRIORITY`,
+    /// `RELOAD-URI` and `PATHWAY-CLONES` (RFC 8216bis section 7.2).
+    Steering,
+    /// WebVTT: a thumbnail track names pictures, subtitles name nothing.
+    WebVtt,
 }
+
+/// Names of which one stands in every JSON document that holds URIs.
+const JSON_NAMES: [(&str, Format); 4] = [
+    ("ASSETS", Format::AssetList),
+    ("PATHWAY-PRIORITY", Format::Steering),
+    ("RELOAD-URI", Format::Steering),
+    ("PATHWAY-CLONES", Format::Steering),
+];
 
 /// The UTF-8 byte order mark, which RFC 8216bis section 4.1 forbids and the field writes.
 pub(crate) const BOM: &[u8] = b"\xEF\xBB\xBF";
@@ -16,7 +37,8 @@ impl Format {
     /// How many leading bytes [`Self::detect`] looks at.
     pub const SNIFF_BYTES: usize = 1024;
 
-    /// Tells the format from the start of a document, of which [`Self::SNIFF_BYTES`] are enough.
+    /// Tells the format from the start of a document, of which [`Self::SNIFF_BYTES`] are enough
+    /// unless [`Self::needs_whole`] says otherwise.
     #[must_use]
     pub fn detect(start: &[u8]) -> Option<Self> {
         let text = start.strip_prefix(BOM).unwrap_or(start);
@@ -24,9 +46,54 @@ impl Format {
             Some(Self::Hls)
         } else if is_mpd(&text[..text.len().min(Self::SNIFF_BYTES)]) {
             Some(Self::Dash)
+        } else if vtt::is_webvtt(text) {
+            Some(Self::WebVtt)
+        } else if Self::needs_whole(text) {
+            json_format(text)
         } else {
             None
         }
+    }
+
+    /// Whether a document that begins like this is told by its whole only: JSON, whose members
+    /// come in any order.
+    #[must_use]
+    pub fn needs_whole(start: &[u8]) -> bool {
+        let text = start.strip_prefix(BOM).unwrap_or(start).trim_ascii_start();
+        let within = text.strip_prefix(b"{").map(<[u8]>::trim_ascii_start);
+        // Encrypted segments begin with any byte.
+        within.is_some_and(|within| within.first().is_none_or(|&byte| byte == b'"'))
+    }
+
+    /// Whether a document of this format may hold a URI, told from its start: WebVTT whose start
+    /// shows no picture is taken for subtitles.
+    #[must_use]
+    pub fn may_hold_uris(self, start: &[u8]) -> bool {
+        self != Self::WebVtt || vtt::shows_pictures(&start[..start.len().min(Self::SNIFF_BYTES)])
+    }
+
+    /// Whether players take this document for a playlist or another manifest of media, and not for
+    /// one that such a manifest names.
+    #[must_use]
+    pub const fn is_manifest(self) -> bool {
+        matches!(self, Self::Hls | Self::Dash)
+    }
+}
+
+/// What is malformed and names a member of ours is ours, so that it is refused and not passed on.
+fn json_format(text: &[u8]) -> Option<Format> {
+    let Some(members) = json::members(text) else {
+        let is_named = |name: &str| memmem::find(text, format!("\"{name}\"").as_bytes()).is_some();
+        return JSON_NAMES.iter().find(|(name, _)| is_named(name)).map(|(_, format)| *format);
+    };
+    let has = |name: &str| members.iter().any(|(member, _)| member == name);
+    if members.iter().any(|(name, value)| name == "ASSETS" && value.starts_with('[')) {
+        Some(Format::AssetList)
+    } else if has("VERSION") {
+        let mut steering = JSON_NAMES.iter().filter(|(_, format)| *format == Format::Steering);
+        steering.find(|(name, _)| has(name)).map(|(_, format)| *format)
+    } else {
+        None
     }
 }
 
@@ -75,6 +142,21 @@ mod tests {
             ("<?xml version=\"1.0\"?>\n<!-- x -->\n<MPD xmlns=\"urn\">", Some(Format::Dash)),
             ("<mpd:MPD>", Some(Format::Dash)),
             ("<MPDX>", None),
+            ("WEBVTT", Some(Format::WebVtt)),
+            ("\u{feff}WEBVTT - x\n", Some(Format::WebVtt)),
+            ("WEBVTTX", None),
+            (" {\"X\":1,\"ASSETS\":[]}\n", Some(Format::AssetList)),
+            ("{\"\\u0041SSETS\":[]}", Some(Format::AssetList)),
+            ("{\"ASSETS\":{}}", None),
+            ("{\"X\":{\"ASSETS\":[]}}", None),
+            ("{\"ASSETS\":[", Some(Format::AssetList)),
+            ("{\"VERSION\":1,\"PATHWAY-PRIORITY\":[]}", Some(Format::Steering)),
+            ("{\"VERSION\":1,\"RELOAD-URI\":\"a\"}", Some(Format::Steering)),
+            ("{\"VERSION\":1,\"PATHWAY-CLONES\":[],}", Some(Format::Steering)),
+            ("{\"VERSION\":1,\"TTL\":300}", None),
+            ("{\"RELOAD-URI\":\"a\"}", None),
+            ("[{\"ASSETS\":[]}]", None),
+            ("{\"error\"", None),
             ("", None),
         ] {
             assert_eq!(Format::detect(start.as_bytes()), format, "{start}");

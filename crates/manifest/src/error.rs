@@ -43,6 +43,16 @@ pub enum CompileError {
         /// The limit.
         limit: usize,
     },
+    /// A JSON document breaks the grammar of RFC 8259, or is nested too deeply.
+    #[error("line {line} (byte {offset}): the JSON is malformed: {problem}")]
+    Json {
+        /// Line number, from 1.
+        line: usize,
+        /// Byte offset of what is wrong, or of the byte before it.
+        offset: usize,
+        /// What is wrong.
+        problem: String,
+    },
     /// A quoted value does not end on its line.
     #[error("line {line} (byte {offset}): a quoted value of {tag} has no end")]
     UnterminatedQuote {
@@ -86,6 +96,12 @@ pub enum RefuseReason {
     /// Its host or path would be chosen by the viewer, through a QUERYPARAM variable.
     #[error("the variable {{${0}}} comes from the viewer's query and may stand in a query alone")]
     ViewersVariable(String),
+    /// A pathway clone sends every URI of another pathway to this host, with its token.
+    #[error("it would send URIs and their tokens to the host '{0}', where they cannot be signed")]
+    ReplacesHost(String),
+    /// A pathway clone sets, on every URI of another pathway, a parameter that bears a token.
+    #[error("it would overwrite the parameter '{0}', which bears a token")]
+    ReplacesParameter(String),
     /// No token could be made for it.
     #[error("no token could be made for it: {0}")]
     Unsignable(String),

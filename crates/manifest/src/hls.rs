@@ -10,7 +10,7 @@ use bytes::Bytes;
 
 use self::attributes::{Attributes, Quoting};
 use self::carriers::{AttributeUse, TagUse, tag_use};
-use self::lines::{Line, LineKind, Lines};
+use self::lines::{Frequent, Line, LineKind, Lines};
 use crate::slot::{Carrier, Slot};
 use crate::variables::{Definer, Definition};
 use crate::{CompileError, Options, Role};
@@ -26,7 +26,7 @@ pub(crate) struct Scan {
 }
 
 /// To size the list of slots.
-const TYPICAL_BYTES_PER_URI: usize = 40;
+const TYPICAL_BYTES_PER_URI: usize = 32;
 
 /// Finds every URI of a playlist, and whatever looks like one.
 pub(crate) fn scan(source: &[u8], options: &Options) -> Result<Scan, CompileError> {
@@ -40,8 +40,14 @@ pub(crate) fn scan(source: &[u8], options: &Options) -> Result<Scan, CompileErro
         definitions: Vec::new(),
         delta_updates: Vec::new(),
     };
-    for line in Lines::new(source) {
-        scanner.line(&line)?;
+    let mut lines = Lines::new(source);
+    while let Some(span) = lines.next_span() {
+        scanner.check_length(&span, lines.number())?;
+        match Frequent::of(&source[span.clone()]) {
+            Some(Frequent::Duration) => {}
+            Some(Frequent::Uri) => scanner.uri_line(lines.number(), span)?,
+            None => scanner.line(&Line::new(source, lines.number(), span))?,
+        }
     }
     scanner.finish()
 }
@@ -57,24 +63,26 @@ struct Scanner<'s> {
 }
 
 impl Scanner<'_> {
-    fn line(&mut self, line: &Line) -> Result<(), CompileError> {
-        if line.span.len() > self.options.limits.max_line_bytes {
-            return Err(CompileError::LineTooLong {
-                line: line.number,
-                offset: line.span.start,
-                limit: self.options.limits.max_line_bytes,
-            });
+    #[inline]
+    fn check_length(&self, span: &Range<usize>, line: usize) -> Result<(), CompileError> {
+        let limit = self.options.limits.max_line_bytes;
+        if span.len() > limit {
+            return Err(CompileError::LineTooLong { line, offset: span.start, limit });
         }
+        Ok(())
+    }
+
+    #[inline]
+    fn uri_line(&mut self, line: usize, reference: Range<usize>) -> Result<(), CompileError> {
+        // `finish` makes it a variant if the playlist turns out to be multivariant.
+        self.slot(line, reference, Role::Segment, Quoting::Line, Carrier::UriLine)
+    }
+
+    #[inline(never)]
+    fn line(&mut self, line: &Line) -> Result<(), CompileError> {
         match &line.kind {
             LineKind::Blank | LineKind::Comment => Ok(()),
-            // `finish` makes it a variant if the playlist turns out to be multivariant.
-            LineKind::Uri(reference) => self.slot(
-                line.number,
-                reference.clone(),
-                Role::Segment,
-                Quoting::Line,
-                Carrier::UriLine,
-            ),
+            LineKind::Uri(reference) => self.uri_line(line.number, reference.clone()),
             LineKind::Tag { name, value } => self.tag(line, name.clone(), value.clone()),
         }
     }
@@ -86,9 +94,6 @@ impl Scanner<'_> {
         value: Range<usize>,
     ) -> Result<(), CompileError> {
         let text = &self.source[name.clone()];
-        if text == b"#EXTINF" {
-            return Ok(());
-        }
         match text {
             b"#EXT-X-ENDLIST" => self.is_ended = true,
             b"#EXT-X-DEFINE" => self.define(name.start, value.clone()),
@@ -175,6 +180,7 @@ impl Scanner<'_> {
         Ok(())
     }
 
+    #[inline]
     fn slot(
         &mut self,
         line: usize,

@@ -27,10 +27,12 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod asset_list;
 mod detect;
 mod edit;
 mod error;
 mod hls;
+mod json;
 mod limits;
 mod plan;
 mod policy;
@@ -39,8 +41,11 @@ mod resolve;
 mod role;
 mod sign;
 mod slot;
+mod steering;
+mod strip;
 mod template;
 mod variables;
+mod vtt;
 
 pub use detect::Format;
 pub use edit::{Edit, undo};
@@ -48,11 +53,12 @@ pub use error::{CompileError, RefuseReason, RenderError};
 pub use hls::attributes::{Attribute, Attributes, Quoting, UnterminatedQuote};
 pub use hls::lines::{Line, LineKind, Lines};
 pub use limits::{Limits, Options};
-pub use plan::{Kept, Place, Plan};
+pub use plan::{Decided, Kept, Place, Plan};
 pub use policy::{Decision, KeepReason, TokenAt, TokenRef, Uri, UriPolicy};
 pub use render::Rendered;
 pub use role::Role;
 pub use sign::{CdnPaths, ExistingToken, GCORE_QUERY_LEN, SignHost};
 pub use slot::Slot;
+pub use strip::{StripError, StripReason, strip};
 pub use template::Template;
 pub use variables::Variables;

@@ -11,7 +11,7 @@ use crate::policy::{Decision, TokenAt, TokenRef, Uri, UriPolicy};
 use crate::resolve::{self, Resolved};
 use crate::slot::Slot;
 use crate::variables::{Defined, Expanded, Variables};
-use crate::{KeepReason, RefuseReason, RenderError, Role, Template};
+use crate::{KeepReason, RefuseReason, RenderError, Role, Template, json};
 
 /// Where a manifest came from and where players will see it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,6 +61,18 @@ pub struct Kept {
     pub reason: KeepReason,
 }
 
+/// A URI with what would become of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decided<'t> {
+    /// Where it stands.
+    pub slot: &'t Slot,
+    /// Where it leads, resolved against the manifest's own URL. None if it is not fetched, or is
+    /// refused before it is resolved.
+    pub url: Option<Url>,
+    /// What would become of it.
+    pub decision: Decision,
+}
+
 // === impl Place ===
 
 impl Place {
@@ -98,6 +110,9 @@ impl Template {
     /// # Errors
     /// [`RenderError`] if the policy refuses a URI, or if an unclassified value looks protected.
     pub fn plan(&self, place: &Place, policy: &mut dyn UriPolicy) -> Result<Plan, RenderError> {
+        for replacement in self.replacements() {
+            replacement.check(self.source(), policy)?;
+        }
         let mut planner = Planner::new(self, place, policy.token_len());
         let withdrawn = if policy.allows_delta_updates() { &[] } else { self.delta_updates() };
         let mut withdrawn = withdrawn.iter().peekable();
@@ -126,6 +141,17 @@ impl Template {
             planner.remove(offer.clone());
         }
         planner.finish().ok_or(RenderError::TooLong)
+    }
+
+    /// What would become of each URI, in order. Decides as [`Self::plan`] does, goes on after one
+    /// that is refused, and holds one at a time.
+    pub fn decisions<'t>(
+        &'t self,
+        place: &'t Place,
+        policy: &'t mut dyn UriPolicy,
+    ) -> impl Iterator<Item = Decided<'t>> {
+        let mut planner = Planner::new(self, place, policy.token_len());
+        self.slots().iter().map(move |slot| planner.try_out(slot, policy))
     }
 }
 
@@ -160,11 +186,28 @@ impl<'t> Planner<'t> {
         }
     }
 
+    /// What a reference's text stands for.
     fn expand<'r>(&self, slot: &Slot, reference: &'r [u8]) -> Result<Expanded<'r>, RefuseReason> {
+        if slot.quoting() == Quoting::Json {
+            return self.unquote(slot, reference);
+        }
         if self.defined.is_empty() {
             return Ok(Expanded { reference: Cow::Borrowed(reference), hides_fragment: false });
         }
         self.defined.expand(reference, slot.span().start)
+    }
+
+    fn unquote<'r>(&self, slot: &Slot, written: &'r [u8]) -> Result<Expanded<'r>, RefuseReason> {
+        if !written.contains(&b'\\') {
+            return Ok(Expanded { reference: Cow::Borrowed(written), hides_fragment: false });
+        }
+        let quoted = &self.source[slot.span().start - 1..slot.span().end + 1];
+        let text = std::str::from_utf8(quoted).ok().and_then(|quoted| json::unquote(quoted).ok());
+        let reference = text.ok_or(RefuseReason::BadReference)?.into_owned().into_bytes();
+        // An escape may stand for a delimiter, too.
+        let delimiters = |text: &[u8]| memchr::memchr2_iter(b'?', b'#', text).count();
+        let hides_fragment = delimiters(written) != delimiters(&reference);
+        Ok(Expanded { reference: Cow::Owned(reference), hides_fragment })
     }
 
     fn decide(
@@ -181,6 +224,30 @@ impl<'t> Planner<'t> {
             Resolved::Kept(reason) => Decision::Keep(reason),
             Resolved::Http(url) => policy.decide(&Uri { role: slot.role(), url: &url }),
         })
+    }
+
+    /// Decides a slot and forgets what would be written.
+    fn try_out<'s>(&mut self, slot: &'s Slot, policy: &mut dyn UriPolicy) -> Decided<'s> {
+        let source = self.source;
+        let reference = &source[slot.span()];
+        let expanded = match self.expand(slot, reference) {
+            Ok(expanded) => expanded,
+            Err(reason) => return Decided { slot, url: None, decision: Decision::Refuse(reason) },
+        };
+        let url = match resolve::resolve(&self.place.base, &expanded.reference) {
+            Ok(Resolved::Http(url)) => Some(url),
+            Ok(Resolved::Kept(_)) | Err(_) => None,
+        };
+        let decided = self.decide(slot, &expanded.reference, policy).and_then(|decision| {
+            if let Decision::Deliver { url, token } = &decision {
+                self.deliver(slot, reference, &expanded, url, *token)?;
+            }
+            Ok(decision)
+        });
+        self.text.clear();
+        self.holes.clear();
+        self.cuts.clear();
+        Decided { slot, url, decision: decided.unwrap_or_else(Decision::Refuse) }
     }
 
     /// Makes the slot lead to `url` with its token. `written` is the reference's text, `expanded`
@@ -214,13 +281,19 @@ impl<'t> Planner<'t> {
             return Ok(());
         }
         // A path that begins with two slashes would be read as a host.
-        let is_path = url.origin() == self.place.served.origin() && !url.path().starts_with("//");
+        let is_path = url.origin() == self.place.served.origin()
+            && !url.path().starts_with("//")
+            && !stays_absolute(slot, reference);
         let text = if is_path { &url[Position::BeforePath..] } else { url.as_str() };
         if slot.quoting() == Quoting::Bare && text.contains([',', '"', ' ']) {
             return Err(RefuseReason::NeedsQuotes);
         }
+        let text = match slot.quoting() {
+            Quoting::Json => json::escape(text),
+            Quoting::Double | Quoting::Bare | Quoting::Line => Cow::Borrowed(text),
+        };
         self.cut(slot.span());
-        self.write_url(text, token);
+        self.write_url(&text, token);
         self.end_cut();
         Ok(())
     }
@@ -313,6 +386,14 @@ fn decide_unclassified(
         Resolved::Http(_) => return Err(RefuseReason::Unclassified),
     };
     if policy.is_strict() { Err(RefuseReason::Unclassified) } else { Ok(Decision::Keep(kept)) }
+}
+
+/// Whether an absolute reference must be written as one: players make a URL of what a pathway clone
+/// puts in the place of a variant's or rendition's URI, and give it no base.
+fn stays_absolute(slot: &Slot, reference: &[u8]) -> bool {
+    slot.quoting() == Quoting::Json
+        && matches!(slot.role(), Role::Variant | Role::Rendition)
+        && resolve::is_absolute(reference)
 }
 
 /// Whether a reference that leads to `url` leads there with more parameters at its end, too: not

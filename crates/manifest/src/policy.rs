@@ -89,6 +89,18 @@ pub trait UriPolicy {
     /// host or a protected prefix. Such a manifest is refused.
     fn protects(&self, url: &Url) -> bool;
 
+    /// The query parameters that this policy's tokens use, in any case of letters: no pathway clone
+    /// of a content steering manifest may set them.
+    fn owned_parameters(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// Whether a pathway clone may send URIs to this host as they are, with tokens that are for
+    /// another.
+    fn may_replace_host(&self, _host: &str) -> bool {
+        false
+    }
+
     /// Whether players may be offered delta updates: not if the segments' tokens are shorter than
     /// the session, since a player keeps the old URLs of what an update skips.
     fn allows_delta_updates(&self) -> bool {

@@ -57,11 +57,17 @@ impl Plan {
     }
 
     fn overwrite<const LEN: usize>(&self, tokens: &[ByteList], out: &mut [u8]) -> Option<()> {
-        self.holes.iter().try_for_each(|hole| {
-            let token: &[u8; LEN] = text_of(tokens, hole.token).try_into().ok()?;
+        let mut last: Option<(TokenRef, &[u8; LEN])> = None;
+        for hole in &self.holes {
+            // The segments of one directory stand together and have one token.
+            let token = match last {
+                Some((known, token)) if known == hole.token => token,
+                _ => text_of(tokens, hole.token).try_into().ok()?,
+            };
+            last = Some((hole.token, token));
             *out.get_mut(hole.at as usize..)?.first_chunk_mut()? = *token;
-            Some(())
-        })
+        }
+        Some(())
     }
 
     fn copy_around_gaps(&self, tokens: &[ByteList], out: &mut Vec<u8>) {

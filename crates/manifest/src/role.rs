@@ -35,6 +35,8 @@ pub enum Role {
     AssetList,
     /// A content steering manifest, in JSON: EXT-X-CONTENT-STEERING.
     Steering,
+    /// A picture of a WebVTT thumbnail track: a cue's payload.
+    Thumbnail,
     /// An attribute of EXT-X-DATERANGE that the configuration lists.
     DateRange,
     /// A value that looks like a URI where none is known to stand.
@@ -87,6 +89,7 @@ impl fmt::Display for Role {
             Self::Asset => "interstitial asset",
             Self::AssetList => "asset list",
             Self::Steering => "content steering",
+            Self::Thumbnail => "thumbnail",
             Self::DateRange => "date range",
             Self::Unclassified => "unclassified",
         })

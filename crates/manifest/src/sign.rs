@@ -194,6 +194,10 @@ impl UriPolicy for SignHost {
         decided.unwrap_or_else(Decision::Refuse)
     }
 
+    fn owned_parameters(&self) -> Vec<String> {
+        self.paths.parameters().iter().map(|name| (*name).to_owned()).collect()
+    }
+
     fn protects(&self, url: &Url) -> bool {
         self.is_ours(url)
     }

@@ -22,9 +22,13 @@ pub struct Slot {
 pub(crate) enum Carrier {
     /// A line that is no tag.
     UriLine,
-    /// A tag as a whole.
+    /// A payload line of a WebVTT cue.
+    CuePayload,
+    /// A JSON document without any name on the way to the value.
+    Document,
+    /// A tag as a whole, or a member of a JSON document's outermost object.
     Tag { start: u32, len: u16 },
-    /// An attribute of a tag.
+    /// An attribute of a tag, or a JSON member with the name of what it is in.
     Attribute { tag_start: u32, tag_len: u16, name_start: u32, name_len: u16 },
 }
 
@@ -77,21 +81,28 @@ impl Slot {
 
     /// Tag and attribute, or `URI line`, as `source` writes them.
     pub(crate) fn carrier<'s>(&self, source: &'s [u8]) -> Cow<'s, str> {
-        let text = |start: u32, len: u16| {
-            let start = start as usize;
-            String::from_utf8_lossy(source.get(start..start + usize::from(len)).unwrap_or_default())
-        };
-        match self.carrier {
-            Carrier::UriLine => Cow::Borrowed("URI line"),
-            Carrier::Tag { start, len } => text(start, len),
-            Carrier::Attribute { tag_start, tag_len, name_start, name_len } => {
-                Cow::Owned(format!("{} {}", text(tag_start, tag_len), text(name_start, name_len)))
-            }
-        }
+        self.carrier.text(source)
     }
 }
 
 impl Carrier {
+    /// As `source` writes it.
+    pub(crate) fn text(self, source: &[u8]) -> Cow<'_, str> {
+        let text = |start: u32, len: u16| {
+            let start = start as usize;
+            String::from_utf8_lossy(source.get(start..start + usize::from(len)).unwrap_or_default())
+        };
+        match self {
+            Self::UriLine => Cow::Borrowed("URI line"),
+            Self::CuePayload => Cow::Borrowed("cue payload"),
+            Self::Document => Cow::Borrowed("document"),
+            Self::Tag { start, len } => text(start, len),
+            Self::Attribute { tag_start, tag_len, name_start, name_len } => {
+                Cow::Owned(format!("{} {}", text(tag_start, tag_len), text(name_start, name_len)))
+            }
+        }
+    }
+
     pub(crate) fn tag(name: &Range<usize>) -> Self {
         Self::Tag { start: narrow(name.start), len: narrow_len(name.len()) }
     }

@@ -6,17 +6,20 @@ use std::ops::Range;
 use bytes::Bytes;
 
 use crate::slot::Slot;
+use crate::steering::{self, Replacement};
 use crate::variables::{Definer, Definition};
-use crate::{CompileError, Format, Options, detect, hls};
+use crate::{CompileError, Format, Options, asset_list, detect, hls, vtt};
 
 /// A compiled manifest. Cheap to clone but for its slots.
 #[derive(Clone, Debug)]
 pub struct Template {
     source: Bytes,
+    format: Format,
     slots: Vec<Slot>,
     is_reloaded: bool,
     definitions: Vec<Definition>,
     delta_updates: Vec<Range<usize>>,
+    replacements: Vec<Replacement>,
 }
 
 impl Template {
@@ -37,11 +40,52 @@ impl Template {
             Some(Format::Hls) => {
                 let hls::Scan { slots, is_reloaded, definitions, delta_updates } =
                     hls::scan(&source, options)?;
-                Ok(Self { source, slots, is_reloaded, definitions, delta_updates })
+                let format = Format::Hls;
+                let replacements = Vec::new();
+                Ok(Self {
+                    source,
+                    format,
+                    slots,
+                    is_reloaded,
+                    definitions,
+                    delta_updates,
+                    replacements,
+                })
+            }
+            Some(Format::AssetList) => {
+                let slots = asset_list::scan(&source, options)?;
+                Ok(Self::of_slots(source, Format::AssetList, slots))
+            }
+            Some(Format::Steering) => {
+                let (slots, replacements) = steering::scan(&source, options)?;
+                Ok(Self { replacements, ..Self::of_slots(source, Format::Steering, slots) })
+            }
+            Some(Format::WebVtt) => {
+                let slots = vtt::scan(&source, options)?;
+                Ok(Self::of_slots(source, Format::WebVtt, slots))
             }
             Some(Format::Dash) => Err(CompileError::DashUnsupported),
             None => Err(CompileError::NotAManifest),
         }
+    }
+
+    /// A document that is loaded once and has neither variables nor updates.
+    fn of_slots(source: Bytes, format: Format, slots: Vec<Slot>) -> Self {
+        Self {
+            source,
+            format,
+            slots,
+            is_reloaded: false,
+            definitions: Vec::new(),
+            delta_updates: Vec::new(),
+            replacements: Vec::new(),
+        }
+    }
+
+    /// What the document is.
+    #[must_use]
+    pub const fn format(&self) -> Format {
+        self.format
     }
 
     /// The bytes as they came in.
@@ -89,6 +133,11 @@ impl Template {
     /// The attributes that offer delta updates, each with the comma that goes with it.
     pub(crate) fn delta_updates(&self) -> &[Range<usize>] {
         &self.delta_updates
+    }
+
+    /// What pathway clones of a content steering manifest replace.
+    pub(crate) fn replacements(&self) -> &[Replacement] {
+        &self.replacements
     }
 
     pub(crate) fn definitions(&self) -> &[Definition] {

@@ -1,4 +1,5 @@
-//! Golden playlists: `fixtures/hls/<case>/{input.m3u8,expected.m3u8,case.toml}`, byte for byte.
+//! Golden playlists: `fixtures/hls/<case>/{input.m3u8,expected.m3u8,case.toml}`, byte for byte, and
+//! golden documents that playlists name: `fixtures/documents/<case>/{input.*,expected.*,case.toml}`.
 //!
 //! `UPDATE_GOLDEN=1` writes the expected files anew. A case that is refused has no expected file:
 //! its `refused` says a part of the message.
@@ -57,8 +58,12 @@ impl Case {
 
     /// Says what is wrong, if anything is.
     fn check(&self, folder: &Path, is_update: bool) -> Result<(), String> {
-        let source = fs::read(folder.join("input.m3u8")).map_err(|error| error.to_string())?;
-        let expected_path = folder.join("expected.m3u8");
+        let input_path = ["m3u8", "json", "vtt"]
+            .map(|extension| folder.join("input.m3u8").with_extension(extension));
+        let input_path = input_path.iter().find(|path| path.exists()).ok_or("no input")?;
+        let source = fs::read(input_path).map_err(|error| error.to_string())?;
+        let extension = input_path.extension().unwrap_or_default();
+        let expected_path = folder.join("expected").with_extension(extension);
         let rendered = match (self.render(&source), &self.refused) {
             (Ok(rendered), None) => rendered,
             (Err(error), Some(part)) if error.contains(part) && !expected_path.exists() => {
@@ -87,7 +92,9 @@ fn every_golden_playlist_is_rendered_byte_for_byte() {
     let is_update = std::env::var_os("UPDATE_GOLDEN").is_some();
     let mut cases = 0;
     let mut failures = Vec::new();
-    for file in common::files_below(&common::fixtures().join("hls")) {
+    let folders =
+        ["hls", "documents"].map(|name| common::files_below(&common::fixtures().join(name)));
+    for file in folders.into_iter().flatten() {
         if file.file_name().unwrap() != "case.toml" {
             continue;
         }

@@ -7,10 +7,10 @@ mod common;
 
 use common::{BASE, Mode, compile, gcore, sign, signed, url};
 use sluicegate_manifest::{
-    CompileError, Decision, Format, KeepReason, Options, Place, RefuseReason, RenderError, Role,
-    Template, Uri, UriPolicy, Variables,
+    CdnPaths, CompileError, Decision, Format, KeepReason, Limits, Options, Place, RefuseReason,
+    RenderError, Role, Template, TokenAt, TokenRef, Uri, UriPolicy, Variables,
 };
-use sluicegate_token::{Presented, ResourcePath, Scheme, Scope, UnixTime};
+use sluicegate_token::{ByteList, Presented, ResourcePath, Scheme, Scope, UnixTime};
 use url::Url;
 
 /// The slots as role and reference.
@@ -354,4 +354,212 @@ fn a_url_with_a_comma_is_not_written_without_quotes() {
     };
     assert_eq!(reason, RefuseReason::NeedsQuotes);
     assert!(sign(&template, &Place::at(place.base)).is_ok());
+}
+
+// === Tokens ===
+
+// bluenviron/mediamtx#3275, xbmc/inputstream.adaptive#1093, video-dev/hls.js#4755,
+// OvenMediaLabs/OvenPlayer#489, ant-media/Ant-Media-Server#6043
+#[test]
+fn every_level_is_signed_and_inherits_nothing_from_the_playlist_s_query() {
+    let base = "https://cdn.example.com/vod/movie/master.m3u8?key=v&md5=x&expires=1";
+    for source in [
+        "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\n360p/index.m3u8\n",
+        "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\nhttps://cdn.example.com/live/index.m3u8\n",
+        "#EXTM3U\n#EXTINF:4,\nseg-0.ts\n",
+    ] {
+        let text = signed(source, base);
+        let uri = text.lines().last().unwrap();
+        assert!(opens(base, uri) && !uri.contains("key=v"), "{uri}");
+    }
+}
+
+// kaltura/nginx-vod-module#1319
+#[test]
+fn the_decoded_path_is_signed_and_the_written_one_stays() {
+    for (written, decoded) in [
+        ("%21%40%5B%5D/0.ts", "!@[]/0.ts"),
+        ("!@%5B%5D/0.ts", "!@[]/0.ts"),
+        ("a%2Fb/0.ts", "a/b/0.ts"),
+        ("100%25/0.ts", "100%/0.ts"),
+    ] {
+        let text = signed(&format!("#EXTM3U\n{written}\n"), BASE);
+        let uri = text.lines().last().unwrap();
+        assert!(uri.starts_with(&format!("{written}?md5=")) && opens(BASE, uri), "{uri}");
+        let path = common::lead_to(&url(BASE), written.as_bytes()).unwrap().path().to_owned();
+        let path = ResourcePath::parse(path.as_bytes()).unwrap();
+        assert_eq!(path.as_bytes(), format!("/vod/movie/{decoded}").as_bytes());
+    }
+}
+
+// videojs/http-streaming#1506: not every player knows EXT-X-DEFINE, so no token hides behind one.
+#[test]
+fn tokens_stand_in_the_uris_themselves() {
+    let text = signed("#EXTM3U\n#EXT-X-MAP:URI=\"init.mp4\"\n#EXTINF:4,\n0.mp4\n", BASE);
+    assert!(!text.contains("DEFINE") && !text.contains("{$"), "{text}");
+    assert_eq!(text.matches("md5=").count(), 2);
+}
+
+// montevideo-tech/vast-2-sgai#2, shaka-project/shaka-player#5722
+#[test]
+fn what_a_player_adds_to_a_query_is_outside_the_signature() {
+    let source = "#EXTM3U\n#EXT-X-DATERANGE:ID=\"a\",X-ASSET-LIST=\"ads.json?v=1\"\n";
+    let text = signed(source, BASE);
+    let uri = text.rsplit('"').nth(1).unwrap();
+    assert!(opens(BASE, uri), "{uri}");
+    for added in ["_HLS_primary_id=1f2e", "_HLS_msn=0&_HLS_part=0", "_HLS_start_offset=4.5"] {
+        assert!(opens(BASE, &format!("{uri}&{added}")), "{uri}");
+        assert!(opens(BASE, &uri.replacen('?', &format!("?{added}&"), 1)), "{uri}");
+    }
+}
+
+// video-dev/hls.js#6641: a player that loads a steering manifest again gets fresh tokens there.
+#[test]
+fn a_steering_manifest_is_signed_as_a_role_of_its_own() {
+    let source =
+        "#EXTM3U\n#EXT-X-CONTENT-STEERING:SERVER-URI=\"/steer.json?s=1\",PATHWAY-ID=\"a\"\n";
+    assert_eq!(slots(source), [(Role::Steering, "/steer.json?s=1".to_owned())]);
+    let text = signed(source, BASE);
+    let uri = text.split('"').nth(1).unwrap();
+    assert!(uri.starts_with("/steer.json?s=1&md5=") && opens(BASE, uri), "{uri}");
+    assert!(opens(BASE, &format!("{uri}&_HLS_pathway=a&_HLS_throughput=5000000")), "{uri}");
+}
+
+/// Playlists go to a gateway, segments to one CDN and keys to another, each with its own tokens.
+struct ByRole {
+    segments: CdnPaths,
+    keys: CdnPaths,
+}
+
+/// Its tokens: list 0 is the session, list 1 the segments' tokens, list 2 the keys'.
+impl ByRole {
+    const SESSION: TokenRef = TokenRef { list: 0, index: 0 };
+
+    fn render(source: &str, session: &str, keys_expire: UnixTime) -> String {
+        let (segments, keys) = (gcore(Scope::Directory), gcore(Scope::File));
+        let mut policy =
+            Self { segments: CdnPaths::new(1, &segments), keys: CdnPaths::new(2, &keys) };
+        let session_path = Self::SESSION.placeholder();
+        let served = format!("https://gw.example.com/s/{session_path}/vod/movie/i.m3u8");
+        let place =
+            Place { base: url(BASE), served: url(&served), variables: Variables::default() };
+        let plan = compile(source.as_bytes()).plan(&place, &mut policy).unwrap();
+        let mut sessions = ByteList::default();
+        sessions.push(session.as_bytes());
+        let tokens = [
+            sessions,
+            policy.segments.sign(&segments, common::EXPIRES, None).unwrap(),
+            policy.keys.sign(&keys, keys_expire, None).unwrap(),
+        ];
+        String::from_utf8(plan.render(&tokens).bytes).unwrap()
+    }
+}
+
+impl UriPolicy for ByRole {
+    fn decide(&mut self, uri: &Uri<'_>) -> Decision {
+        let path = uri.url.path();
+        let (url, token) = if uri.role.is_key() {
+            let token = self.keys.token_for(uri.url).unwrap();
+            (format!("https://keys.example.com{path}"), TokenAt::Query(token))
+        } else if matches!(uri.role, Role::Segment | Role::InitSection) {
+            let token = self.segments.token_for(uri.url).unwrap();
+            (format!("https://edge.example.com{path}"), TokenAt::Query(token))
+        } else {
+            let token = Self::SESSION.placeholder();
+            (format!("https://gw.example.com/s/{token}{path}"), TokenAt::Path(Self::SESSION))
+        };
+        Decision::Deliver { url: self::url(&url), token: Some(token) }
+    }
+
+    fn protects(&self, _url: &Url) -> bool {
+        true
+    }
+}
+
+const OF_EVERY_ROLE: &str = "#EXTM3U\n#EXT-X-KEY:METHOD=AES-128,URI=\"k.bin\"\n\
+    #EXT-X-MAP:URI=\"init.mp4\"\n#EXTINF:4,\n0.mp4\n\
+    #EXT-X-RENDITION-REPORT:URI=\"../b/i.m3u8\",LAST-MSN=0\n";
+
+// sergey-dryabzhinsky/nginx-rtmp-module#279, ossrs/srs#4426
+#[test]
+fn playlists_segments_and_keys_have_bases_and_lifetimes_of_their_own() {
+    let text = ByRole::render(OF_EVERY_ROLE, "SESSION", UnixTime(1_000_000_060));
+    let uris: Vec<_> = text.lines().filter_map(|line| line.split('"').nth(1)).collect();
+    assert!(uris[0].starts_with("https://keys.example.com/vod/movie/k.bin?md5="), "{text}");
+    assert!(uris[0].ends_with("&expires=1000000060"), "{text}");
+    assert!(uris[1].starts_with("https://edge.example.com/vod/movie/init.mp4?md5="), "{text}");
+    assert!(uris[1].ends_with("&expires=2147483647"), "{text}");
+    assert_eq!(uris[2], "../b/i.m3u8");
+}
+
+// OvenMediaLabs/OvenMediaEngine#976, datarhei/restreamer#721, Novage/p2p-media-loader#113
+#[test]
+fn two_sessions_get_the_same_segment_urls_in_one_window() {
+    let source = OF_EVERY_ROLE.replace("../b/i.m3u8", "/b/i.m3u8");
+    let of_session = |session: &str| {
+        let text = ByRole::render(&source, session, common::EXPIRES);
+        assert!(text.contains(&format!("URI=\"/s/{session}/b/i.m3u8\"")), "{text}");
+        let lines = text.lines().filter(|line| line.contains("md5=")).map(str::to_owned);
+        lines.collect::<Vec<_>>()
+    };
+    assert_eq!(of_session("session-1").len(), 3);
+    assert_eq!(of_session("session-1"), of_session("session-2"));
+}
+
+// === Size ===
+
+fn compile_within(source: &str, limits: Limits) -> Result<usize, CompileError> {
+    let options = Options { limits, ..Options::default() };
+    Template::compile(source.to_owned().into(), &options).map(|template| template.slots().len())
+}
+
+// video-dev/hls.js#875
+#[test]
+fn a_playlist_of_half_a_million_lines_is_within_the_limits() {
+    let mut source = "#EXTM3U\n".to_owned();
+    for index in 0..250_000 {
+        source.push_str(&format!("#EXTINF:2,\n{index}.ts\n"));
+    }
+    assert_eq!(compile_within(&source, Limits::default()), Ok(250_000));
+}
+
+// kuu/hls-parser#111
+#[test]
+fn more_bytes_than_the_limit_are_refused() {
+    let source = "#EXTM3U\n0.ts\n";
+    let within = |max_bytes| compile_within(source, Limits { max_bytes, ..Limits::default() });
+    assert_eq!(within(source.len()), Ok(1));
+    let error = within(source.len() - 1).unwrap_err();
+    assert_eq!(error, CompileError::TooLong { bytes: 13, limit: 12 });
+    assert!(error.to_string().contains("limits.max_manifest_bytes = 12"), "{error}");
+}
+
+// kuu/hls-parser#111
+#[test]
+fn a_longer_line_than_the_limit_is_refused() {
+    for (line, is_last) in
+        [("0123456789.ts", false), ("#EXTINF:4,abc", false), ("# comment 123", true)]
+    {
+        let source = format!("#EXTM3U\n{line}{}", if is_last { "" } else { "\r\n" });
+        let within = |max_line_bytes| {
+            compile_within(&source, Limits { max_line_bytes, ..Limits::default() }).map(|_| ())
+        };
+        assert_eq!(within(line.len()), Ok(()), "its end does not count");
+        let error = within(line.len() - 1).unwrap_err();
+        assert_eq!(error, CompileError::LineTooLong { line: 2, offset: 8, limit: 12 }, "{line}");
+        assert!(error.to_string().contains("limits.max_line_bytes = 12"), "{error}");
+    }
+}
+
+// tphakala/go-audio-stream#130
+#[test]
+fn more_uris_than_the_limit_are_refused() {
+    for carrier in ["0.ts", "#EXT-X-KEY:URI=\"k\"", "#EXT-X-X:URI=\"k\"", "#EXT-X-X:http://h/"] {
+        let source = format!("#EXTM3U\n{carrier}\n{carrier}\n");
+        let within = |max_uris| compile_within(&source, Limits { max_uris, ..Limits::default() });
+        assert_eq!(within(2), Ok(2));
+        let error = within(1).unwrap_err();
+        assert_eq!(error, CompileError::TooManyUris { line: 3, limit: 1 }, "{carrier}");
+        assert!(error.to_string().contains("limits.max_uris = 1"), "{error}");
+    }
 }

@@ -9,7 +9,11 @@ const PLAY = {
   rate: { type: "string", default: "1" },
   level: { type: "string" },
   "audio-track": { type: "string" },
+  player: { type: "string", default: "hls.js" },
+  "live-seconds": { type: "string" },
 };
+
+const PLAYERS = ["hls.js", "shaka", "video.js"];
 
 const PAGE = {
   url: { type: "string" },
@@ -24,6 +28,7 @@ const PAGE = {
 
 export function playOptions(args) {
   const values = parse(args, PLAY);
+  if (!PLAYERS.includes(values.player)) throw new Error(`--player wants one of ${PLAYERS.join(", ")}, not ${values.player}`);
   return {
     url: values.url,
     timeout: number(values, "timeout"),
@@ -33,6 +38,8 @@ export function playOptions(args) {
     rate: number(values, "rate"),
     level: number(values, "level"),
     audioTrack: number(values, "audio-track"),
+    player: values.player,
+    liveSeconds: number(values, "live-seconds"),
   };
 }
 

@@ -4,7 +4,13 @@ import { createServer } from "node:http";
 const FILES = {
   "/": ["page.html", "text/html; charset=utf-8"],
   "/player.js": ["player.js", "text/javascript"],
+  "/player-hls.js": ["player-hls.js", "text/javascript"],
+  "/player-shaka.js": ["player-shaka.js", "text/javascript"],
+  "/player-videojs.js": ["player-videojs.js", "text/javascript"],
+  "/load-script.js": ["load-script.js", "text/javascript"],
   "/hls.mjs": ["node_modules/hls.js/dist/hls.mjs", "text/javascript"],
+  "/shaka.js": ["node_modules/shaka-player/dist/shaka-player.compiled.js", "text/javascript"],
+  "/video.js": ["node_modules/video.js/dist/video.min.js", "text/javascript"],
 };
 
 /** Serves the test player on a loopback port that the system picks, while `use(origin)` runs. */

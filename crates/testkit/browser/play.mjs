@@ -1,4 +1,4 @@
-// Plays one HLS stream to its end with hls.js and prints what happened; see README.md.
+// Plays one HLS stream with a player of the page and prints what happened; see README.md.
 import { withChromium } from "./chromium.mjs";
 import { poll, runCommand } from "./command.mjs";
 import { playOptions } from "./options.mjs";
@@ -19,10 +19,12 @@ async function play({ page, recorder }, origin, options) {
   let state;
   const finished = await poll(options.timeout, async () => {
     state = await page.evaluate(() => window.testPlayer.state());
-    return state.over || (options.frames !== null && state.frames >= options.frames);
+    return state.over
+      || (options.frames !== null && state.frames >= options.frames)
+      || (options.liveSeconds !== null && state.playedSeconds >= options.liveSeconds);
   });
   if (options.screenshot) await page.screenshot({ path: options.screenshot });
 
-  const { over, ...seen } = state;
+  const { over, playedSeconds, ...seen } = state;
   return { ...seen, timedOut: !finished, requests: recorder.without(`${origin}/`) };
 }

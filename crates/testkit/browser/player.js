@@ -1,75 +1,71 @@
 // Runs in the page. play.mjs calls `start` and looks at `state`.
-import Hls from "./hls.mjs";
+const ADAPTERS = { "hls.js": "./player-hls.js", shaka: "./player-shaka.js", "video.js": "./player-videojs.js" };
 
 const video = document.querySelector("video");
 const errors = [];
-let hls;
+const latencies = [];
+let adapter;
 let over = false;
+let playingSince = null;
 
 window.testPlayer = { start, state };
 
-function start({ url, rate, level, audioTrack }) {
-  hls = new Hls(level === null ? {} : { startLevel: level });
-  const { Events } = Hls;
-
-  hls.on(Events.ERROR, (_, data) => {
-    errors.push(describe(data));
-    over ||= data.fatal;
-  });
-  hls.on(Events.MANIFEST_PARSED, () => {
-    if (level !== null) hls.loadLevel = level;
-    video.playbackRate = rate;
-    video.play().catch((error) => {
-      errors.push({ type: "play", details: String(error), fatal: true, url: null, status: null });
-      over = true;
-    });
-  });
-  // Without a choice hls.js leaves subtitles alone, and their playlists would never be asked for.
-  // It sets its own choice right after this event, so ours has to come after that.
-  hls.on(Events.SUBTITLE_TRACKS_UPDATED, (_, { subtitleTracks }) => {
-    setTimeout(() => {
-      if (subtitleTracks.length > 0 && hls.subtitleTrack < 0) hls.subtitleTrack = 0;
-    });
-  });
-  hls.once(Events.AUDIO_TRACKS_UPDATED, (_, { audioTracks }) => {
-    if (audioTrack !== null && audioTrack < audioTracks.length) hls.audioTrack = audioTrack;
-  });
+async function start({ player, url, rate, level, audioTrack, liveSeconds }) {
+  const { createPlayer } = await import(ADAPTERS[player]);
   video.addEventListener("ended", () => { over = true; });
+  video.addEventListener("playing", () => { playingSince ??= performance.now(); });
+  adapter = await createPlayer(video, { url, level, audioTrack, fail, ready: () => play(rate) });
+  if (liveSeconds !== null) setInterval(sampleLatency, 1000);
+}
 
-  hls.loadSource(url);
-  hls.attachMedia(video);
+function play(rate) {
+  video.playbackRate = rate;
+  video.play().catch((error) => {
+    // The next source of a player that sets it twice interrupts the first wish to play.
+    if (error.name === "AbortError") return;
+    fail({ type: "play", details: String(error), fatal: true, url: null, status: null });
+  });
+}
+
+function fail(error) {
+  errors.push(error);
+  over ||= error.fatal;
+}
+
+/** How far behind the live edge the picture is, in seconds: by the stream's own wall clock if it has one. */
+function sampleLatency() {
+  if (playingSince === null) return;
+  const date = adapter.playingDate();
+  const { seekable } = video;
+  if (date) latencies.push((Date.now() - date.getTime()) / 1000);
+  else if (seekable.length > 0) latencies.push(seekable.end(seekable.length - 1) - video.currentTime);
 }
 
 function state() {
   const quality = video.getVideoPlaybackQuality();
   return {
     over,
+    playedSeconds: playingSince === null ? 0 : (performance.now() - playingSince) / 1000,
     ended: video.ended,
     frames: quality.totalVideoFrames,
     droppedFrames: quality.droppedVideoFrames,
     duration: finite(video.duration),
     currentTime: video.currentTime,
-    levels: hls.levels.map(({ width, height, bitrate }) => ({ width, height, bitrate })),
-    audioTracks: hls.audioTracks.map(({ name }) => name),
-    audioTrack: hls.audioTrack,
-    subtitleTracks: hls.subtitleTracks.map(({ name }) => name),
-    subtitleTrack: hls.subtitleTrack,
-    cues: [...video.textTracks].reduce((sum, { cues }) => sum + (cues?.length ?? 0), 0),
+    latency: median(latencies),
+    levels: adapter.levels(),
+    ...adapter.tracks(),
+    cues: adapter.cues(),
     errors,
-  };
-}
-
-function describe(data) {
-  return {
-    type: data.type,
-    details: data.details,
-    fatal: data.fatal,
-    url: data.url ?? data.frag?.url ?? data.context?.url ?? null,
-    status: data.response?.code ?? data.networkDetails?.status ?? null,
   };
 }
 
 // A live stream lasts for ever, which JSON cannot say.
 function finite(number) {
   return Number.isFinite(number) ? number : null;
+}
+
+function median(numbers) {
+  if (numbers.length === 0) return null;
+  const sorted = numbers.toSorted((a, b) => a - b);
+  return sorted[Math.floor(sorted.length / 2)];
 }

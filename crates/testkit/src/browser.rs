@@ -40,6 +40,22 @@ pub struct PlayOptions {
     pub audio_track: Option<usize>,
     /// Write a PNG at the end.
     pub screenshot: Option<PathBuf>,
+    /// The player: hls.js unless told.
+    pub player: Player,
+    /// Stop once a live stream was played for so many seconds.
+    pub live_seconds: Option<u32>,
+}
+
+/// A player of the browser.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Player {
+    /// hls.js.
+    #[default]
+    HlsJs,
+    /// Shaka Player.
+    Shaka,
+    /// video.js with its own HLS engine.
+    VideoJs,
 }
 
 /// What a playback came to; the fields are those of the script's document.
@@ -56,6 +72,8 @@ pub struct Playback {
     pub duration: Option<f64>,
     /// Seconds played.
     pub current_time: f64,
+    /// Seconds behind the live edge, of a play with [`PlayOptions::live_seconds`]: the median.
+    pub latency: Option<f64>,
     /// Whether the time was over first.
     pub timed_out: bool,
     /// The renditions, by rising bitrate.
@@ -87,13 +105,13 @@ pub struct Level {
     pub bitrate: u64,
 }
 
-/// A complaint of hls.js.
+/// A complaint of the player.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct PlayerError {
     /// `networkError`, `mediaError`, ...
     #[serde(rename = "type")]
     pub kind: String,
-    /// What exactly, in hls.js's words.
+    /// What exactly, in the player's words.
     pub details: String,
     /// Whether it ended the playback.
     pub fatal: bool,
@@ -206,7 +224,7 @@ pub struct PageRequest {
 // === impl Browser ===
 
 impl Browser {
-    /// Plays an HLS stream with hls.js. Whether it played well is for the test to judge.
+    /// Plays an HLS stream. Whether it played well is for the test to judge.
     ///
     /// # Panics
     /// When the script itself fails.
@@ -257,7 +275,21 @@ impl PlayOptions {
         arguments.option("--level", self.level);
         arguments.option("--audio-track", self.audio_track);
         arguments.option("--screenshot", self.screenshot.as_ref().map(|file| file.display()));
+        arguments.option("--player", Some(self.player.name()));
+        arguments.option("--live-seconds", self.live_seconds);
         arguments.0
+    }
+}
+
+impl Player {
+    /// Its name for the script.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::HlsJs => "hls.js",
+            Self::Shaka => "shaka",
+            Self::VideoJs => "video.js",
+        }
     }
 }
 
@@ -270,6 +302,8 @@ impl Default for PlayOptions {
             level: None,
             audio_track: None,
             screenshot: None,
+            player: Player::default(),
+            live_seconds: None,
         }
     }
 }
@@ -360,7 +394,18 @@ mod tests {
         let options = PlayOptions { level: Some(1), ..PlayOptions::default() };
         assert_eq!(
             options.arguments("http://x/"),
-            ["--url", "http://x/", "--timeout", "30", "--rate", "1", "--level", "1"]
+            [
+                "--url",
+                "http://x/",
+                "--timeout",
+                "30",
+                "--rate",
+                "1",
+                "--level",
+                "1",
+                "--player",
+                "hls.js"
+            ]
         );
         let options = PageOptions { dark: true, ..PageOptions::default() };
         assert_eq!(
@@ -373,7 +418,7 @@ mod tests {
     fn a_document_is_read_and_asked() {
         let playback: Playback = serde_json::from_str(
             r#"{"ended": false, "frames": 3, "droppedFrames": 0, "duration": null,
-                "currentTime": 0.1, "timedOut": true, "levels": [{"bitrate": 5}], "audioTracks": [],
+                "currentTime": 0.1, "latency": null, "timedOut": true, "levels": [{"bitrate": 5}], "audioTracks": [],
                 "audioTrack": -1, "subtitleTracks": [], "subtitleTrack": -1, "cues": 0,
                 "errors": [{"type": "networkError", "details": "levelLoadError", "fatal": true,
                             "url": null, "status": 403}],

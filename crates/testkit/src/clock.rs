@@ -17,6 +17,11 @@ impl ManualClock {
         Self(Arc::new(AtomicU64::new(SystemClock.now().0)))
     }
 
+    /// Sets it to the real time.
+    pub fn set_to_real_time(&self) {
+        self.0.store(SystemClock.now().0, Ordering::SeqCst);
+    }
+
     /// Moves the time on.
     pub fn advance(&self, secs: u64) {
         self.0.fetch_add(secs, Ordering::SeqCst);

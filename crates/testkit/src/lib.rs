@@ -4,6 +4,7 @@
 //! * [`browser`] plays a stream in Chromium, [`players`] in ffmpeg and GStreamer.
 //! * [`gateway`] runs a gateway of this process with a [`clock`] that the test sets, [`server`] any
 //!   other router: an origin, or the token-checking stand-in CDN (`sluicegate_gateway::Edge`).
+//! * [`live`] is an origin whose stream has no end, plain and low-latency.
 //! * [`http`] sends requests whose target reaches the server byte for byte.
 //! * [`process`] ends every child, also when the test panics; [`tools`] skips a test that lacks one.
 //!
@@ -17,6 +18,7 @@ pub mod clock;
 pub mod fixtures;
 pub mod gateway;
 pub mod http;
+pub mod live;
 pub mod nginx;
 pub mod players;
 pub mod port;
@@ -26,6 +28,7 @@ pub mod tools;
 
 pub use browser::Browser;
 pub use gateway::Gateway;
+pub use live::LiveOrigin;
 pub use nginx::Nginx;
 pub use process::Process;
 pub use server::Server;

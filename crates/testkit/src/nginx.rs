@@ -80,8 +80,13 @@ pub struct AccessLine {
 
 #[derive(Clone, Debug)]
 enum Location {
-    Plain { prefix: String, root: PathBuf },
+    Plain {
+        prefix: String,
+        root: PathBuf,
+    },
     SecureLink(SecureLink),
+    /// The same in front of a server, whose URL it has.
+    SecureProxy(SecureLink, String),
 }
 
 // === impl NginxBuilder ===
@@ -98,6 +103,14 @@ impl NginxBuilder {
     #[must_use]
     pub fn secure_link(mut self, location: SecureLink) -> Self {
         self.locations.push(Location::SecureLink(location));
+        self
+    }
+
+    /// Adds a location that asks for a token and takes its files from a server: `upstream` is the URL
+    /// that stands for the prefix. The server sees no token.
+    #[must_use]
+    pub fn secure_proxy(mut self, location: SecureLink, upstream: impl Into<String>) -> Self {
+        self.locations.push(Location::SecureProxy(location, upstream.into()));
         self
     }
 

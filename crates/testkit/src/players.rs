@@ -43,8 +43,22 @@ pub struct GstRun {
 /// When ffmpeg is not installed.
 #[must_use]
 pub fn ffmpeg_frames(url: &str) -> FfmpegRun {
+    ffmpeg(&["-i", url, "-map", "0:v:0"])
+}
+
+/// Decodes the first video stream of a live URL from its last segment on, until it has so many
+/// seconds of it.
+///
+/// # Panics
+/// When ffmpeg is not installed.
+#[must_use]
+pub fn ffmpeg_live_frames(url: &str, secs: u32) -> FfmpegRun {
+    ffmpeg(&["-live_start_index", "-1", "-i", url, "-map", "0:v:0", "-t", &secs.to_string()])
+}
+
+fn ffmpeg(arguments: &[&str]) -> FfmpegRun {
     let mut command = Command::new(tool("ffmpeg").expect("ffmpeg is not installed"));
-    command.args(["-nostdin", "-v", "error", "-i", url, "-map", "0:v:0"]);
+    command.args(["-nostdin", "-v", "error"]).args(arguments);
     command.args(["-f", "null", "-progress", "-", "-"]);
     let done = run(&mut command, TIMEOUT).expect("ffmpeg can be run");
     FfmpegRun {

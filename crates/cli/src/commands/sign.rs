@@ -1,14 +1,13 @@
 //! `sluicegate sign`: one link.
 
 use std::net::IpAddr;
-use std::time::Duration;
 
 use anyhow::anyhow;
 use serde::Serialize;
-use sluicegate_token::{SignError, UnixTime};
+use sluicegate_token::SignError;
 
 use crate::exit::{Exit, Failed, Outcome};
-use crate::link_args::LinkArgs;
+use crate::link_args::{ExpiryArgs, LinkArgs};
 use crate::{clock, output};
 
 const EXAMPLES: &str = "\
@@ -28,15 +27,8 @@ decoded, `//`, `.` and `..` resolved. Spaces and non-ASCII text are escaped on o
 pub(crate) struct Args {
     #[command(flatten)]
     link: LinkArgs,
-    /// The last second in which the link is good, as Unix time
-    #[arg(
-        long, value_name = "UNIX", conflicts_with = "ttl",
-        value_parser = clap::value_parser!(u64).range(1..=i64::MAX as u64)
-    )]
-    expires: Option<u64>,
-    /// How long the link is good from now: 90s, 10m, 2h, 30d
-    #[arg(long, value_name = "DURATION", default_value = "1h", value_parser = parse_ttl)]
-    ttl: Duration,
+    #[command(flatten)]
+    expiry: ExpiryArgs,
     /// Print a JSON object that also tells what was signed
     #[arg(long)]
     json: bool,
@@ -57,8 +49,7 @@ struct Signed<'s> {
 pub(crate) fn run(args: &Args) -> Outcome {
     let link = args.link.link()?;
     let scheme = args.link.scheme()?;
-    let expires =
-        args.expires.map_or_else(|| clock::now().saturating_add(args.ttl.as_secs()), UnixTime);
+    let expires = args.expiry.moment();
     let url = link.sign(&*scheme, expires, args.link.ip()).map_err(not_signed)?;
     if args.json {
         output::json(&Signed {
@@ -83,13 +74,4 @@ fn not_signed(error: SignError) -> Failed {
         },
         _ => Failed::usage(error),
     }
-}
-
-fn parse_ttl(text: &str) -> Result<Duration, String> {
-    let ttl = humantime::parse_duration(text)
-        .map_err(|error| format!("{error} (write it as 90s, 10m, 2h or 30d)"))?;
-    if ttl.as_secs() == 0 {
-        return Err("a link needs at least one second (1s)".to_owned());
-    }
-    Ok(ttl)
 }

@@ -8,6 +8,7 @@ mod edge;
 mod examples;
 mod folder;
 mod keygen;
+mod manifest;
 mod run;
 mod serve;
 mod serving;
@@ -26,6 +27,10 @@ fn help_and_version_are_success_and_go_to_stdout() {
         &["sign"],
         &["verify"],
         &["keygen"],
+        &["manifest"],
+        &["manifest", "sign"],
+        &["manifest", "inspect"],
+        &["manifest", "strip"],
         &["config"],
         &["config", "check"],
     ] {
@@ -66,6 +71,18 @@ fn a_wrong_command_line_exits_64() {
         &["edge", "--nonsense", "."],
         &["edge", "--listen", "8081", "."],
         &["edge", "--scope", "everything", "."],
+        &["manifest"],
+        &["manifest", "nonsense"],
+        &["manifest", "sign"],
+        &["manifest", "sign", "a.m3u8"],
+        &["manifest", "sign", "--base-url", "cdn.example.com", "a.m3u8"],
+        &["manifest", "sign", "--base-url", "ftp://cdn.example.com/", "a.m3u8"],
+        &["manifest", "sign", "--base-url", "https://cdn.example.com/", "-"],
+        &["manifest", "sign", "--base-url", "https://h/", "--expires", "1", "--ttl", "1s", "a"],
+        &["manifest", "inspect"],
+        &["manifest", "inspect", "https://cdn.example.com/a.m3u8"],
+        &["manifest", "strip"],
+        &["manifest", "strip", "--scheme", "other", "a.m3u8"],
         &["config"],
         &["config", "check"],
         &["config", "check", "--nonsense", "gateway.toml"],

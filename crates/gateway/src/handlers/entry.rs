@@ -82,7 +82,7 @@ async fn is_manifest(
         return Ok(true);
     }
     match app.templates().fetch(route, place, &forwarded(route, &request.query)).await {
-        Ok(_) => Ok(true),
+        Ok(compiled) => Ok(compiled.format().is_manifest()),
         Err(Error::Manifest(_)) => Ok(false),
         Err(error) => Err(error),
     }

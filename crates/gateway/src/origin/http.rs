@@ -94,6 +94,8 @@ fn fetched(answer: reqwest::Response, url: Url) -> Result<Fetched, Error> {
         | StatusCode::NOT_MODIFIED
         | StatusCode::RANGE_NOT_SATISFIABLE => {}
         StatusCode::NOT_FOUND | StatusCode::GONE => return Err(Error::NotFound),
+        // Without parameters the request is the gateway's own.
+        StatusCode::BAD_REQUEST if url.query().is_some() => return Err(Error::BadQuery),
         StatusCode::GATEWAY_TIMEOUT => return Err(Error::OriginTimeout("its own gateway's limit")),
         _ => return Err(Error::OriginStatus(status.as_u16())),
     }

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 mod cors;
+mod documents;
 mod entry;
 mod errors;
 mod first_light;
@@ -16,3 +17,4 @@ mod sessions_api;
 mod streaming;
 mod support;
 mod tokens;
+mod variables;

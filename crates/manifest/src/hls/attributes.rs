@@ -26,6 +26,8 @@ pub enum Quoting {
     Bare,
     /// The whole line: no line end.
     Line,
+    /// A JSON string between its quotes, with JSON's escapes.
+    Json,
 }
 
 /// A quoted value does not end on its line.

@@ -114,10 +114,13 @@ impl TagUse {
 /// Whether an attribute that no row names looks as if it held a URI: by its name, or by an
 /// absolute URL in its value.
 pub(crate) fn looks_like_uri(name: &[u8], value: &[u8]) -> bool {
+    !value.is_empty() && (is_named_as_uri(name) || has_scheme_and_host(value))
+}
+
+/// Whether a name promises a URI.
+pub(crate) fn is_named_as_uri(name: &[u8]) -> bool {
     let name = name.to_ascii_uppercase();
-    let by_name =
-        [&b"URI"[..], b"URL", b"HREF", b"ASSET-LIST"].iter().any(|end| name.ends_with(end));
-    !value.is_empty() && (by_name || has_scheme_and_host(value))
+    [&b"URI"[..], b"URL", b"HREF", b"ASSET-LIST"].iter().any(|end| name.ends_with(end))
 }
 
 /// The absolute URLs in `span`: from the scheme up to a quote, a comma or white space. One inside

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use memchr::{memchr2, memchr3};
+use memchr::{Memchr, memchr, memchr_iter, memchr2, memchr3};
 
 use crate::detect::BOM;
 
@@ -42,6 +42,15 @@ pub struct Lines<'s> {
     source: &'s [u8],
     at: usize,
     number: usize,
+    /// Where the lines end if the source has no CR, as nearly every playlist: one needle is found
+    /// faster than two.
+    line_feeds: Option<Memchr<'s>>,
+}
+
+impl Line {
+    pub(crate) fn new(source: &[u8], number: usize, span: Range<usize>) -> Self {
+        Self { number, kind: kind(source, &span), span }
+    }
 }
 
 impl<'s> Lines<'s> {
@@ -49,7 +58,39 @@ impl<'s> Lines<'s> {
     #[must_use]
     pub fn new(source: &'s [u8]) -> Self {
         let at = if source.starts_with(BOM) { BOM.len() } else { 0 };
-        Self { source, at, number: 0 }
+        let has_cr = memchr(b'\r', source).is_some();
+        Self { source, at, number: 0, line_feeds: (!has_cr).then(|| memchr_iter(b'\n', source)) }
+    }
+}
+
+impl Lines<'_> {
+    /// The next line's bytes, its end excluded.
+    #[inline]
+    pub(crate) fn next_span(&mut self) -> Option<Range<usize>> {
+        let start = self.at;
+        if start >= self.source.len() {
+            return None;
+        }
+        let (end, end_len) = match &mut self.line_feeds {
+            Some(line_feeds) => (line_feeds.next().unwrap_or(self.source.len()), 1),
+            None => self.end_of_any_kind(),
+        };
+        self.at = end + end_len;
+        self.number += 1;
+        Some(start..end)
+    }
+
+    fn end_of_any_kind(&self) -> (usize, usize) {
+        let rest = &self.source[self.at..];
+        let len = memchr2(b'\n', b'\r', rest).unwrap_or(rest.len());
+        let end_len = if rest[len..].starts_with(b"\r\n") { 2 } else { 1 };
+        (self.at + len, end_len)
+    }
+
+    /// The number of the line that came last.
+    #[inline]
+    pub(crate) const fn number(&self) -> usize {
+        self.number
     }
 }
 
@@ -57,39 +98,34 @@ impl Iterator for Lines<'_> {
     type Item = Line;
 
     fn next(&mut self) -> Option<Line> {
-        let rest = self.source.get(self.at..).filter(|rest| !rest.is_empty())?;
-        let len = memchr2(b'\n', b'\r', rest).unwrap_or(rest.len());
-        let span = self.at..self.at + len;
-        let end_len = match &rest[len..] {
-            [b'\r', b'\n', ..] => 2,
-            [] => 0,
-            _ => 1,
-        };
-        self.at = span.end + end_len;
-        self.number += 1;
-        Some(Line { number: self.number, kind: kind(self.source, &span), span })
+        let span = self.next_span()?;
+        Some(Line::new(self.source, self.number, span))
     }
 }
 
-fn kind(source: &[u8], span: &Range<usize>) -> LineKind {
-    let text = &source[span.clone()];
-    // Nearly every line is one of these two: a duration, or a URI without white space around it.
-    if text.starts_with(EXTINF) {
-        let name_end = span.start + EXTINF.len();
-        return LineKind::Tag { name: span.start..name_end - 1, value: name_end..span.end };
+/// What nearly every line of a media playlist is.
+pub(crate) enum Frequent {
+    /// EXTINF, which holds no URI.
+    Duration,
+    /// A URI without white space around it.
+    Uri,
+}
+
+impl Frequent {
+    /// None for every other line.
+    #[inline]
+    pub(crate) fn of(text: &[u8]) -> Option<Self> {
+        match (text.first()?, text.last()?) {
+            (b'#', _) => text.starts_with(EXTINF).then_some(Self::Duration),
+            (b' ' | b'\t', _) | (_, b' ' | b'\t') => None,
+            _ => Some(Self::Uri),
+        }
     }
-    if let (Some(first), Some(last)) = (text.first(), text.last())
-        && !matches!(first, b'#' | b' ' | b'\t')
-        && !matches!(last, b' ' | b'\t')
-    {
-        return LineKind::Uri(span.clone());
-    }
-    any_kind(source, span)
 }
 
 const EXTINF: &[u8] = b"#EXTINF:";
 
-fn any_kind(source: &[u8], span: &Range<usize>) -> LineKind {
+fn kind(source: &[u8], span: &Range<usize>) -> LineKind {
     let trimmed = trim(source, span.clone());
     let text = &source[trimmed.clone()];
     if text.starts_with(b"#EXT") {

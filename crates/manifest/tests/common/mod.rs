@@ -150,6 +150,15 @@ impl Mode {
 
     /// Renders with the mode's policy, and tells each URL that it delivered, token and all.
     pub(crate) fn render(self, template: &Template) -> Result<(Rendered, Vec<Url>), RenderError> {
+        self.render_at(template, self.place())
+    }
+
+    /// The same where `place`, the mode's own, has got a query or variables.
+    pub(crate) fn render_at(
+        self,
+        template: &Template,
+        mut place: Place,
+    ) -> Result<(Rendered, Vec<Url>), RenderError> {
         let gcore = gcore(self.scope().unwrap_or(Scope::File));
         let base = url(BASE);
         let policy: Box<dyn ModePolicy> = match self {
@@ -161,7 +170,6 @@ impl Mode {
             Self::CdnBehindGateway => Box::new(ToCdn { base, paths: CdnPaths::new(0, &gcore) }),
             Self::PathGateway => Box::new(ToGateway { base }),
         };
-        let mut place = self.place();
         // A plan knows no session yet.
         let session = TokenRef { list: 0, index: 0 }.placeholder();
         place.served = url(&place.served.as_str().replace(SESSION, &session));

@@ -35,7 +35,7 @@ pub(super) fn render(
                 let alias = alias(root);
                 writeln!(blocks, "        location {prefix} {{ {PREFLIGHT} {alias} }}").unwrap();
             }
-            Location::SecureLink(secure) => {
+            Location::SecureLink(secure) | Location::SecureProxy(secure, _) => {
                 // A decoded path may hold a line end, hence the (?s).
                 if secure.scope == Scope::Directory {
                     writeln!(
@@ -44,7 +44,11 @@ pub(super) fn render(
                     )
                     .unwrap();
                 }
-                blocks.push_str(&secure_link(secure, number));
+                let content = match location {
+                    Location::SecureProxy(_, upstream) => proxy(upstream),
+                    _ => secure.root.as_deref().map_or_else(|| OK.to_owned(), alias),
+                };
+                blocks.push_str(&secure_link(secure, number, &content));
             }
         }
     }
@@ -89,8 +93,11 @@ http {{
 /// A browser asks so before a request that carries a Range, and without its token.
 const PREFLIGHT: &str = "if ($request_method = OPTIONS) { return 204; }";
 
-fn secure_link(location: &SecureLink, number: usize) -> String {
-    let SecureLink { prefix, root, scope, secret, bind_ip } = location;
+/// What a location without files answers.
+const OK: &str = "return 200 \"ok\\n\";";
+
+fn secure_link(location: &SecureLink, number: usize, content: &str) -> String {
+    let SecureLink { prefix, root: _, scope, secret, bind_ip } = location;
     check_prefix(prefix);
     check_secret(secret);
     let path = match scope {
@@ -98,7 +105,6 @@ fn secure_link(location: &SecureLink, number: usize) -> String {
         Scope::Directory => format!("$directory_{number}"),
     };
     let ip = if *bind_ip { "$remote_addr" } else { "" };
-    let content = root.as_deref().map_or_else(|| "return 200 \"ok\\n\";".to_owned(), alias);
     format!(
         r#"        location {prefix} {{
             {PREFLIGHT}
@@ -110,6 +116,16 @@ fn secure_link(location: &SecureLink, number: usize) -> String {
         }}
 "#
     )
+}
+
+/// The server's own CORS header would make two.
+fn proxy(upstream: &str) -> String {
+    let is_harmless = |byte: u8| is_harmless(byte) || matches!(byte, b':' | b'/' | b'[' | b']');
+    assert!(
+        upstream.starts_with("http://") && upstream.bytes().all(is_harmless),
+        "a server's URL needs no quoting: {upstream:?}"
+    );
+    format!("set $args \"\"; proxy_hide_header Access-Control-Allow-Origin; proxy_pass {upstream};")
 }
 
 fn alias(root: &Path) -> String {
@@ -186,6 +202,14 @@ mod tests {
     fn a_folder_is_served_below_its_prefix() {
         let plain = rendered(Location::Plain { prefix: "/s/".to_owned(), root: "/media/x".into() });
         assert!(plain.contains("alias \"/media/x/\";"), "{plain}");
+    }
+
+    #[test]
+    fn a_server_behind_a_location_sees_no_token() {
+        let proxied = rendered(Location::SecureProxy(secure(), "http://127.0.0.1:9/".to_owned()));
+        assert!(proxied.contains("set $args \"\";"), "{proxied}");
+        assert!(proxied.contains("proxy_pass http://127.0.0.1:9/;"), "{proxied}");
+        assert!(!proxied.contains("return 200 \"ok"), "{proxied}");
     }
 
     #[test]

@@ -19,6 +19,8 @@ use crate::{Binding, ByteList, CdnKey, ResourcePath, UnixTime, ip, query};
 
 /// Length of a token: 16 bytes in base64url without padding.
 const TOKEN_CHARS: usize = 22;
+/// Where the token stands in the query, after `md5=`.
+const TOKEN_AT: usize = 4;
 /// A hash with two zero bytes, so that it has a whole number of base64 groups.
 const PADDED_BYTES: usize = 18;
 /// The same in base64url, of which the first [`TOKEN_CHARS`] are the hash.
@@ -142,16 +144,22 @@ impl Scheme for Gcore {
         self.check(expires, ip)?;
         let expires = expires.to_string();
         let tail = self.tail(ip);
-        let head_and_tail = expires.len() + tail.len();
         let lanes = Md5Many::new();
+        // Sized at once and cleared once at the end: growing would leave copies of the secret
+        // behind, and clearing after each batch would cost more than the hashes.
+        let longest = signed.iter().map(<[u8]>::len).max().unwrap_or_default();
+        let room = signed.len().min(BATCH) * (expires.len() + longest + tail.len());
+        let mut messages = Zeroizing::new(Vec::with_capacity(room));
         let mut hashes = [[0_u8; 16]; BATCH];
         // With two zero bytes after each hash the whole batch is encoded in one call.
         let mut padded = [[0_u8; PADDED_BYTES]; BATCH];
         let mut text = [[0_u8; PADDED_CHARS]; BATCH];
+        // Every query is the same but for its token.
+        let mut query = Vec::new();
+        write_parameters(&[0; TOKEN_CHARS], expires.as_bytes(), &mut query);
         for first in (0..signed.len()).step_by(BATCH) {
             let batch = first..signed.len().min(first + BATCH);
-            let total: usize = batch.clone().map(|at| head_and_tail + signed.get(at).len()).sum();
-            let mut messages = Zeroizing::new(Vec::with_capacity(total));
+            messages.clear();
             let mut ends = [0_usize; BATCH];
             for (at, end) in batch.clone().zip(&mut ends) {
                 messages.extend_from_slice(expires.as_bytes());
@@ -173,12 +181,8 @@ impl Scheme for Gcore {
             let written = BASE64URL.encode_slice(bytes, text.as_flattened_mut());
             debug_assert_eq!(written, Ok(batch.len() * PADDED_CHARS));
             for token in &text[..batch.len()] {
-                queries.push_pieces([
-                    b"md5=",
-                    &token[..TOKEN_CHARS],
-                    b"&expires=",
-                    expires.as_bytes(),
-                ]);
+                query[TOKEN_AT..TOKEN_AT + TOKEN_CHARS].copy_from_slice(&token[..TOKEN_CHARS]);
+                queries.push(&query);
             }
         }
         Ok(())

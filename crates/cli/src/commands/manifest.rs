@@ -1,0 +1,166 @@
+//! `sluicegate manifest`: manifests as files, without a gateway.
+
+mod inspect;
+mod sign;
+mod strip;
+
+use std::fs;
+use std::io::{self, Read as _};
+use std::path::PathBuf;
+
+use anyhow::{Context as _, anyhow};
+use sluicegate_manifest::{CompileError, Limits, Options, RefuseReason, Template};
+use url::Url;
+
+use crate::exit::{Exit, Failed, Outcome};
+use crate::output::printable;
+
+const EXAMPLES: &str = "\
+Examples:
+  sluicegate manifest inspect --base-url https://cdn.example.com/videos/a/ master.m3u8
+  sluicegate manifest sign --base-url https://cdn.example.com/videos/a/ master.m3u8 > signed.m3u8
+  sluicegate manifest strip signed.m3u8 | cmp - master.m3u8
+
+`sluicegate manifest COMMAND --help` has examples of each command.";
+
+/// Sign, inspect or strip a manifest
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    Sign(sign::Args),
+    Inspect(inspect::Args),
+    Strip(strip::Args),
+}
+
+pub(crate) fn run(args: &Args) -> Outcome {
+    match &args.command {
+        Command::Sign(args) => sign::run(args),
+        Command::Inspect(args) => inspect::run(args),
+        Command::Strip(args) => strip::run(args),
+    }
+}
+
+/// The argument that names a manifest.
+#[derive(Debug, clap::Args)]
+struct Input {
+    /// The manifest, or - for standard input
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+}
+
+impl Input {
+    fn is_stdin(&self) -> bool {
+        self.file.as_os_str() == "-"
+    }
+
+    /// What messages call it.
+    fn name(&self) -> String {
+        if self.is_stdin() {
+            return "standard input".to_owned();
+        }
+        printable(&self.file.to_string_lossy()).into_owned()
+    }
+
+    /// Reads it and finds its URIs.
+    fn template(&self) -> Result<Template, Failed> {
+        let source = self.read()?;
+        // It is the caller's own file: the limits are for what an origin sends.
+        let limits =
+            Limits { max_bytes: usize::MAX, max_line_bytes: usize::MAX, max_uris: usize::MAX };
+        let options = Options { limits, ..Options::default() };
+        Template::compile(source.into(), &options).map_err(|error| self.not_compiled(&error))
+    }
+
+    fn read(&self) -> Result<Vec<u8>, Failed> {
+        if self.is_stdin() {
+            let mut source = Vec::new();
+            io::stdin().lock().read_to_end(&mut source).context("cannot read standard input")?;
+            return Ok(source);
+        }
+        let text = self.file.to_string_lossy();
+        if text.starts_with("http://") || text.starts_with("https://") {
+            return Err(Failed::usage(anyhow!(
+                "a manifest is read from a file: fetch it first (`curl -L URL | sluicegate \
+                 manifest inspect --base-url URL -`)"
+            )));
+        }
+        Ok(fs::read(&self.file)
+            .with_context(|| format!("cannot read the manifest {}", self.name()))?)
+    }
+
+    fn not_compiled(&self, error: &CompileError) -> Failed {
+        self.refused(&error.to_string())
+    }
+
+    /// What is wrong with it, with its name.
+    fn refused(&self, problem: &str) -> Failed {
+        let error = anyhow!("{}: {}", self.name(), printable(problem));
+        Failed { exit: Exit::Refused, error }
+    }
+
+    /// The manifest's own URL, of one that may be that of its folder.
+    fn own_url(&self, base: &BaseUrl) -> Result<Url, Failed> {
+        let mut url = base.url.clone();
+        if !base.is_folder {
+            return Ok(url);
+        }
+        if self.is_stdin() {
+            return Err(Failed::usage(anyhow!(
+                "--base-url ends in '/', and standard input has no file name: give the manifest's \
+                 own URL, such as https://cdn.example.com/videos/a/master.m3u8"
+            )));
+        }
+        let name = self.file.file_name().and_then(|name| name.to_str());
+        match (name, url.path_segments_mut()) {
+            (Some(name), Ok(mut segments)) => {
+                segments.pop_if_empty().push(name);
+            }
+            _ => {
+                return Err(Failed::usage(anyhow!(
+                    "the file has no name that could end a URL: give the manifest's own URL as \
+                     --base-url"
+                )));
+            }
+        }
+        Ok(url)
+    }
+}
+
+/// Where a manifest lies.
+#[derive(Clone, Debug)]
+struct BaseUrl {
+    url: Url,
+    is_folder: bool,
+}
+
+fn parse_base_url(text: &str) -> Result<BaseUrl, String> {
+    let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
+    // The text is not repeated: its query may hold a token.
+    let url = url.ok_or(
+        "expected the manifest's URL (https://host/path/name.m3u8), or that of its folder \
+         (https://host/path/)",
+    )?;
+    Ok(BaseUrl { is_folder: url.as_str().ends_with('/'), url })
+}
+
+/// Why a URI is refused, and what to do here.
+fn refusal(reason: &RefuseReason) -> String {
+    match reason {
+        RefuseReason::ExistingToken(parameter) => format!(
+            "it already holds the parameter '{parameter}': `manifest strip` takes tokens out, \
+             `manifest sign --existing-token replace` replaces them"
+        ),
+        _ => reason.to_string(),
+    }
+}
+
+/// `1 URI`, `2 URIs`.
+fn uris(count: usize) -> String {
+    format!("{count} URI{}", if count == 1 { "" } else { "s" })
+}

@@ -1,0 +1,94 @@
+//! `sluicegate manifest inspect`: every URI of a manifest, and what signing would do with it.
+
+mod cut;
+mod report;
+
+use sluicegate_manifest::{Decided, Decision, Place, Role, SignHost, Template};
+use url::Url;
+
+use self::report::{Json, Report, Row, Summary, Table, Verdict};
+use super::{BaseUrl, Input, parse_base_url, refusal};
+use crate::exit::{Exit, Failed, Outcome};
+use crate::link_args::SchemeName;
+use crate::output;
+
+const EXAMPLES: &str = "\
+Examples:
+  sluicegate manifest inspect --base-url https://cdn.example.com/videos/a/ master.m3u8
+  curl -sL https://cdn.example.com/a.m3u8 | sluicegate manifest inspect --base-url https://cdn.example.com/a.m3u8 -
+  sluicegate manifest inspect --json master.m3u8 | jq '.uris[] | select(.decision == \"refuse\")'
+
+Says for each URI what `sluicegate manifest sign` would do, and why. Values of queries are cut to
+'…': they may be tokens. Exit code 1 if a URI would be refused, or stands where none is known to.";
+
+/// What stands for the manifest's host if nobody tells it; RFC 2606 keeps the name free.
+const NOWHERE: &str = "https://manifest.invalid/";
+
+/// List the URIs of a manifest and what would become of them
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct Args {
+    #[command(flatten)]
+    input: Input,
+    /// Where players fetch the manifest, or its folder with a '/' at the end
+    #[arg(long, value_name = "URL", value_parser = parse_base_url)]
+    base_url: Option<BaseUrl>,
+    /// Print a JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(args: &Args) -> Outcome {
+    let base = match &args.base_url {
+        Some(base) => args.input.own_url(base)?,
+        None => Url::parse(NOWHERE)?,
+    };
+    let template = args.input.template()?;
+    if args.base_url.is_none() {
+        output::note(
+            "without --base-url, relative references are not resolved and every host is foreign",
+        );
+    }
+    let summary = if args.json {
+        inspect(&template, base, Json::begin()?)?
+    } else {
+        inspect(&template, base, Table::begin(&template)?)?
+    };
+    Ok(if summary.is_good() { Exit::Ok } else { Exit::Refused })
+}
+
+/// Reports each URI as it is decided, so that a long manifest needs no more memory than itself.
+fn inspect(template: &Template, base: Url, mut report: impl Report) -> Result<Summary, Failed> {
+    let scheme = SchemeName::Gcore.without_key();
+    let mut policy = SignHost::new(&base, &*scheme);
+    let place = Place::at(base);
+    let mut summary = Summary::default();
+    for decided in template.decisions(&place, &mut policy) {
+        let row = row(template, decided);
+        summary.count(&row);
+        report.row(&row)?;
+    }
+    report.end(&summary)?;
+    Ok(summary)
+}
+
+fn row<'t>(template: &'t Template, decided: Decided<'_>) -> Row<'t> {
+    let Decided { slot, url, decision } = decided;
+    let (verdict, why) = match decision {
+        Decision::Deliver { .. } => (Verdict::Sign, "on the manifest's host".to_owned()),
+        Decision::Keep(reason) => (Verdict::Keep, reason.to_string()),
+        Decision::Refuse(reason) => (Verdict::Refuse, refusal(&reason)),
+    };
+    Row {
+        line: slot.line(),
+        role: slot.role(),
+        carrier: template.carrier(slot),
+        reference: cut::reference(&template.source()[slot.span()]),
+        url: url
+            .filter(|url| !url.as_str().starts_with(NOWHERE))
+            .map(|url| cut::reference(url.as_str().as_bytes())),
+        is_classified: slot.role() != Role::Unclassified,
+        verdict,
+        why,
+    }
+}

@@ -1,0 +1,47 @@
+//! `sluicegate manifest strip`: a signed manifest without its tokens.
+
+use anyhow::anyhow;
+use sluicegate_manifest::{StripError, strip};
+
+use super::Input;
+use crate::exit::{Exit, Failed, Outcome};
+use crate::link_args::SchemeName;
+use crate::output::{self, printable};
+
+const EXAMPLES: &str = "\
+Examples:
+  sluicegate manifest strip signed.m3u8 > master.m3u8
+  sluicegate manifest strip - < signed.m3u8 | sluicegate manifest inspect -
+
+Gives back, byte for byte, what `sluicegate manifest sign` read, wherever that only inserted tokens.
+It goes by the text alone and needs no key: parameters of these names on other hosts go, too.";
+
+/// Take the tokens out of a signed manifest
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct Args {
+    #[command(flatten)]
+    input: Input,
+    /// Layout of the tokens
+    #[arg(long, value_enum, default_value_t = SchemeName::Gcore)]
+    scheme: SchemeName,
+}
+
+pub(super) fn run(args: &Args) -> Outcome {
+    let template = args.input.template()?;
+    let scheme = args.scheme.without_key();
+    let stripped =
+        strip(&template, scheme.parameters()).map_err(|error| not_stripped(&args.input, &error))?;
+    output::bytes(&stripped)?;
+    Ok(Exit::Ok)
+}
+
+fn not_stripped(input: &Input, error: &StripError) -> Failed {
+    let error = anyhow!(
+        "{}: {}; `sluicegate manifest sign` did not write that: take its parameters out by hand, \
+         or start from the unsigned manifest",
+        input.name(),
+        printable(&error.to_string())
+    );
+    Failed { exit: Exit::Refused, error }
+}

@@ -1,0 +1,220 @@
+//! The bodies of the fuzz targets: ordinary code, which `crates/manifest/tests/fuzz_seeds.rs` runs
+//! on every fixture and on every input that once failed.
+
+#[path = "../../crates/manifest/tests/common/mod.rs"]
+pub(crate) mod common;
+
+use std::ops::Range;
+
+use common::Mode;
+use sluicegate_manifest::{
+    Attributes, CompileError, Decision, Edit, Format, LineKind, Lines, Options, Place, Quoting,
+    Role, SignHost, Template, Uri, UriPolicy, strip, undo,
+};
+use sluicegate_token::Scope;
+use url::Url;
+
+/// Lines, attributes and slots lie where they say, whatever the bytes are.
+pub fn lexer(data: &[u8]) {
+    let lines = lines_that_cover(data);
+    attributes_in_order(data, 0..data.len());
+    if let Ok(template) = Template::compile(data.to_vec().into(), &Options::default()) {
+        slots_in_order(&template, &lines);
+    }
+    limits_are_kept(data);
+}
+
+/// Whatever a manifest is rendered to, its edits give it back.
+pub fn render(data: &[u8]) {
+    // No run is spent on what is no manifest.
+    let header: &[u8] = if Format::detect(data).is_none() { b"#EXTM3U\n" } else { b"" };
+    let source = [header, data].concat();
+    let Ok(template) = Template::compile(source.into(), &Options::default()) else { return };
+    for mode in Mode::ALL {
+        if let Ok((rendered, _)) = mode.render(&template) {
+            let common::Rendered { bytes, edits, kept } = rendered;
+            edits_give_the_source_back(&template, &bytes, &edits);
+            let output = slots_stay(&template, &bytes);
+            let is_signed = matches!(mode, Mode::SignDirectory | Mode::SignFile);
+            if is_signed && edits.iter().all(|edit| edit.removed.is_empty()) {
+                stripping_gives_the_source_back(&template, output.as_ref());
+            }
+            assert!(kept.iter().all(|kept| kept.slot < template.slots().len()));
+            assert!(mode != Mode::Identity || bytes == template.source()[..]);
+        }
+    }
+    let place = Place::at(common::url(common::BASE));
+    let gcore = common::gcore(Scope::File);
+    let mut policy = ShortLived(SignHost::new(&place.base, &gcore));
+    if let Ok(plan) = template.plan(&place, &mut policy) {
+        let tokens =
+            policy.0.sign(&gcore, common::EXPIRES, None).expect("the key needs no address");
+        let rendered = plan.render(&tokens);
+        edits_give_the_source_back(&template, &rendered.bytes, &rendered.edits);
+    }
+}
+
+/// Signs, takes every offer of delta updates away, and refuses what nobody knows.
+struct ShortLived(SignHost);
+
+impl UriPolicy for ShortLived {
+    fn decide(&mut self, uri: &Uri<'_>) -> Decision {
+        self.0.decide(uri)
+    }
+
+    fn protects(&self, url: &Url) -> bool {
+        self.0.protects(url)
+    }
+
+    fn allows_delta_updates(&self) -> bool {
+        false
+    }
+
+    fn is_strict(&self) -> bool {
+        true
+    }
+}
+
+// === What the lexer must keep to ===
+
+/// The spans of the lines, which with their ends are the whole of the source.
+fn lines_that_cover(source: &[u8]) -> Vec<Range<usize>> {
+    let mut at = if source.starts_with("\u{feff}".as_bytes()) { 3 } else { 0 };
+    let mut lines = Vec::new();
+    for line in Lines::new(source) {
+        assert_eq!((line.number, line.span.start), (lines.len() + 1, at));
+        let text = &source[line.span.clone()];
+        assert!(!text.iter().any(|byte| b"\r\n".contains(byte)));
+        at = line.span.end
+            + match &source[line.span.end..] {
+                [b'\r', b'\n', ..] => 2,
+                [b'\r' | b'\n', ..] => 1,
+                rest => {
+                    assert!(rest.is_empty());
+                    0
+                }
+            };
+        let trimmed = text.trim_ascii_start();
+        match line.kind {
+            LineKind::Blank => assert!(text.iter().all(|byte| b" \t".contains(byte))),
+            LineKind::Comment => assert!(trimmed.starts_with(b"#")),
+            LineKind::Tag { name, value } => {
+                assert!(is_within(&name, &line.span) && is_within(&value, &line.span));
+                assert!(name.end <= value.start && source[name].starts_with(b"#EXT"));
+                attributes_in_order(source, value);
+            }
+            LineKind::Uri(uri) => {
+                assert!(is_within(&uri, &line.span) && !uri.is_empty());
+                assert!(source[uri.start] != b'#');
+            }
+        }
+        lines.push(line.span);
+    }
+    assert_eq!(at, source.len());
+    lines
+}
+
+/// Attributes stand one after another within `value`.
+fn attributes_in_order(source: &[u8], value: Range<usize>) {
+    let mut at = value.start;
+    let mut attributes = Attributes::new(source, value.clone());
+    for attribute in attributes.by_ref() {
+        let attribute = match attribute {
+            Ok(attribute) => attribute,
+            Err(unterminated) => {
+                assert!(at <= unterminated.offset && unterminated.offset < value.end);
+                assert_eq!(source[unterminated.offset], b'"');
+                break;
+            }
+        };
+        assert!(at <= attribute.name.start && attribute.name.start <= attribute.name.end);
+        assert!(source[attribute.name.end..attribute.value.start].contains(&b'='));
+        assert!(is_within(&attribute.value, &value));
+        at = attribute.value.end;
+        let text = &source[attribute.value.clone()];
+        match attribute.quoting {
+            Quoting::Double => {
+                assert_eq!(source[attribute.value.start - 1], b'"');
+                assert_eq!(source[at], b'"');
+                assert!(!text.contains(&b'"'));
+            }
+            _ => assert!(!text.contains(&b',')),
+        }
+    }
+}
+
+/// Slots are in order and in their lines. Those that may be written over lie apart; values that
+/// merely look like URIs may lie in one another, and nothing is ever written there.
+fn slots_in_order(template: &Template, lines: &[Range<usize>]) {
+    let is_hls = Format::detect(template.source()) == Some(Format::Hls);
+    let (mut start, mut end) = (0, 0);
+    for slot in template.slots() {
+        let span = slot.span();
+        assert!(start <= span.start && span.start <= span.end);
+        assert!(span.end <= template.source().len());
+        assert!(!is_hls || is_within(&span, &lines[slot.line() - 1]));
+        assert!(end <= span.start || slot.role() == Role::Unclassified);
+        assert!(!template.carrier(slot).is_empty());
+        start = span.start;
+        end = span.end.max(end);
+    }
+}
+
+/// Under tight limits a manifest is refused or within them.
+fn limits_are_kept(data: &[u8]) {
+    let mut options = Options { daterange_uris: vec!["X-A".to_owned()], ..Options::default() };
+    options.limits.max_bytes = 256;
+    options.limits.max_line_bytes = 32;
+    options.limits.max_uris = 3;
+    match Template::compile(data.to_vec().into(), &options) {
+        Ok(template) => {
+            assert!(data.len() <= 256 && template.slots().len() <= 3);
+            let is_hls = Format::detect(data) == Some(Format::Hls);
+            assert!(!is_hls || Lines::new(data).all(|line| line.span.len() <= 32));
+        }
+        Err(CompileError::TooLong { .. }) => assert!(data.len() > 256),
+        Err(error) => assert!(!error.to_string().is_empty()),
+    }
+}
+
+// === What rendering must keep to ===
+
+fn edits_give_the_source_back(template: &Template, bytes: &[u8], edits: &[Edit]) {
+    let mut at = 0;
+    for edit in edits {
+        assert!(at <= edit.output.start && edit.output.start <= edit.output.end);
+        at = edit.output.end;
+    }
+    assert!(at <= bytes.len());
+    assert_eq!(undo(bytes, edits), template.source()[..]);
+}
+
+/// Where only tokens were inserted, their text is enough to find them.
+fn stripping_gives_the_source_back(template: &Template, output: Option<&Template>) {
+    let stripped = |template| strip(template, &["md5", "expires"]);
+    // A source that holds such parameters itself would lose them, too.
+    let holds_none = stripped(template).is_ok_and(|same| same == template.source()[..]);
+    if let Some(output) = output.filter(|_| holds_none) {
+        assert_eq!(stripped(output).as_deref(), Ok(&template.source()[..]));
+    }
+}
+
+/// What was written reads as what it replaced: as many slots, each on its line and of its role.
+/// None if the tokens made it longer than the limits.
+fn slots_stay(template: &Template, bytes: &[u8]) -> Option<Template> {
+    match Template::compile(bytes.to_vec().into(), &Options::default()) {
+        Ok(output) => {
+            let of = |template: &Template| -> Vec<(usize, Role)> {
+                template.slots().iter().map(|slot| (slot.line(), slot.role())).collect()
+            };
+            assert_eq!(of(&output), of(template));
+            Some(output)
+        }
+        Err(CompileError::TooLong { .. } | CompileError::LineTooLong { .. }) => None,
+        Err(error) => panic!("{error}"),
+    }
+}
+
+fn is_within(inner: &Range<usize>, outer: &Range<usize>) -> bool {
+    outer.start <= inner.start && inner.start <= inner.end && inner.end <= outer.end
+}
