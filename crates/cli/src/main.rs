@@ -12,6 +12,7 @@ mod key_source;
 mod link_args;
 mod listen;
 mod output;
+mod runtime;
 mod stop;
 mod telemetry;
 

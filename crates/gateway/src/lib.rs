@@ -12,6 +12,7 @@ mod config;
 mod delivery;
 mod edge;
 mod error;
+mod fetch;
 mod handlers;
 mod layers;
 mod manifest;
@@ -34,6 +35,7 @@ pub use config::{
 };
 pub use edge::Edge;
 pub use error::{Error, ErrorSource};
+pub use fetch::{Document, fetch_document};
 pub use route::{Carry, GrantMode, Segments, ThirdParty};
 pub use serve::{Listening, ServeError, bind, serve, shutdown_signal};
 pub use sluicegate_manifest::ExistingToken;

@@ -12,7 +12,7 @@ use futures_util::{Stream, StreamExt as _, stream};
 use url::Url;
 
 pub(crate) use self::folder::FolderOrigin;
-pub(crate) use self::http::{CONDITIONS, HttpOrigin, new_client};
+pub(crate) use self::http::{CONDITIONS, HttpOrigin, new_client, origin_error};
 use crate::Error;
 use crate::route::{Place, Route};
 
@@ -83,6 +83,12 @@ impl Origin {
 impl Body {
     pub(crate) fn new(rest: BodyStream) -> Self {
         Self { start: Bytes::new(), rest }
+    }
+
+    /// The body of an HTTP answer.
+    pub(crate) fn of(answer: reqwest::Response) -> Self {
+        let pieces = answer.bytes_stream().map(|piece| piece.map_err(origin_error));
+        Self::new(Box::pin(pieces))
     }
 
     pub(crate) fn empty() -> Self {

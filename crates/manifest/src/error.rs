@@ -35,6 +35,12 @@ pub enum CompileError {
         /// The limit.
         limit: usize,
     },
+    /// There are more lines than [`crate::Limits::max_lines`].
+    #[error("the manifest has more than limits.max_lines = {limit}")]
+    TooManyLines {
+        /// The limit.
+        limit: usize,
+    },
     /// There are more URIs than [`crate::Limits::max_uris`].
     #[error("line {line}: more than limits.max_uris = {limit} URIs")]
     TooManyUris {
@@ -102,6 +108,9 @@ pub enum RefuseReason {
     /// A pathway clone sets, on every URI of another pathway, a parameter that bears a token.
     #[error("it would overwrite the parameter '{0}', which bears a token")]
     ReplacesParameter(String),
+    /// The URL goes on with request headers for the player, as IPTV lists write them.
+    #[error("it goes on with headers for the player (url|Name=value), which cannot be signed")]
+    PlayerHeaders,
     /// No token could be made for it.
     #[error("no token could be made for it: {0}")]
     Unsignable(String),

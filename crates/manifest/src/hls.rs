@@ -49,6 +49,9 @@ pub(crate) fn scan(source: &[u8], options: &Options) -> Result<Scan, CompileErro
             None => scanner.line(&Line::new(source, lines.number(), span))?,
         }
     }
+    if lines.number() > options.limits.max_lines {
+        return Err(CompileError::TooManyLines { limit: options.limits.max_lines });
+    }
     scanner.finish()
 }
 

@@ -8,14 +8,32 @@ pub struct Limits {
     pub max_bytes: usize,
     /// Bytes of one line, its end not counted.
     pub max_line_bytes: usize,
+    /// Lines.
+    pub max_lines: usize,
     /// URIs, and whatever else looks like one.
     pub max_uris: usize,
 }
 
+impl Limits {
+    /// No limit but what offsets of 32 bits allow: for a file of one's own.
+    pub const NONE: Self = Self {
+        max_bytes: usize::MAX,
+        max_line_bytes: usize::MAX,
+        max_lines: usize::MAX,
+        max_uris: usize::MAX,
+    };
+}
+
 impl Default for Limits {
-    /// 16 MiB, 64 KiB and a million: above any manifest seen in the field.
+    /// 16 MiB, lines of 64 KiB, four million lines and a million URIs: above any manifest seen in
+    /// the field.
     fn default() -> Self {
-        Self { max_bytes: 16 << 20, max_line_bytes: 64 << 10, max_uris: 1_000_000 }
+        Self {
+            max_bytes: 16 << 20,
+            max_line_bytes: 64 << 10,
+            max_lines: 4_000_000,
+            max_uris: 1_000_000,
+        }
     }
 }
 

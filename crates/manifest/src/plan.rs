@@ -218,7 +218,11 @@ impl<'t> Planner<'t> {
     ) -> Result<Decision, RefuseReason> {
         let base = &self.place.base;
         if slot.role() == Role::Unclassified {
-            return decide_unclassified(base, reference, policy);
+            let decided = decide_unsigned(base, reference, policy, RefuseReason::Unclassified)?;
+            return if policy.is_strict() { Err(RefuseReason::Unclassified) } else { Ok(decided) };
+        }
+        if slot.quoting() == Quoting::Line && resolve::has_player_headers(reference) {
+            return decide_unsigned(base, reference, policy, RefuseReason::PlayerHeaders);
         }
         Ok(match resolve::resolve(base, reference)? {
             Resolved::Kept(reason) => Decision::Keep(reason),
@@ -371,21 +375,21 @@ impl<'t> Planner<'t> {
     }
 }
 
-/// Fail closed: a relative value may name anything below the manifest, so only what is surely
-/// somebody else's may stay.
-fn decide_unclassified(
+/// Fail closed where nothing can be signed: a relative value may name anything below the manifest,
+/// so only what is surely somebody else's may stay.
+fn decide_unsigned(
     base: &Url,
     reference: &[u8],
     policy: &dyn UriPolicy,
+    refusal: RefuseReason,
 ) -> Result<Decision, RefuseReason> {
-    let kept = match resolve::resolve(base, reference)? {
-        Resolved::Kept(reason) => reason,
+    match resolve::resolve(base, reference)? {
+        Resolved::Kept(reason) => Ok(Decision::Keep(reason)),
         Resolved::Http(url) if resolve::is_absolute(reference) && !policy.protects(&url) => {
-            KeepReason::ForeignHost
+            Ok(Decision::Keep(KeepReason::ForeignHost))
         }
-        Resolved::Http(_) => return Err(RefuseReason::Unclassified),
-    };
-    if policy.is_strict() { Err(RefuseReason::Unclassified) } else { Ok(Decision::Keep(kept)) }
+        Resolved::Http(_) => Err(refusal),
+    }
 }
 
 /// Whether an absolute reference must be written as one: players make a URL of what a pathway clone

@@ -45,6 +45,16 @@ pub(crate) fn is_absolute(reference: &[u8]) -> bool {
     scheme(reference).is_some() || reference.trim_ascii_start().starts_with(b"//")
 }
 
+/// Whether a URI line goes on with request headers for the player, as IPTV lists write them:
+/// `http://h/a.ts|User-Agent=x`. A token at its end would be part of a header, and one before the
+/// bar of a URL that other players read as a whole.
+pub(crate) fn has_player_headers(line: &[u8]) -> bool {
+    let Some(bar) = memchr::memchr(b'|', line) else { return false };
+    let name = line[bar + 1..].iter().take_while(|b| b.is_ascii_alphanumeric() || **b == b'-');
+    let name_len = name.count();
+    name_len > 0 && line.get(bar + 1 + name_len) == Some(&b'=')
+}
+
 /// The scheme of an absolute reference, RFC 3986 section 3.1. Spaces before it do not count, as
 /// [`join`] passes over them.
 fn scheme(reference: &[u8]) -> Option<&[u8]> {

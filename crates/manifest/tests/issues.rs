@@ -563,3 +563,27 @@ fn more_uris_than_the_limit_are_refused() {
         assert!(error.to_string().contains("limits.max_uris = 1"), "{error}");
     }
 }
+
+// IPTV lists: url|Header=value lines are reported and kept, and never half-signed.
+#[test]
+fn a_url_with_headers_for_the_player_is_kept_or_refused_and_never_half_signed() {
+    let foreign = "#EXTM3U\n#EXTVLCOPT:http-referrer=https://other.example.net/\n\
+                   https://other.example.net/1.ts|User-Agent=x&Referer=y\n";
+    assert_eq!(signed(foreign, BASE), foreign);
+    for ours in ["1.ts|User-Agent=x", "https://cdn.example.com/1.ts|user-agent=x"] {
+        let error = sign(format!("#EXTM3U\n{ours}\n").as_bytes(), BASE).unwrap_err();
+        let RenderError::Refused { reason, .. } = error else { panic!("another error") };
+        assert_eq!(reason, RefuseReason::PlayerHeaders, "{ours}");
+    }
+    assert!(signed("#EXTM3U\na|b.ts\n", BASE).contains("md5="));
+}
+
+#[test]
+fn more_lines_than_the_limit_are_refused() {
+    let source = "#EXTM3U\n#EXTINF:4,\n0.ts\n";
+    let within = |max_lines| compile_within(source, Limits { max_lines, ..Limits::default() });
+    assert!(within(3).is_ok());
+    let error = within(2).unwrap_err();
+    assert_eq!(error, CompileError::TooManyLines { limit: 2 });
+    assert!(error.to_string().contains("limits.max_lines = 2"), "{error}");
+}

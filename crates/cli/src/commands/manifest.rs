@@ -49,7 +49,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
 /// The argument that names a manifest.
 #[derive(Debug, clap::Args)]
 struct Input {
-    /// The manifest, or - for standard input
+    /// The manifest, or - for standard input; `inspect` takes an http(s) URL, too
     #[arg(value_name = "FILE")]
     file: PathBuf,
 }
@@ -64,16 +64,29 @@ impl Input {
         if self.is_stdin() {
             return "standard input".to_owned();
         }
+        if let Some(mut url) = self.url() {
+            // The query may hold a token.
+            url.set_query(None);
+            return url.into();
+        }
         printable(&self.file.to_string_lossy()).into_owned()
+    }
+
+    /// The URL, if it is one.
+    fn url(&self) -> Option<Url> {
+        let text = self.file.to_str()?;
+        let is_http = text.starts_with("http://") || text.starts_with("https://");
+        is_http.then(|| text.parse().ok()).flatten()
     }
 
     /// Reads it and finds its URIs.
     fn template(&self) -> Result<Template, Failed> {
-        let source = self.read()?;
+        self.compile(self.read()?)
+    }
+
+    fn compile(&self, source: Vec<u8>) -> Result<Template, Failed> {
         // It is the caller's own file: the limits are for what an origin sends.
-        let limits =
-            Limits { max_bytes: usize::MAX, max_line_bytes: usize::MAX, max_uris: usize::MAX };
-        let options = Options { limits, ..Options::default() };
+        let options = Options { limits: Limits::NONE, ..Options::default() };
         Template::compile(source.into(), &options).map_err(|error| self.not_compiled(&error))
     }
 
@@ -83,11 +96,10 @@ impl Input {
             io::stdin().lock().read_to_end(&mut source).context("cannot read standard input")?;
             return Ok(source);
         }
-        let text = self.file.to_string_lossy();
-        if text.starts_with("http://") || text.starts_with("https://") {
+        if self.url().is_some() {
             return Err(Failed::usage(anyhow!(
-                "a manifest is read from a file: fetch it first (`curl -L URL | sluicegate \
-                 manifest inspect --base-url URL -`)"
+                "a manifest is read from a file here: fetch it first (`curl -L URL -o FILE`); \
+                 `sluicegate manifest inspect` takes a URL"
             )));
         }
         Ok(fs::read(&self.file)

@@ -80,7 +80,7 @@ fn a_wrong_command_line_exits_64() {
         &["manifest", "sign", "--base-url", "https://cdn.example.com/", "-"],
         &["manifest", "sign", "--base-url", "https://h/", "--expires", "1", "--ttl", "1s", "a"],
         &["manifest", "inspect"],
-        &["manifest", "inspect", "https://cdn.example.com/a.m3u8"],
+        &["manifest", "strip", "https://cdn.example.com/a.m3u8"],
         &["manifest", "strip"],
         &["manifest", "strip", "--scheme", "other", "a.m3u8"],
         &["config"],

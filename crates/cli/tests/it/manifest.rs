@@ -326,3 +326,27 @@ fn what_was_not_inserted_is_not_stripped() {
         assert!(!run.stderr.contains("THETOKEN"));
     }
 }
+
+#[test]
+fn a_url_is_inspected_where_its_redirects_lead() {
+    use axum::response::Redirect;
+    use axum::routing::get;
+
+    let server = sluicegate_testkit::Server::start(
+        axum::Router::new()
+            .route("/old.m3u8", get(async || Redirect::temporary("/new/master.m3u8")))
+            .route("/new/master.m3u8", get(async || "#EXTM3U\n#EXTINF:4,\n0.ts\n")),
+    );
+    let run = Run::of(
+        without_key()
+            .args(["manifest", "inspect", "--json"])
+            .arg(server.url("/old.m3u8?md5=SECRET")),
+    );
+    assert_eq!((run.code, run.stderr.as_str()), (0, ""));
+    assert!(run.stdout.contains(&server.url("/new/0.ts")), "{}", run.stdout);
+
+    let run =
+        Run::of(without_key().args(["manifest", "inspect"]).arg(server.url("/none?md5=SECRET")));
+    assert_eq!(run.code, 2);
+    assert!(run.stderr.contains("status 404") && !run.stderr.contains("SECRET"), "{}", run.stderr);
+}

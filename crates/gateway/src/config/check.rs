@@ -254,6 +254,7 @@ fn limits(raw: &raw::Limits) -> Limits {
         manifest: sluicegate_manifest::Limits {
             max_bytes: raw.max_manifest_bytes.unwrap_or(default.manifest.max_bytes),
             max_line_bytes: raw.max_line_bytes.unwrap_or(default.manifest.max_line_bytes),
+            max_lines: raw.max_lines.unwrap_or(default.manifest.max_lines),
             max_uris: raw.max_uris.unwrap_or(default.manifest.max_uris),
         },
         cache_bytes: raw.cache_bytes.unwrap_or(default.cache_bytes),

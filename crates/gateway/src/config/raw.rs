@@ -94,6 +94,7 @@ pub(super) struct Limits {
     pub(super) max_path_bytes: Option<usize>,
     pub(super) max_manifest_bytes: Option<usize>,
     pub(super) max_line_bytes: Option<usize>,
+    pub(super) max_lines: Option<usize>,
     pub(super) max_uris: Option<usize>,
     pub(super) cache_bytes: Option<u64>,
 }

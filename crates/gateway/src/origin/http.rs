@@ -1,7 +1,6 @@
 //! An HTTP origin: one client, bounded waiting, redirects only within the route.
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
-use futures_util::StreamExt as _;
 use reqwest::Client;
 use reqwest::redirect::Policy;
 use url::Url;
@@ -111,8 +110,7 @@ fn fetched(answer: reqwest::Response, url: Url) -> Result<Fetched, Error> {
         let headers = range.map(|range| (header::CONTENT_RANGE, range)).into_iter().collect();
         return Ok(Fetched { status, headers, body: Body::empty(), url });
     }
-    let pieces = answer.bytes_stream().map(|piece| piece.map_err(origin_error));
-    Ok(Fetched { status, headers, body: Body::new(Box::pin(pieces)), url })
+    Ok(Fetched { status, headers, body: Body::of(answer), url })
 }
 
 fn redirect_target(route: &Route, from: &Url, headers: &HeaderMap) -> Result<Url, Error> {
@@ -130,7 +128,7 @@ fn redirect_target(route: &Route, from: &Url, headers: &HeaderMap) -> Result<Url
 }
 
 /// The URL is left out: its query may hold a viewer's parameters.
-fn origin_error(error: reqwest::Error) -> Error {
+pub(crate) fn origin_error(error: reqwest::Error) -> Error {
     let is_timeout = error.is_timeout();
     let is_connect = error.is_connect();
     let error = error.without_url();

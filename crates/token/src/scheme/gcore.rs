@@ -145,11 +145,17 @@ impl Scheme for Gcore {
         let expires = expires.to_string();
         let tail = self.tail(ip);
         let lanes = Md5Many::new();
-        // Sized at once and cleared once at the end: growing would leave copies of the secret
-        // behind, and clearing after each batch would cost more than the hashes.
+        // A slot for each message of a batch, with the expiry in it from the beginning. Sized at
+        // once and cleared once at the end: growing would leave copies of the secret behind, and
+        // clearing after each batch would cost more than the hashes.
         let longest = signed.iter().map(<[u8]>::len).max().unwrap_or_default();
-        let room = signed.len().min(BATCH) * (expires.len() + longest + tail.len());
-        let mut messages = Zeroizing::new(Vec::with_capacity(room));
+        let path_at = expires.len();
+        let slot_len = path_at + longest + tail.len();
+        let mut slots = Zeroizing::new(vec![0; signed.len().min(BATCH) * slot_len]);
+        for slot in slots.chunks_exact_mut(slot_len) {
+            slot[..path_at].copy_from_slice(expires.as_bytes());
+        }
+        let mut path_ends = [0_usize; BATCH];
         let mut hashes = [[0_u8; 16]; BATCH];
         // With two zero bytes after each hash the whole batch is encoded in one call.
         let mut padded = [[0_u8; PADDED_BYTES]; BATCH];
@@ -159,19 +165,21 @@ impl Scheme for Gcore {
         write_parameters(&[0; TOKEN_CHARS], expires.as_bytes(), &mut query);
         for first in (0..signed.len()).step_by(BATCH) {
             let batch = first..signed.len().min(first + BATCH);
-            messages.clear();
-            let mut ends = [0_usize; BATCH];
-            for (at, end) in batch.clone().zip(&mut ends) {
-                messages.extend_from_slice(expires.as_bytes());
-                messages.extend_from_slice(signed.get(at));
-                messages.extend_from_slice(&tail);
-                *end = messages.len();
+            let filled = slots.chunks_exact_mut(slot_len).zip(&mut path_ends);
+            for (at, (slot, path_end)) in batch.clone().zip(filled) {
+                let path = signed.get(at);
+                let end = path_at + path.len();
+                slot[path_at..end].copy_from_slice(path);
+                // Paths of one manifest often have one length: then the tail is there already.
+                if *path_end != end {
+                    slot[end..end + tail.len()].copy_from_slice(&tail);
+                    *path_end = end;
+                }
             }
             let mut inputs = [&[][..]; BATCH];
-            let mut start = 0;
-            for (input, &end) in inputs.iter_mut().zip(&ends[..batch.len()]) {
-                *input = &messages[start..end];
-                start = end;
+            let filled = slots.chunks_exact(slot_len).zip(&path_ends);
+            for (input, (slot, path_end)) in inputs[..batch.len()].iter_mut().zip(filled) {
+                *input = &slot[..path_end + tail.len()];
             }
             lanes.hash_many(&inputs[..batch.len()], &mut hashes[..batch.len()]);
             for (hash, padded) in hashes[..batch.len()].iter().zip(&mut padded) {

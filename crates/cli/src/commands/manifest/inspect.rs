@@ -3,6 +3,8 @@
 mod cut;
 mod report;
 
+use anyhow::Context as _;
+use sluicegate_gateway::fetch_document;
 use sluicegate_manifest::{Decided, Decision, Place, Role, SignHost, Template};
 use url::Url;
 
@@ -11,15 +13,19 @@ use super::{BaseUrl, Input, parse_base_url, refusal};
 use crate::exit::{Exit, Failed, Outcome};
 use crate::link_args::SchemeName;
 use crate::output;
+use crate::runtime::run_to_end;
 
 const EXAMPLES: &str = "\
 Examples:
   sluicegate manifest inspect --base-url https://cdn.example.com/videos/a/ master.m3u8
-  curl -sL https://cdn.example.com/a.m3u8 | sluicegate manifest inspect --base-url https://cdn.example.com/a.m3u8 -
+  sluicegate manifest inspect https://cdn.example.com/videos/a/master.m3u8
   sluicegate manifest inspect --json master.m3u8 | jq '.uris[] | select(.decision == \"refuse\")'
 
 Says for each URI what `sluicegate manifest sign` would do, and why. Values of queries are cut to
 '…': they may be tokens. Exit code 1 if a URI would be refused, or stands where none is known to.";
+
+/// More is not fetched.
+const MAX_FETCHED_BYTES: usize = 256 << 20;
 
 /// What stands for the manifest's host if nobody tells it; RFC 2606 keeps the name free.
 const NOWHERE: &str = "https://manifest.invalid/";
@@ -39,12 +45,21 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> Outcome {
-    let base = match &args.base_url {
-        Some(base) => args.input.own_url(base)?,
-        None => Url::parse(NOWHERE)?,
+    let (template, fetched_from) = match args.input.url() {
+        Some(url) => {
+            let document = run_to_end(fetch_document(url, MAX_FETCHED_BYTES))?
+                .with_context(|| format!("cannot fetch {}", args.input.name()))?;
+            (args.input.compile(document.bytes.to_vec())?, Some(document.url))
+        }
+        None => (args.input.template()?, None),
     };
-    let template = args.input.template()?;
-    if args.base_url.is_none() {
+    let is_known = args.base_url.is_some() || fetched_from.is_some();
+    let base = match (&args.base_url, fetched_from) {
+        (Some(base), _) => args.input.own_url(base)?,
+        (None, Some(url)) => url,
+        (None, None) => Url::parse(NOWHERE)?,
+    };
+    if !is_known {
         output::note(
             "without --base-url, relative references are not resolved and every host is foreign",
         );
