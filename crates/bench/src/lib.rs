@@ -12,7 +12,7 @@ pub fn media_playlist(segments: usize) -> String {
          #EXT-X-MAP:URI=\"init.mp4\"\n",
     );
     for number in 0..segments {
-        line(&mut text, format_args!("#EXTINF:6.00000,\nsegment-{number:07}.m4s"));
+        line(&mut text, format_args!("#EXTINF:6.00000,\nsegment-1080p-{number:08}.m4s"));
     }
     text.push_str("#EXT-X-ENDLIST\n");
     text

@@ -26,7 +26,7 @@ pub(crate) struct Scan {
 }
 
 /// To size the list of slots.
-const TYPICAL_BYTES_PER_URI: usize = 32;
+const TYPICAL_BYTES_PER_URI: usize = 36;
 
 /// Finds every URI of a playlist, and whatever looks like one.
 pub(crate) fn scan(source: &[u8], options: &Options) -> Result<Scan, CompileError> {

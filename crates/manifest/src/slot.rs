@@ -27,9 +27,9 @@ pub(crate) enum Carrier {
     /// A JSON document without any name on the way to the value.
     Document,
     /// A tag as a whole, or a member of a JSON document's outermost object.
-    Tag { start: u32, len: u16 },
+    Tag { start: u32, len: u8 },
     /// An attribute of a tag, or a JSON member with the name of what it is in.
-    Attribute { tag_start: u32, tag_len: u16, name_start: u32, name_len: u16 },
+    Attribute { tag_start: u32, tag_len: u8, name_start: u32, name_len: u8 },
 }
 
 impl Slot {
@@ -88,7 +88,7 @@ impl Slot {
 impl Carrier {
     /// As `source` writes it.
     pub(crate) fn text(self, source: &[u8]) -> Cow<'_, str> {
-        let text = |start: u32, len: u16| {
+        let text = |start: u32, len: u8| {
             let start = start as usize;
             String::from_utf8_lossy(source.get(start..start + usize::from(len)).unwrap_or_default())
         };
@@ -124,6 +124,6 @@ fn narrow(offset: usize) -> u32 {
 }
 
 /// A name longer than that is shown cut.
-fn narrow_len(len: usize) -> u16 {
-    u16::try_from(len).unwrap_or(u16::MAX)
+fn narrow_len(len: usize) -> u8 {
+    u8::try_from(len).unwrap_or(u8::MAX)
 }
