@@ -587,3 +587,18 @@ fn more_lines_than_the_limit_are_refused() {
     assert_eq!(error, CompileError::TooManyLines { limit: 2 });
     assert!(error.to_string().contains("limits.max_lines = 2"), "{error}");
 }
+
+#[test]
+fn a_date_range_attribute_that_the_operator_lists_is_signed() {
+    let source =
+        "#EXTM3U\n#EXT-X-DATERANGE:ID=\"a\",X-COM-TILE=\"tiles/1.jpg\",X-COM-TEXT=\"b/c\"\n";
+    assert_eq!(signed(source, BASE), source, "unlisted, and nothing says that it is a URI");
+    let options = Options { daterange_uris: vec!["X-COM-TILE".to_owned()], ..Options::default() };
+    let template = Template::compile(source.as_bytes().to_vec().into(), &options).unwrap();
+    assert_eq!(template.slots()[0].role(), Role::DateRange);
+    let rendered =
+        common::sign_with(&gcore(Scope::Directory), &template, &Place::at(url(BASE))).unwrap();
+    let text = String::from_utf8(rendered.bytes).unwrap();
+    assert!(text.contains("X-COM-TILE=\"tiles/1.jpg?md5="), "{text}");
+    assert!(text.contains("X-COM-TEXT=\"b/c\""), "{text}");
+}
