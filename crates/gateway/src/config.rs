@@ -19,7 +19,7 @@ use thiserror::Error;
 use url::Url;
 
 use crate::AssetPattern;
-use crate::route::{Carry, GrantMode, Segments, ThirdParty};
+use crate::route::{Carry, GrantMode, Segments, ThirdParty, Unexpandable};
 
 /// A configuration that can be served.
 #[derive(Clone, Debug)]
@@ -66,6 +66,8 @@ pub struct Limits {
     pub max_path_bytes: usize,
     /// Bounds on a manifest.
     pub manifest: sluicegate_manifest::Limits,
+    /// The most segments that one DASH template is written out to.
+    pub max_expanded_segments: usize,
     /// Bytes of compiled manifests that are kept.
     pub cache_bytes: u64,
 }
@@ -106,6 +108,10 @@ pub struct RouteConfig {
     pub existing_token: ExistingToken,
     /// Whether every unclassified URI is refused.
     pub strict: bool,
+    /// What becomes of a DASH template that cannot be written out and would have to be.
+    pub unexpandable: Unexpandable,
+    /// Whether the URLs of licence servers are signed, too, if the route delivers them.
+    pub sign_licenses: bool,
     /// Whether a session is bound to its client's address (IPv6: its /64).
     pub bind_ip: bool,
     /// Viewer parameters that are passed to the origin; a `*` at the end stands for any rest.
@@ -186,6 +192,7 @@ impl Default for Limits {
         Self {
             max_path_bytes: 4096,
             manifest: sluicegate_manifest::Limits::default(),
+            max_expanded_segments: 10_000,
             cache_bytes: 256 << 20,
         }
     }

@@ -64,8 +64,7 @@ pub(crate) async fn deliver(
             },
         }
     };
-    let public = (app.public_host(), app.public_path());
-    manifest::respond(app.keys(), public, admitted, &compiled, given, request, now)
+    manifest::respond(app, admitted, &compiled, given, request, now)
 }
 
 /// Streams a file of the stand-in CDN, whose URL opens it until `expires`.

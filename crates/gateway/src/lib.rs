@@ -36,6 +36,6 @@ pub use config::{
 pub use edge::Edge;
 pub use error::{Error, ErrorSource};
 pub use fetch::{Document, fetch_document};
-pub use route::{Carry, GrantMode, Segments, ThirdParty};
+pub use route::{Carry, GrantMode, Segments, ThirdParty, Unexpandable};
 pub use serve::{Listening, ServeError, bind, serve, shutdown_signal};
 pub use sluicegate_manifest::ExistingToken;

@@ -10,13 +10,14 @@ use headers::{ETag, HeaderMapExt as _, IfNoneMatch};
 use moka::future::Cache;
 use sha2::{Digest as _, Sha256};
 use sluicegate_manifest::{CompileError, Format, Options, Template};
-use sluicegate_token::{Binding, SessionKeys, UnixTime};
+use sluicegate_token::{Binding, UnixTime};
 use url::Url;
 
 use crate::Error;
+use crate::app::App;
 use crate::media_type;
 use crate::origin::{Conditions, Fetched};
-use crate::planned::{CdnTerms, Plans};
+use crate::planned::{self, CdnTerms, Plans};
 use crate::policy::Scene;
 use crate::request::Carried;
 use crate::route::{Place, Route, Segments};
@@ -168,19 +169,29 @@ pub(crate) struct Given<'r> {
     pub(crate) variables: Option<&'r str>,
 }
 
-/// Renders a manifest for a session and answers with it. `public` is the gateway's own host and
-/// path.
+/// Renders a manifest for a session and answers with it.
 pub(crate) fn respond(
-    keys: &SessionKeys,
-    public: (&str, &str),
+    app: &App,
     admitted: &Admitted,
     compiled: &Compiled,
     given: &Given<'_>,
     request: &HeaderMap,
     now: UnixTime,
 ) -> Result<Response, Error> {
+    let keys = app.keys();
+    let scene = Scene {
+        keys,
+        public_host: app.public_host(),
+        public_path: app.public_path(),
+        route: &admitted.route,
+        place: &admitted.place,
+        grant: admitted.claims.grant,
+        carried: admitted.carried,
+        max_expanded: app.limits().max_expanded_segments,
+    };
     let terms = cdn_terms(admitted, &compiled.template, now);
-    let etag = entity_tag(admitted, compiled, given, terms);
+    let moment = planned::moment(&compiled.template, scene, now);
+    let etag = entity_tag(admitted, compiled, given, terms, moment);
     let mut response = Response::new(Body::empty());
     let headers = response.headers_mut();
     headers.typed_insert(etag.clone());
@@ -192,19 +203,10 @@ pub(crate) fn respond(
         return Ok(response);
     }
 
-    let (public_host, public_path) = public;
-    let scene = Scene {
-        keys,
-        public_host,
-        public_path,
-        route: &admitted.route,
-        place: &admitted.place,
-        grant: admitted.claims.grant,
-        carried: admitted.carried,
-    };
     let variables = variables::open(keys, &admitted.route, &admitted.place, given.variables)?;
     let plans = &compiled.plans;
-    let planned = plans.of(&compiled.template, &compiled.url, scene, given.query, variables)?;
+    let planned =
+        plans.of(&compiled.template, &compiled.url, scene, given.query, variables, moment)?;
     let text = planned.render(keys, admitted, terms)?;
     response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(text.len()));
     *response.body_mut() = Body::from(text);
@@ -229,6 +231,7 @@ fn entity_tag(
     compiled: &Compiled,
     given: &Given<'_>,
     terms: Option<CdnTerms>,
+    moment: Option<UnixTime>,
 ) -> ETag {
     let mut hash = Sha256::new();
     hash.update(compiled.digest);
@@ -242,6 +245,7 @@ fn entity_tag(
         hash.update([0]);
     }
     hash.update(terms.map_or(0, |terms| terms.expires.0).to_be_bytes());
+    hash.update(moment.map_or(0, |moment| moment.0).to_be_bytes());
     if let Some(client) = admitted.client {
         hash.update(client.to_string());
     }

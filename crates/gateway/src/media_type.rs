@@ -7,6 +7,15 @@ use sluicegate_manifest::Format;
 /// The content type of an HLS playlist (RFC 8216bis section 4).
 pub(crate) const HLS: &str = "application/vnd.apple.mpegurl";
 
+/// The content type of an MPD (ISO/IEC 23009-1 annex C).
+const DASH: &str = "application/dash+xml";
+
+/// The content type of a patch of an MPD (the same, annex C).
+const DASH_PATCH: &str = "application/dash-patch+xml";
+
+/// The content type of XML (RFC 7303).
+const XML: &str = "application/xml";
+
 /// The content type of JSON (RFC 8259 section 11).
 const JSON: &str = "application/json";
 
@@ -18,6 +27,11 @@ pub(crate) fn names_a_manifest(path: &str) -> bool {
     matches!(extension(path).as_deref(), Some("m3u8" | "m3u" | "mpd"))
 }
 
+/// Whether a name promises an MPD.
+pub(crate) fn names_an_mpd(path: &str) -> bool {
+    extension(path).as_deref() == Some("mpd")
+}
+
 /// Whether a content type promises a manifest.
 pub(crate) fn is_manifest(content_type: &str) -> bool {
     matches!(
@@ -26,14 +40,18 @@ pub(crate) fn is_manifest(content_type: &str) -> bool {
             | "audio/mpegurl"
             | "audio/x-mpegurl"
             | "application/mpegurl"
-            | "application/dash+xml"
+            | "video/vnd.mpeg.dash.mpd"
+            | DASH
+            | DASH_PATCH
     )
 }
 
 /// Whether a name or a content type is that of documents of which some must be rewritten.
 pub(crate) fn may_be_document(path: &str, content_type: Option<&str>) -> bool {
-    matches!(extension(path).as_deref(), Some("json" | "vtt" | "webvtt"))
-        || content_type.is_some_and(|content_type| is_json(content_type) || is_vtt(content_type))
+    matches!(extension(path).as_deref(), Some("json" | "vtt" | "webvtt" | "xml"))
+        || content_type.is_some_and(|content_type| {
+            is_json(content_type) || is_vtt(content_type) || is_xml(content_type)
+        })
 }
 
 /// The content type of a rewritten document: the origin's own where it fits what the document is.
@@ -41,6 +59,9 @@ pub(crate) fn of_document(format: Format, origins: Option<&HeaderValue>) -> Head
     let (fits, own): (fn(&str) -> bool, _) = match format {
         Format::AssetList | Format::Steering => (is_json, JSON),
         Format::WebVtt => (is_vtt, VTT),
+        Format::Dash => return HeaderValue::from_static(DASH),
+        Format::DashPatch => return HeaderValue::from_static(DASH_PATCH),
+        Format::DashElement => (is_xml, XML),
         _ => return HeaderValue::from_static(HLS),
     };
     let origins = origins.filter(|value| value.to_str().is_ok_and(fits));
@@ -50,6 +71,11 @@ pub(crate) fn of_document(format: Format, origins: Option<&HeaderValue>) -> Head
 fn is_json(content_type: &str) -> bool {
     let essence = essence(content_type);
     matches!(essence.as_str(), JSON | "text/json") || essence.ends_with("+json")
+}
+
+fn is_xml(content_type: &str) -> bool {
+    let essence = essence(content_type);
+    matches!(essence.as_str(), XML | "text/xml") || essence.ends_with("+xml")
 }
 
 fn is_vtt(content_type: &str) -> bool {
@@ -65,7 +91,7 @@ fn essence(content_type: &str) -> String {
 pub(crate) fn by_name(path: &str) -> Option<&'static str> {
     Some(match extension(path)?.as_str() {
         "m3u8" | "m3u" => HLS,
-        "mpd" => "application/dash+xml",
+        "mpd" => DASH,
         "ts" => "video/mp2t",
         "m4s" => "video/iso.segment",
         "mp4" | "m4v" | "cmfv" => "video/mp4",
@@ -104,6 +130,9 @@ mod tests {
             (Format::AssetList, Some("application/vnd.x+JSON; a=b"), "application/vnd.x+JSON; a=b"),
             (Format::Steering, Some("text/plain"), JSON),
             (Format::Steering, None, JSON),
+            (Format::Dash, Some("text/xml"), DASH),
+            (Format::DashPatch, None, DASH_PATCH),
+            (Format::DashElement, Some("text/xml"), "text/xml"),
             (Format::WebVtt, Some("text/vtt"), "text/vtt"),
             (Format::WebVtt, Some("application/json"), VTT),
         ] {

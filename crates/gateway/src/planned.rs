@@ -4,13 +4,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use sluicegate_manifest::{CdnPaths, Format, Place as Placement, Plan, Template, Variables};
 use sluicegate_token::session::Grant;
-use sluicegate_token::{ByteList, SessionKeys, UnixTime};
+use sluicegate_token::{ByteList, Scheme as _, Scope, SessionKeys, UnixTime};
 use url::Url;
 
 use crate::Error;
-use crate::policy::{RoutePolicy, Scene};
+use crate::config::CdnConfig;
+use crate::policy::{CONTEXT_VARIABLE, RoutePolicy, Scene};
 use crate::request::{Carried, SESSION_PARAMETER};
-use crate::route::Place;
+use crate::route::{Place, Segments};
 use crate::session::{self, Admitted};
 
 /// How many kinds of sessions are kept for one manifest; they differ in grant and carrier.
@@ -34,6 +35,8 @@ struct Kind {
     /// The query that players see, if the manifest takes values from it.
     query: String,
     variables: Variables,
+    /// The moment, if the manifest says something else at each.
+    now: Option<UnixTime>,
 }
 
 /// The plans made so far, the newest last.
@@ -56,6 +59,7 @@ impl Plans {
         scene: Scene<'_>,
         viewers_query: &str,
         variables: Variables,
+        now: Option<UnixTime>,
     ) -> Result<Arc<Planned>, Error> {
         let query =
             if template.reads_its_query() { viewers_query.to_owned() } else { String::new() };
@@ -65,6 +69,7 @@ impl Plans {
             raw_path: scene.place.raw.clone(),
             query,
             variables,
+            now,
         };
         if let Some(known) = self.find(&kind) {
             return Ok(known);
@@ -84,12 +89,30 @@ impl Plans {
     }
 }
 
+/// The moment that a plan is for, if the manifest says something else at each: templates of a live
+/// stream that are written out as lists of segments.
+pub(crate) fn moment(template: &Template, scene: Scene<'_>, now: UnixTime) -> Option<UnixTime> {
+    let config = &scene.route.config;
+    let is_a_token_a_file = |cdn: &CdnConfig| cdn.scheme.scope() == Scope::File;
+    let is_written_out = match config.segments {
+        Segments::Cdn => config.cdn.as_ref().is_some_and(is_a_token_a_file),
+        _ => matches!(scene.grant, Grant::Exact { .. }),
+    };
+    Some(now).filter(|_| template.is_dynamic() && is_written_out)
+}
+
 fn make(template: &Template, base: &Url, scene: Scene<'_>, kind: &Kind) -> Result<Planned, Error> {
     let mut served = scene
         .served()
         .ok_or_else(|| Error::Internal("a request's path makes no URL".to_owned()))?;
     served.set_query(Some(&kind.query).filter(|query| !query.is_empty()).map(String::as_str));
-    let placement = Placement { base: base.clone(), served, variables: kind.variables.clone() };
+    // A part of an MPD is resolved as if it stood there.
+    let context = kind.variables.imported.iter().find(|(name, _)| name == CONTEXT_VARIABLE);
+    let base = match context.and_then(|(_, context)| Url::parse(context).ok()) {
+        Some(context) if template.format().is_part() => context,
+        _ => base.clone(),
+    };
+    let placement = Placement { base, served, variables: kind.variables.clone(), now: kind.now };
     let exported = match template.format() {
         // The playlists of a pathway clone import from the multivariant playlist.
         Format::Steering => kind.variables.imported.clone(),
@@ -109,6 +132,14 @@ fn make(template: &Template, base: &Url, scene: Scene<'_>, kind: &Kind) -> Resul
             carrier = %template.carrier(slot),
             reason = %kept.reason,
             "a URI stays as it is"
+        );
+    }
+    for &dropped in plan.dropped() {
+        tracing::warn!(
+            route = scene.route.config.id,
+            path = %scene.place.path,
+            line = template.slots()[dropped].line(),
+            "a base URL is left out: the token of its alternatives does not open what it leads to"
         );
     }
     Ok(Planned { plan, extended: policy.extended, cdn: policy.cdn })

@@ -3,14 +3,14 @@
 use std::collections::HashMap;
 
 use sluicegate_manifest::{
-    CdnPaths, Decision, KeepReason, RefuseReason, TokenAt, TokenRef, Uri, UriPolicy,
+    CdnPaths, Decision, KeepReason, RefuseReason, Role, TokenAt, TokenRef, Uri, UriPolicy, Varies,
 };
 use sluicegate_token::session::Grant;
 use sluicegate_token::{Scheme as _, SessionKeys};
 use url::Url;
 
 use crate::request::{Carried, SESSION_PARAMETER, carrying_path};
-use crate::route::{Located, Place, Route, Segments, ThirdParty};
+use crate::route::{Located, Place, Route, Segments, ThirdParty, Unexpandable};
 use crate::session;
 use crate::variables::{self, VARIABLES_PARAMETER};
 
@@ -21,6 +21,10 @@ pub(crate) const CDN_LIST: u16 = 1;
 
 /// The session token that the manifest's own URL carries.
 const OWN_TOKEN: TokenRef = TokenRef { list: SESSION_LIST, index: 0 };
+
+/// Stands among a document's variables for what its references are resolved against, where that is
+/// not its own URL. No EXT-X-DEFINE can define it.
+pub(crate) const CONTEXT_VARIABLE: &str = ":context";
 
 /// What a plan is made for.
 #[derive(Clone, Copy, Debug)]
@@ -37,6 +41,8 @@ pub(crate) struct Scene<'a> {
     pub(crate) grant: Grant,
     /// Where the session's token stands.
     pub(crate) carried: Carried,
+    /// The most segments that a DASH template may be written out to.
+    pub(crate) max_expanded: usize,
 }
 
 /// The policy of a route for one manifest.
@@ -78,47 +84,67 @@ impl<'a> RoutePolicy<'a> {
         }
     }
 
-    fn token_for(&mut self, place: &Place) -> Option<TokenRef> {
+    /// The session token for a place; none if it would open less than the URI stands for.
+    fn token_for(
+        &mut self,
+        place: &Place,
+        varies: Varies,
+    ) -> Result<Option<TokenRef>, RefuseReason> {
         let manifest = self.scene.place;
-        if place.host == manifest.host && self.scene.grant.covers(&manifest.path, &place.path) {
-            return Some(OWN_TOKEN);
+        let grant = self.scene.grant;
+        let is_folder = matches!(grant, Grant::Folder { .. });
+        if place.host == manifest.host
+            && grant.covers(&manifest.path, &place.path)
+            && (is_folder || varies == Varies::Nothing)
+        {
+            return Ok(Some(OWN_TOKEN));
         }
-        let grant = session::grant_beyond(self.scene.route, place, manifest)?;
+        let too_deep = || RefuseReason::Unsignable("its path is too deep".to_owned());
+        let grant =
+            session::grant_beyond(self.scene.route, place, manifest).ok_or_else(too_deep)?;
+        match (grant, varies) {
+            (_, Varies::Nothing) | (Grant::Folder { .. }, Varies::Name) => {}
+            _ => return Ok(None),
+        }
         let key = match grant {
             Grant::Folder { .. } => place.path.directory(),
             Grant::Exact { .. } => place.path.as_bytes(),
         };
         if let Some(known) = self.known.get(key) {
-            return Some(*known);
+            return Ok(Some(*known));
         }
         self.extended.push((place.clone(), grant));
-        let index = u32::try_from(self.extended.len()).ok()?;
+        // A manifest has less than 4 Gi URIs.
+        let index = u32::try_from(self.extended.len()).unwrap_or(u32::MAX);
         let token = TokenRef { list: SESSION_LIST, index };
         self.known.insert(key.to_vec(), token);
-        Some(token)
+        Ok(Some(token))
     }
 
     fn through_gateway(&mut self, uri: &Uri<'_>, place: &Place) -> Result<Decision, RefuseReason> {
         let existing = self.scene.route.config.existing_token;
         let from = existing.make_room(uri.url, &[SESSION_PARAMETER, VARIABLES_PARAMETER])?;
-        let too_deep = || RefuseReason::Unsignable("its path is too deep".to_owned());
-        let token = self.token_for(place).ok_or_else(too_deep)?;
+        let Some(token) = self.token_for(place, uri.varies)? else { return Ok(Decision::Expand) };
         let mut url = self.scene.gateway_url(token, place).ok_or(RefuseReason::BadReference)?;
         url.set_query(from.query());
         url.set_fragment(from.fragment());
-        if uri.role.is_document() && !self.exported.is_empty() {
+        let context = uri.context.map(|url| (CONTEXT_VARIABLE.to_owned(), url.to_string()));
+        let exported: Vec<_> = self.exported.iter().cloned().chain(context).collect();
+        if uri.role.is_document() && !exported.is_empty() {
             let Scene { keys, route, .. } = self.scene;
-            let sealed = variables::seal(keys, route, place, &self.exported).ok_or_else(|| {
+            let sealed = variables::seal(keys, route, place, &exported).ok_or_else(|| {
                 RefuseReason::Unsignable("the manifest's variables are too long".to_owned())
             })?;
             let old = url.query().map(|old| format!("{old}&")).unwrap_or_default();
             url.set_query(Some(&format!("{old}{VARIABLES_PARAMETER}={sealed}")));
         }
         let token = match self.scene.carried {
-            Carried::Path => TokenAt::Path(token),
-            Carried::Query => TokenAt::Query(token),
+            Carried::Path => Some(TokenAt::Path(token)),
+            // What is relative to a base URL does not inherit its query.
+            Carried::Query if uri.role == Role::BaseUrl => None,
+            Carried::Query => Some(TokenAt::Query(token)),
         };
-        Ok(Decision::Deliver { url, token: Some(token) })
+        Ok(Decision::Deliver { url, token })
     }
 
     fn through_cdn(
@@ -130,6 +156,12 @@ impl<'a> RoutePolicy<'a> {
         let paths = self.cdn.as_mut()?;
         let mut url = route.cdn_url(place, uri.url.query())?;
         url.set_fragment(uri.url.fragment());
+        if uri.role == Role::BaseUrl {
+            return Some(Ok(Decision::Deliver { url, token: None }));
+        }
+        if !paths.covers(uri.varies) {
+            return Some(Ok(Decision::Expand));
+        }
         let decided = route.config.existing_token.make_room(&url, paths.parameters());
         Some(decided.and_then(|url| {
             let token = paths.token_for(&url)?;
@@ -140,11 +172,18 @@ impl<'a> RoutePolicy<'a> {
 
 impl UriPolicy for RoutePolicy<'_> {
     fn decide(&mut self, uri: &Uri<'_>) -> Decision {
+        let config = &self.scene.route.config;
+        if uri.role == Role::License && !config.sign_licenses {
+            return Decision::Keep(KeepReason::License);
+        }
         let place = match self.scene.route.locate(uri.url) {
             Located::Here(place) => place,
+            Located::Outside if !uri.role.is_media() => {
+                return Decision::Keep(KeepReason::NotMedia);
+            }
             Located::Outside => return Decision::Refuse(RefuseReason::OutsideRoute),
             Located::Foreign => {
-                return match self.scene.route.config.third_party {
+                return match config.third_party {
                     ThirdParty::Keep => Decision::Keep(KeepReason::ForeignHost),
                     ThirdParty::Refuse => Decision::Refuse(RefuseReason::ForeignHost),
                 };
@@ -163,6 +202,43 @@ impl UriPolicy for RoutePolicy<'_> {
             }
             (None, Carried::Path) => 0,
         }
+    }
+
+    fn token_ampersands(&self) -> usize {
+        self.cdn.as_ref().map_or(0, |cdn| cdn.parameters().len().saturating_sub(1))
+    }
+
+    fn decide_unexpandable(&mut self, uri: &Uri<'_>, reason: &str) -> Decision {
+        let config = &self.scene.route.config;
+        let refused = || Decision::Refuse(RefuseReason::NotExpandable(reason.to_owned()));
+        match (config.unexpandable, self.scene.route.locate(uri.url)) {
+            (Unexpandable::Redirect, Located::Here(place)) => {
+                tracing::warn!(
+                    route = config.id,
+                    path = %self.scene.place.path,
+                    reason,
+                    "a template goes through the gateway: it cannot be written out"
+                );
+                match self.through_gateway(uri, &place) {
+                    Ok(Decision::Expand) => refused(),
+                    decided => decided.unwrap_or_else(Decision::Refuse),
+                }
+            }
+            _ => refused(),
+        }
+    }
+
+    fn max_expanded(&self) -> usize {
+        self.scene.max_expanded
+    }
+
+    /// An entry link redirected the player here, and a reload must not need that again.
+    fn location(&mut self, served: &Url) -> Option<Decision> {
+        let token = match self.scene.carried {
+            Carried::Path => TokenAt::Path(OWN_TOKEN),
+            Carried::Query => TokenAt::Query(OWN_TOKEN),
+        };
+        Some(Decision::Deliver { url: served.clone(), token: Some(token) })
     }
 
     fn owned_parameters(&self) -> Vec<String> {

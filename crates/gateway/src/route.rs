@@ -49,6 +49,18 @@ pub enum Segments {
     Cdn,
 }
 
+/// What becomes of a DASH template that needs a token for each segment and cannot be written out as
+/// a list of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Unexpandable {
+    /// Its segments are asked of the gateway, which redirects to the CDN or streams them.
+    #[default]
+    Redirect,
+    /// The manifest is refused.
+    Refuse,
+}
+
 /// What becomes of a URI on a host that the route does not name.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -12,6 +12,11 @@ pub enum Format {
     Hls,
     /// A DASH manifest: XML whose root element is `MPD`, in any namespace prefix.
     Dash,
+    /// A remote element of a DASH manifest: XML that begins with a `Period`, an `AdaptationSet`, a
+    /// `SegmentList` or an `EventStream` (ISO/IEC 23009-1 clause 5.5).
+    DashElement,
+    /// A patch of a DASH manifest: XML whose root element is a `Patch` for MPDs (clause 5.15).
+    DashPatch,
     /// A list of interstitial assets: a JSON object with an array `ASSETS` (RFC 8216bis appendix
     /// D.2).
     AssetList,
@@ -44,8 +49,8 @@ impl Format {
         let text = start.strip_prefix(BOM).unwrap_or(start);
         if is_hls(text) {
             Some(Self::Hls)
-        } else if is_mpd(&text[..text.len().min(Self::SNIFF_BYTES)]) {
-            Some(Self::Dash)
+        } else if let Some(format) = root_tag(text).and_then(xml_format) {
+            Some(format)
         } else if vtt::is_webvtt(text) {
             Some(Self::WebVtt)
         } else if Self::needs_whole(text) {
@@ -56,10 +61,13 @@ impl Format {
     }
 
     /// Whether a document that begins like this is told by its whole only: JSON, whose members
-    /// come in any order.
+    /// come in any order, and XML with much before its root element.
     #[must_use]
     pub fn needs_whole(start: &[u8]) -> bool {
         let text = start.strip_prefix(BOM).unwrap_or(start).trim_ascii_start();
+        if text.starts_with(b"<?") || text.starts_with(b"<!") {
+            return root_tag(text).is_none();
+        }
         let within = text.strip_prefix(b"{").map(<[u8]>::trim_ascii_start);
         // Encrypted segments begin with any byte.
         within.is_some_and(|within| within.first().is_none_or(|&byte| byte == b'"'))
@@ -70,6 +78,13 @@ impl Format {
     #[must_use]
     pub fn may_hold_uris(self, start: &[u8]) -> bool {
         self != Self::WebVtt || vtt::shows_pictures(&start[..start.len().min(Self::SNIFF_BYTES)])
+    }
+
+    /// Whether the document is a part of a manifest, whose references are resolved as if they stood
+    /// there.
+    #[must_use]
+    pub const fn is_part(self) -> bool {
+        matches!(self, Self::DashElement | Self::DashPatch)
     }
 
     /// Whether players take this document for a playlist or another manifest of media, and not for
@@ -109,19 +124,39 @@ fn is_hls(text: &[u8]) -> bool {
         .is_some_and(|rest| rest.first().is_none_or(|&byte| !byte.is_ascii_alphanumeric()))
 }
 
-fn is_mpd(text: &[u8]) -> bool {
-    if !text.trim_ascii_start().starts_with(b"<") {
-        return false;
+/// The root element's tag, up to its end as far as there is one; none if it has not come yet.
+fn root_tag(text: &[u8]) -> Option<&[u8]> {
+    let mut rest = text.trim_ascii_start();
+    loop {
+        let end: &[u8] = if rest.starts_with(b"<!--") {
+            b"-->"
+        } else if rest.starts_with(b"<?") {
+            b"?>"
+        } else if rest.starts_with(b"<!") {
+            b">"
+        } else if rest.starts_with(b"<") {
+            let end = memchr::memchr(b'>', rest).unwrap_or(rest.len());
+            return Some(&rest[1..end]);
+        } else {
+            return None;
+        };
+        rest = rest[memmem::find(rest, end)? + end.len()..].trim_ascii_start();
+        // The rest of a document type with declarations of its own, which is refused later.
+        if rest.starts_with(b"]") {
+            rest = rest[memchr::memchr(b'>', rest)? + 1..].trim_ascii_start();
+        }
     }
-    memchr::memchr_iter(b'<', text).any(|at| {
-        let name = &text[at + 1..];
-        let end = name
-            .iter()
-            .position(|byte| !byte.is_ascii_alphanumeric() && !matches!(byte, b':' | b'-' | b'_'))
-            .unwrap_or(name.len());
-        let local = name[..end].rsplit(|&byte| byte == b':').next().unwrap_or_default();
-        local == b"MPD"
-    })
+}
+
+fn xml_format(tag: &[u8]) -> Option<Format> {
+    let is_end = |byte: &u8| byte.is_ascii_whitespace() || *byte == b'/';
+    let name = &tag[..tag.iter().position(is_end).unwrap_or(tag.len())];
+    match name.rsplit(|&byte| byte == b':').next()? {
+        b"MPD" => Some(Format::Dash),
+        b"Period" | b"AdaptationSet" | b"SegmentList" | b"EventStream" => Some(Format::DashElement),
+        b"Patch" if memmem::find(tag, b"mpd-patch").is_some() => Some(Format::DashPatch),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
@@ -142,6 +177,13 @@ mod tests {
             ("<?xml version=\"1.0\"?>\n<!-- x -->\n<MPD xmlns=\"urn\">", Some(Format::Dash)),
             ("<mpd:MPD>", Some(Format::Dash)),
             ("<MPDX>", None),
+            ("<MPD", Some(Format::Dash)),
+            ("<!DOCTYPE MPD [<!ENTITY a 'b'>]><MPD/>", Some(Format::Dash)),
+            ("<tt><MPD/></tt>", None),
+            ("<!-- <MPD> --><tt>", None),
+            ("<x:Period start='PT0S'>", Some(Format::DashElement)),
+            ("<Patch xmlns='urn:mpeg:dash:schema:mpd-patch:2020'>", Some(Format::DashPatch)),
+            ("<Patch>", None),
             ("WEBVTT", Some(Format::WebVtt)),
             ("\u{feff}WEBVTT - x\n", Some(Format::WebVtt)),
             ("WEBVTTX", None),

@@ -9,14 +9,24 @@ use crate::Role;
 #[non_exhaustive]
 pub enum CompileError {
     /// The document does not begin as a manifest does.
-    #[error("not a manifest: an HLS playlist begins with #EXTM3U")]
+    #[error(
+        "not a manifest: an HLS playlist begins with #EXTM3U, the element of a DASH manifest is MPD"
+    )]
     NotAManifest,
     /// The document is a manifest in UTF-16, which no specification allows.
     #[error("the manifest is written in UTF-16; HLS and DASH manifests are UTF-8")]
     Utf16,
-    /// The document is a DASH manifest, which is not rewritten.
-    #[error("DASH manifests are not supported here")]
-    DashUnsupported,
+    /// An XML document is not well-formed, or holds what a manifest may not: declarations of
+    /// entities, too many levels.
+    #[error("line {line} (byte {offset}): the XML is refused: {problem}")]
+    Xml {
+        /// Line number, from 1.
+        line: usize,
+        /// Byte offset of what is wrong.
+        offset: usize,
+        /// What is wrong.
+        problem: String,
+    },
     /// The document is longer than [`crate::Limits::max_bytes`].
     #[error("the manifest has {bytes} bytes or more; limits.max_manifest_bytes = {limit}")]
     TooLong {
@@ -111,6 +121,15 @@ pub enum RefuseReason {
     /// The URL goes on with request headers for the player, as IPTV lists write them.
     #[error("it goes on with headers for the player (url|Name=value), which cannot be signed")]
     PlayerHeaders,
+    /// A template needs a token for each segment and cannot be written out as a list of segments.
+    #[error("it needs a token for each segment, and cannot be written out: {0}")]
+    NotExpandable(String),
+    /// Its URL depends on a Representation that is not known here.
+    #[error("it depends on a Representation that is not in this document")]
+    NeedsRepresentation,
+    /// There are more combinations of alternative base URLs than anybody needs.
+    #[error("it has more than {0} combinations of alternative base URLs")]
+    TooManyBases(usize),
     /// No token could be made for it.
     #[error("no token could be made for it: {0}")]
     Unsignable(String),

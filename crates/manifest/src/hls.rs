@@ -8,12 +8,12 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
-use self::attributes::{Attributes, Quoting};
+use self::attributes::Attributes;
 use self::carriers::{AttributeUse, TagUse, tag_use};
 use self::lines::{Frequent, Line, LineKind, Lines};
 use crate::slot::{Carrier, Slot};
 use crate::variables::{Definer, Definition};
-use crate::{CompileError, Options, Role};
+use crate::{CompileError, Options, Quoting, Role};
 
 /// What one pass over a playlist found.
 pub(crate) struct Scan {

@@ -11,8 +11,8 @@ use memchr::memchr_iter;
 use serde::de::{self, Deserializer as _, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
+use crate::Quoting;
 use crate::detect::BOM;
-use crate::hls::attributes::Quoting;
 use crate::hls::carriers::{AttributeUse, is_named_as_uri};
 use crate::slot::{Carrier, Slot};
 use crate::{CompileError, Options, Role, resolve};

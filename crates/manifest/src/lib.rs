@@ -28,6 +28,7 @@
 //! ```
 
 mod asset_list;
+mod dash;
 mod detect;
 mod edit;
 mod error;
@@ -36,6 +37,7 @@ mod json;
 mod limits;
 mod plan;
 mod policy;
+mod quoting;
 mod render;
 mod resolve;
 mod role;
@@ -50,11 +52,12 @@ mod vtt;
 pub use detect::Format;
 pub use edit::{Edit, undo};
 pub use error::{CompileError, RefuseReason, RenderError};
-pub use hls::attributes::{Attribute, Attributes, Quoting, UnterminatedQuote};
+pub use hls::attributes::{Attribute, Attributes, UnterminatedQuote};
 pub use hls::lines::{Line, LineKind, Lines};
 pub use limits::{Limits, Options};
 pub use plan::{Decided, Kept, Place, Plan};
-pub use policy::{Decision, KeepReason, TokenAt, TokenRef, Uri, UriPolicy};
+pub use policy::{Decision, KeepReason, TokenAt, TokenRef, Uri, UriPolicy, Varies};
+pub use quoting::Quoting;
 pub use render::Rendered;
 pub use role::Role;
 pub use sign::{CdnPaths, ExistingToken, GCORE_QUERY_LEN, SignHost};

@@ -1,17 +1,20 @@
 //! A template with everything decided but the tokens: what is the same for all sessions.
 
+pub(crate) mod writer;
+
 use std::borrow::Cow;
 use std::ops::Range;
 
 use bytes::Bytes;
+use sluicegate_token::UnixTime;
 use url::{Position, Url};
 
-use crate::hls::attributes::Quoting;
+use self::writer::Writer;
 use crate::policy::{Decision, TokenAt, TokenRef, Uri, UriPolicy};
 use crate::resolve::{self, Resolved};
 use crate::slot::Slot;
 use crate::variables::{Defined, Expanded, Variables};
-use crate::{KeepReason, RefuseReason, RenderError, Role, Template, json};
+use crate::{KeepReason, Quoting, RefuseReason, RenderError, Role, Template, dash, json};
 
 /// Where a manifest came from and where players will see it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +26,9 @@ pub struct Place {
     pub served: Url,
     /// What the manifest's variables get from outside.
     pub variables: Variables,
+    /// The moment that it is for. A DASH template of a live stream that is told by durations can be
+    /// written out only if it is known.
+    pub now: Option<UnixTime>,
 }
 
 /// A manifest whose every URI is decided: the text with a gap in the place of each token.
@@ -33,9 +39,12 @@ pub struct Plan {
     pub(crate) text: Vec<u8>,
     /// Length of each gap: what most tokens have, so that rendering is a copy and some overwriting.
     pub(crate) gap: usize,
+    /// Whether the tokens' `&` are written `&amp;`.
+    pub(crate) is_xml: bool,
     pub(crate) holes: Vec<Hole>,
     pub(crate) cuts: Vec<Cut>,
     kept: Vec<Kept>,
+    dropped: Vec<usize>,
 }
 
 /// A place in the text where a token goes: the start of its gap.
@@ -79,7 +88,7 @@ impl Place {
     /// A manifest that players fetch at its own URL.
     #[must_use]
     pub fn at(url: Url) -> Self {
-        Self { base: url.clone(), served: url, variables: Variables::default() }
+        Self { base: url.clone(), served: url, variables: Variables::default(), now: None }
     }
 }
 
@@ -90,6 +99,13 @@ impl Plan {
     #[must_use]
     pub fn kept(&self) -> &[Kept] {
         &self.kept
+    }
+
+    /// Indices into [`Template::slots`] of what was left out: base URLs of a DASH manifest that one
+    /// template with one token cannot serve beside others.
+    #[must_use]
+    pub fn dropped(&self) -> &[usize] {
+        &self.dropped
     }
 
     /// Bytes of memory that the plan takes beside its source.
@@ -110,6 +126,9 @@ impl Template {
     /// # Errors
     /// [`RenderError`] if the policy refuses a URI, or if an unclassified value looks protected.
     pub fn plan(&self, place: &Place, policy: &mut dyn UriPolicy) -> Result<Plan, RenderError> {
+        if let Some(tree) = self.tree() {
+            return dash::plan(self, tree, place, policy);
+        }
         for replacement in self.replacements() {
             replacement.check(self.source(), policy)?;
         }
@@ -118,7 +137,7 @@ impl Template {
         let mut withdrawn = withdrawn.iter().peekable();
         for (index, slot) in self.slots().iter().enumerate() {
             while let Some(offer) = withdrawn.next_if(|offer| offer.start < slot.span().start) {
-                planner.remove(offer.clone());
+                planner.writer.remove(offer.clone());
             }
             let reference = &self.source()[slot.span()];
             let refused = |reason| RenderError::Refused {
@@ -132,15 +151,17 @@ impl Template {
             match planner.decide(slot, &expanded.reference, policy).map_err(refused)? {
                 Decision::Keep(reason) => planner.kept.push(Kept { slot: index, reason }),
                 Decision::Refuse(reason) => return Err(refused(reason)),
+                // What is no template is one file.
+                Decision::Expand => return Err(refused(RefuseReason::NeedsRepresentation)),
                 Decision::Deliver { url, token } => {
                     planner.deliver(slot, reference, &expanded, &url, token).map_err(refused)?;
                 }
             }
         }
         for offer in withdrawn {
-            planner.remove(offer.clone());
+            planner.writer.remove(offer.clone());
         }
-        planner.finish().ok_or(RenderError::TooLong)
+        planner.writer.finish(planner.kept, Vec::new()).ok_or(RenderError::TooLong)
     }
 
     /// What would become of each URI, in order. Decides as [`Self::plan`] does, goes on after one
@@ -149,9 +170,12 @@ impl Template {
         &'t self,
         place: &'t Place,
         policy: &'t mut dyn UriPolicy,
-    ) -> impl Iterator<Item = Decided<'t>> {
+    ) -> Box<dyn Iterator<Item = Decided<'t>> + 't> {
+        if let Some(tree) = self.tree() {
+            return Box::new(dash::decisions(self, tree, place, policy).into_iter());
+        }
         let mut planner = Planner::new(self, place, policy.token_len());
-        self.slots().iter().map(move |slot| planner.try_out(slot, policy))
+        Box::new(self.slots().iter().map(move |slot| planner.try_out(slot, policy)))
     }
 }
 
@@ -162,11 +186,7 @@ struct Planner<'t> {
     source: &'t Bytes,
     place: &'t Place,
     defined: Defined,
-    gap: usize,
-    copied: usize,
-    text: Vec<u8>,
-    holes: Vec<(usize, TokenRef)>,
-    cuts: Vec<(Range<usize>, Range<usize>)>,
+    writer: Writer<'t>,
     kept: Vec<Kept>,
 }
 
@@ -177,11 +197,7 @@ impl<'t> Planner<'t> {
             source: template.source(),
             place,
             defined: Defined::new(template.definitions(), &place.served, &place.variables),
-            gap,
-            copied: 0,
-            text: Vec::with_capacity(template.source().len() + slots * (gap + 1)),
-            holes: Vec::with_capacity(slots),
-            cuts: Vec::with_capacity(slots),
+            writer: Writer::new(template.source(), gap, slots, false),
             kept: Vec::new(),
         }
     }
@@ -226,7 +242,7 @@ impl<'t> Planner<'t> {
         }
         Ok(match resolve::resolve(base, reference)? {
             Resolved::Kept(reason) => Decision::Keep(reason),
-            Resolved::Http(url) => policy.decide(&Uri { role: slot.role(), url: &url }),
+            Resolved::Http(url) => policy.decide(&Uri::of(slot.role(), &url)),
         })
     }
 
@@ -248,9 +264,7 @@ impl<'t> Planner<'t> {
             }
             Ok(decision)
         });
-        self.text.clear();
-        self.holes.clear();
-        self.cuts.clear();
+        self.writer.clear();
         Decided { slot, url, decision: decided.unwrap_or_else(Decision::Refuse) }
     }
 
@@ -277,10 +291,10 @@ impl<'t> Planner<'t> {
         if leads_there && (added.is_none() || may_be_extended(reference, url, has_query)) {
             if let Some(token) = added {
                 let at = slot.span().start + at;
-                self.cut(at..at);
-                self.text.push(if has_query { b'&' } else { b'?' });
-                self.hole(token);
-                self.end_cut();
+                self.writer.cut(at..at);
+                self.writer.write(if has_query { b"&" } else { b"?" });
+                self.writer.hole(token);
+                self.writer.end_cut();
             }
             return Ok(());
         }
@@ -294,90 +308,38 @@ impl<'t> Planner<'t> {
         }
         let text = match slot.quoting() {
             Quoting::Json => json::escape(text),
-            Quoting::Double | Quoting::Bare | Quoting::Line => Cow::Borrowed(text),
+            _ => Cow::Borrowed(text),
         };
-        self.cut(slot.span());
+        self.writer.cut(slot.span());
         self.write_url(&text, token);
-        self.end_cut();
+        self.writer.end_cut();
         Ok(())
     }
 
     fn write_url(&mut self, text: &str, token: Option<TokenAt>) {
         match token {
-            None => self.text.extend_from_slice(text.as_bytes()),
+            None => self.writer.write(text.as_bytes()),
             Some(TokenAt::Query(token)) => {
                 let (head, fragment) = text.split_at(fragment_start(text.as_bytes()));
-                self.text.extend_from_slice(head.as_bytes());
-                self.text.push(if head.contains('?') { b'&' } else { b'?' });
-                self.hole(token);
-                self.text.extend_from_slice(fragment.as_bytes());
+                self.writer.write(head.as_bytes());
+                self.writer.write(if head.contains('?') { b"&" } else { b"?" });
+                self.writer.hole(token);
+                self.writer.write(fragment.as_bytes());
             }
             Some(TokenAt::Path(token)) => {
                 let placeholder = token.placeholder();
                 let (before, after) = text.split_once(&placeholder).unwrap_or((text, ""));
-                self.text.extend_from_slice(before.as_bytes());
-                self.hole(token);
-                self.text.extend_from_slice(after.as_bytes());
+                self.writer.write(before.as_bytes());
+                self.writer.hole(token);
+                self.writer.write(after.as_bytes());
             }
         }
-    }
-
-    fn hole(&mut self, token: TokenRef) {
-        self.holes.push((self.text.len(), token));
-        self.text.resize(self.text.len() + self.gap, 0);
-    }
-
-    fn remove(&mut self, span: Range<usize>) {
-        self.cut(span);
-        self.end_cut();
-    }
-
-    /// Begins to write in the place of `span` of the source.
-    fn cut(&mut self, span: Range<usize>) {
-        self.text.extend_from_slice(&self.source[self.copied..span.start]);
-        self.copied = span.end;
-        self.cuts.push((span, self.text.len()..self.text.len()));
-    }
-
-    fn end_cut(&mut self) {
-        let end = self.text.len();
-        if let Some((_, text)) = self.cuts.last_mut() {
-            text.end = end;
-        }
-    }
-
-    /// None if the text has 4 GiB or more.
-    fn finish(mut self) -> Option<Plan> {
-        self.text.extend_from_slice(&self.source[self.copied..]);
-        u32::try_from(self.text.len()).ok()?;
-        // Every offset is at most the text's length, or the source's, which compiling bounds.
-        let narrow = |offset: usize| u32::try_from(offset).unwrap_or(u32::MAX);
-        let narrow_range = |range: Range<usize>| narrow(range.start)..narrow(range.end);
-        Some(Plan {
-            source: self.source.clone(),
-            gap: self.gap,
-            holes: self
-                .holes
-                .into_iter()
-                .map(|(at, token)| Hole { at: narrow(at), token })
-                .collect(),
-            cuts: self
-                .cuts
-                .into_iter()
-                .map(|(source, text)| Cut {
-                    source: narrow_range(source),
-                    text: narrow_range(text),
-                })
-                .collect(),
-            text: self.text,
-            kept: self.kept,
-        })
     }
 }
 
 /// Fail closed where nothing can be signed: a relative value may name anything below the manifest,
 /// so only what is surely somebody else's may stay.
-fn decide_unsigned(
+pub(crate) fn decide_unsigned(
     base: &Url,
     reference: &[u8],
     policy: &dyn UriPolicy,
@@ -402,10 +364,10 @@ fn stays_absolute(slot: &Slot, reference: &[u8]) -> bool {
 
 /// Whether a reference that leads to `url` leads there with more parameters at its end, too: not
 /// if its query is the base's, nor if it ends in a space that nobody reads at an end.
-fn may_be_extended(reference: &[u8], url: &Url, has_query: bool) -> bool {
+pub(crate) fn may_be_extended(reference: &[u8], url: &Url, has_query: bool) -> bool {
     (has_query || url.query().is_none()) && !reference.ends_with(b" ")
 }
 
-fn fragment_start(reference: &[u8]) -> usize {
+pub(crate) fn fragment_start(reference: &[u8]) -> usize {
     memchr::memchr(b'#', reference).unwrap_or(reference.len())
 }

@@ -11,8 +11,27 @@ use crate::{RefuseReason, Role};
 pub struct Uri<'t> {
     /// What it is.
     pub role: Role,
-    /// Where it leads: resolved against the manifest's own URL by RFC 3986.
+    /// Where it leads: resolved against the manifest's own URL by RFC 3986, in DASH through its
+    /// base URLs.
     pub url: &'t Url,
+    /// Whether it stands for many files: a DASH template. Something stands then in the URL for what
+    /// differs from segment to segment.
+    pub varies: Varies,
+    /// What the references of a remote element, or of a patch, are resolved against instead of
+    /// its own URL.
+    pub context: Option<&'t Url>,
+}
+
+/// What of a URL differs from segment to segment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Varies {
+    /// Nothing: it is one file.
+    #[default]
+    Nothing,
+    /// The file's name, or the query: all files are in one folder.
+    Name,
+    /// A folder of its path.
+    Folder,
 }
 
 /// What shall become of a URI.
@@ -27,6 +46,9 @@ pub enum Decision {
         /// The token that goes with it.
         token: Option<TokenAt>,
     },
+    /// A DASH template must be written out, so that each of its segments has a URI, and a token, of
+    /// its own. Of what is one file it means nothing.
+    Expand,
     /// The manifest must not leave.
     Refuse(RefuseReason),
 }
@@ -48,6 +70,14 @@ pub struct TokenRef {
     pub list: u16,
     /// Which one of the list, from 0.
     pub index: u32,
+}
+
+impl<'t> Uri<'t> {
+    /// One file.
+    #[must_use]
+    pub const fn of(role: Role, url: &'t Url) -> Self {
+        Self { role, url, varies: Varies::Nothing, context: None }
+    }
 }
 
 impl TokenRef {
@@ -72,6 +102,14 @@ pub enum KeepReason {
     Empty,
     /// The policy signs nothing.
     Identity,
+    /// It asks for a licence, which the CDN's tokens do not open.
+    License,
+    /// It is on one of our hosts, outside what tokens are made for, and no media.
+    NotMedia,
+    /// It tells of something else: another presentation, or a page for people.
+    ReportedOnly,
+    /// No Representation uses it.
+    Unused,
 }
 
 /// Decides what becomes of each URI of a manifest.
@@ -83,6 +121,29 @@ pub trait UriPolicy {
     /// one makes rendering fast.
     fn token_len(&self) -> usize {
         0
+    }
+
+    /// How many `&` a token of this policy has, which are longer in XML. As with
+    /// [`Self::token_len`], any number is right.
+    fn token_ampersands(&self) -> usize {
+        0
+    }
+
+    /// Decides a template that [`Decision::Expand`] was said of and that cannot be written out, for
+    /// this reason.
+    fn decide_unexpandable(&mut self, _uri: &Uri<'_>, reason: &str) -> Decision {
+        Decision::Refuse(RefuseReason::NotExpandable(reason.to_owned()))
+    }
+
+    /// The most segments that one DASH template may be written out to.
+    fn max_expanded(&self) -> usize {
+        10_000
+    }
+
+    /// Where a player shall load a dynamic DASH manifest again that names no Location; `served` is
+    /// where it was loaded. Without one it stays there, and its token ends.
+    fn location(&mut self, _served: &Url) -> Option<Decision> {
+        None
     }
 
     /// Whether an absolute URL in an unclassified place names something protected: an origin's
@@ -121,6 +182,10 @@ impl fmt::Display for KeepReason {
             Self::ForeignHost => "foreign host",
             Self::Empty => "empty",
             Self::Identity => "nothing is signed",
+            Self::License => "for a licence server",
+            Self::NotMedia => "outside what is signed, and no media",
+            Self::ReportedOnly => "not a part of this presentation",
+            Self::Unused => "no Representation uses it",
         })
     }
 }

@@ -1,12 +1,20 @@
 //! A plan with its tokens: copies, and nothing else.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
+use memchr::{memchr, memchr_iter};
 use sluicegate_token::ByteList;
 
 use crate::Edit;
+use crate::dash::text::AMPERSAND;
 use crate::plan::Plan;
 use crate::policy::TokenRef;
 use crate::sign::GCORE_QUERY_LEN;
+
+/// Where a Gcore query has its `&`, and how long it is in XML.
+const GCORE_AMPERSAND_AT: usize = 26;
+const GCORE_XML_LEN: usize = GCORE_QUERY_LEN + AMPERSAND.len() - 1;
 
 /// A rendered manifest.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,18 +50,44 @@ impl Plan {
         let start = out.len();
         out.extend_from_slice(&self.text);
         let out = &mut out[start..];
-        match self.gap {
+        match (self.is_xml, self.gap) {
             // A copy of a length that is known here needs no call.
-            GCORE_QUERY_LEN => self.overwrite::<GCORE_QUERY_LEN>(tokens, out),
-            gap => self.holes.iter().try_for_each(|hole| {
-                let token = text_of(tokens, hole.token);
+            (false, GCORE_QUERY_LEN) => self.overwrite::<GCORE_QUERY_LEN>(tokens, out),
+            (true, GCORE_XML_LEN) => self.overwrite_in_xml(tokens, out),
+            (_, gap) => self.holes.iter().try_for_each(|hole| {
+                let token = self.text_of(tokens, hole.token);
                 let at = hole.at as usize;
                 out.get_mut(at..at + gap)
                     .filter(|gap| gap.len() == token.len())?
-                    .copy_from_slice(token);
+                    .copy_from_slice(&token);
                 Some(())
             }),
         }
+    }
+
+    /// Gcore's queries, whose one `&` stands in one place.
+    fn overwrite_in_xml(&self, tokens: &[ByteList], out: &mut [u8]) -> Option<()> {
+        let mut last: Option<(TokenRef, [u8; GCORE_XML_LEN])> = None;
+        let is_known: Vec<_> = tokens.iter().map(is_of_gcore_queries).collect();
+        for hole in &self.holes {
+            let text = match last {
+                Some((known, text)) if known == hole.token => text,
+                _ => {
+                    is_known.get(usize::from(hole.token.list)).filter(|&&is_known| is_known)?;
+                    let token: &[u8; GCORE_QUERY_LEN] =
+                        text_of(tokens, hole.token).try_into().ok()?;
+                    let mut text = [0; GCORE_XML_LEN];
+                    let after = GCORE_AMPERSAND_AT + AMPERSAND.len();
+                    text[..GCORE_AMPERSAND_AT].copy_from_slice(&token[..GCORE_AMPERSAND_AT]);
+                    text[GCORE_AMPERSAND_AT..after].copy_from_slice(AMPERSAND);
+                    text[after..].copy_from_slice(&token[GCORE_AMPERSAND_AT + 1..]);
+                    text
+                }
+            };
+            last = Some((hole.token, text));
+            *out.get_mut(hole.at as usize..)?.first_chunk_mut()? = text;
+        }
+        Some(())
     }
 
     fn overwrite<const LEN: usize>(&self, tokens: &[ByteList], out: &mut [u8]) -> Option<()> {
@@ -75,7 +109,7 @@ impl Plan {
         for hole in &self.holes {
             let at = hole.at as usize;
             out.extend_from_slice(&self.text[copied..at]);
-            out.extend_from_slice(text_of(tokens, hole.token));
+            out.extend_from_slice(&self.text_of(tokens, hole.token));
             copied = at + self.gap;
         }
         out.extend_from_slice(&self.text[copied..]);
@@ -89,7 +123,7 @@ impl Plan {
             let start = cut.text.start as usize + written - gaps;
             let end = cut.text.end as usize;
             while let Some(hole) = holes.next_if(|hole| hole.at as usize + self.gap <= end) {
-                written += text_of(tokens, hole.token).len();
+                written += self.text_of(tokens, hole.token).len();
                 gaps += self.gap;
             }
             let end = end + written - gaps;
@@ -99,6 +133,33 @@ impl Plan {
         };
         self.cuts.iter().map(edit).collect()
     }
+
+    /// The token as it is written in this document.
+    fn text_of<'t>(&self, tokens: &'t [ByteList], token: TokenRef) -> Cow<'t, [u8]> {
+        let text = text_of(tokens, token);
+        if self.is_xml { escape_ampersands(text) } else { Cow::Borrowed(text) }
+    }
+}
+
+fn escape_ampersands(text: &[u8]) -> Cow<'_, [u8]> {
+    if memchr(b'&', text).is_none() {
+        return Cow::Borrowed(text);
+    }
+    let mut escaped = Vec::with_capacity(text.len() + 16);
+    for (at, piece) in text.split(|&byte| byte == b'&').enumerate() {
+        if at > 0 {
+            escaped.extend_from_slice(AMPERSAND);
+        }
+        escaped.extend_from_slice(piece);
+    }
+    Cow::Owned(escaped)
+}
+
+/// Whether each token is as long as Gcore's, with its one `&` where that has it.
+fn is_of_gcore_queries(list: &ByteList) -> bool {
+    let is_shaped =
+        |token: &[u8]| token.len() == GCORE_QUERY_LEN && token[GCORE_AMPERSAND_AT] == b'&';
+    list.iter().all(is_shaped) && memchr_iter(b'&', list.as_bytes()).count() == list.len()
 }
 
 #[inline]

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// The part that a URI plays (RFC 8216bis section 4).
+/// The part that a URI plays (RFC 8216bis section 4, ISO/IEC 23009-1 clause 5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Role {
     /// A variant's media playlist: the URI line after EXT-X-STREAM-INF.
@@ -37,6 +37,27 @@ pub enum Role {
     Steering,
     /// A picture of a WebVTT thumbnail track: a cue's payload.
     Thumbnail,
+    /// What relative URIs of a part of an MPD are resolved against: BaseURL (ISO/IEC 23009-1
+    /// clause 5.6). It is fetched itself where nothing is relative to it; then it is a segment.
+    BaseUrl,
+    /// A segment index: RepresentationIndex, @index.
+    SegmentIndex,
+    /// A bitstream switching segment: BitstreamSwitching, @bitstreamSwitching.
+    BitstreamSwitching,
+    /// Where an MPD shall be loaded again: Location.
+    Location,
+    /// Where a patch of an MPD is: PatchLocation.
+    PatchLocation,
+    /// A part of an MPD that is kept elsewhere: xlink:href.
+    Remote,
+    /// A clock: UTCTiming.
+    UtcTiming,
+    /// Where a player gets a licence, or leave for it: dashif:Laurl, Authzurl.
+    License,
+    /// Another presentation: ImportedMPD, ReplacePresentation.
+    OtherPresentation,
+    /// A page for people: ProgramInformation.
+    Information,
     /// An attribute of EXT-X-DATERANGE that the configuration lists.
     DateRange,
     /// A value that looks like a URI where none is known to stand.
@@ -61,7 +82,28 @@ impl Role {
     /// Whether the URI names a document whose own URIs must be rewritten, too.
     #[must_use]
     pub const fn is_document(self) -> bool {
-        self.is_playlist() || matches!(self, Self::AssetList | Self::Steering)
+        self.is_playlist()
+            || matches!(
+                self,
+                Self::AssetList
+                    | Self::Steering
+                    | Self::Location
+                    | Self::PatchLocation
+                    | Self::Remote
+            )
+    }
+
+    /// Whether the URI is a part of the media, or leads to it.
+    #[must_use]
+    pub const fn is_media(self) -> bool {
+        !matches!(
+            self,
+            Self::UtcTiming
+                | Self::License
+                | Self::OtherPresentation
+                | Self::Information
+                | Self::Unclassified
+        )
     }
 
     /// Whether the URI names a decryption key.
@@ -90,6 +132,16 @@ impl fmt::Display for Role {
             Self::AssetList => "asset list",
             Self::Steering => "content steering",
             Self::Thumbnail => "thumbnail",
+            Self::BaseUrl => "base URL",
+            Self::SegmentIndex => "segment index",
+            Self::BitstreamSwitching => "bitstream switching",
+            Self::Location => "location",
+            Self::PatchLocation => "patch location",
+            Self::Remote => "remote element",
+            Self::UtcTiming => "clock",
+            Self::License => "licence",
+            Self::OtherPresentation => "other presentation",
+            Self::Information => "information",
             Self::DateRange => "date range",
             Self::Unclassified => "unclassified",
         })

@@ -6,8 +6,8 @@ use std::net::IpAddr;
 use sluicegate_token::{ByteList, ResourcePath, Scheme, Scope, SignError, UnixTime, query};
 use url::Url;
 
-use crate::policy::{Decision, TokenAt, TokenRef, Uri, UriPolicy};
-use crate::{KeepReason, RefuseReason};
+use crate::policy::{Decision, TokenAt, TokenRef, Uri, UriPolicy, Varies};
+use crate::{KeepReason, RefuseReason, Role};
 
 /// Length of a Gcore query, `md5=..&expires=..`, from the year 2001 to 2286.
 pub const GCORE_QUERY_LEN: usize = 45;
@@ -91,6 +91,16 @@ impl CdnPaths {
     #[must_use]
     pub const fn parameters(&self) -> &'static [&'static str] {
         self.parameters
+    }
+
+    /// Whether one token opens all that a URI of a template stands for.
+    #[must_use]
+    pub fn covers(&self, varies: Varies) -> bool {
+        match varies {
+            Varies::Nothing => true,
+            Varies::Name => self.scope == Scope::Directory,
+            Varies::Folder => false,
+        }
     }
 
     /// The token that will open `url`.
@@ -187,11 +197,22 @@ impl UriPolicy for SignHost {
         if !self.is_ours(uri.url) {
             return Decision::Keep(KeepReason::ForeignHost);
         }
+        match uri.role {
+            Role::License => return Decision::Keep(KeepReason::License),
+            // Only what is fetched gets a token.
+            Role::BaseUrl => return Decision::Deliver { url: uri.url.clone(), token: None },
+            _ if !self.paths.covers(uri.varies) => return Decision::Expand,
+            _ => {}
+        }
         let decided = self.existing.make_room(uri.url, self.paths.parameters()).and_then(|url| {
             let token = self.paths.token_for(&url)?;
             Ok(Decision::Deliver { url, token: Some(TokenAt::Query(token)) })
         });
         decided.unwrap_or_else(Decision::Refuse)
+    }
+
+    fn token_ampersands(&self) -> usize {
+        self.paths.parameters().len().saturating_sub(1)
     }
 
     fn owned_parameters(&self) -> Vec<String> {

@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
+use crate::Quoting;
 use crate::Role;
-use crate::hls::attributes::Quoting;
 
 /// A URI's place, or that of a value that looks like one. Offsets are bytes of the source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,11 +1,13 @@
 //! Taking tokens out of a manifest by their text alone, where nobody kept the edits.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use sluicegate_token::query;
 use thiserror::Error;
 use url::Url;
 
+use crate::dash::text;
 use crate::resolve::{self, Resolved};
 use crate::slot::Slot;
 use crate::{Role, Template};
@@ -60,12 +62,21 @@ pub fn strip(template: &Template, parameters: &[&str]) -> Result<Vec<u8>, StripE
     let mut copied = 0;
     // Nothing is ever inserted where no URI is known to stand.
     for slot in template.slots().iter().filter(|slot| slot.role() != Role::Unclassified) {
-        let token = token_span(&source[slot.span()], parameters)
-            .map_err(|reason| error(template, slot, reason))?;
+        let raw = &source[slot.span()];
+        let reference = match slot.quoting().is_xml() {
+            true => text::decode(raw, slot.quoting()),
+            false => Cow::Borrowed(raw),
+        };
+        let token =
+            token_span(&reference, parameters).map_err(|reason| error(template, slot, reason))?;
         if let Some(token) = token {
             let start = slot.span().start;
-            stripped.extend_from_slice(&source[copied..start + token.start]);
-            copied = start + token.end;
+            let raw_offset = |at: usize| match &reference {
+                Cow::Borrowed(_) => start + at,
+                Cow::Owned(_) => start + text::raw_offset(raw, slot.quoting(), at),
+            };
+            stripped.extend_from_slice(&source[copied..raw_offset(token.start)]);
+            copied = raw_offset(token.end);
         }
     }
     stripped.extend_from_slice(&source[copied..]);

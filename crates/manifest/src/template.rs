@@ -5,10 +5,11 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
+use crate::dash::tree::Tree;
 use crate::slot::Slot;
 use crate::steering::{self, Replacement};
 use crate::variables::{Definer, Definition};
-use crate::{CompileError, Format, Options, asset_list, detect, hls, vtt};
+use crate::{CompileError, Format, Options, asset_list, dash, detect, hls, vtt};
 
 /// A compiled manifest. Cheap to clone but for its slots.
 #[derive(Clone, Debug)]
@@ -20,6 +21,7 @@ pub struct Template {
     definitions: Vec<Definition>,
     delta_updates: Vec<Range<usize>>,
     replacements: Vec<Replacement>,
+    tree: Option<Tree>,
 }
 
 impl Template {
@@ -50,6 +52,7 @@ impl Template {
                     definitions,
                     delta_updates,
                     replacements,
+                    tree: None,
                 })
             }
             Some(Format::AssetList) => {
@@ -64,7 +67,12 @@ impl Template {
                 let slots = vtt::scan(&source, options)?;
                 Ok(Self::of_slots(source, Format::WebVtt, slots))
             }
-            Some(Format::Dash) => Err(CompileError::DashUnsupported),
+            Some(format @ (Format::Dash | Format::DashElement | Format::DashPatch)) => {
+                let (slots, tree) = dash::scan(&source, options)?;
+                let is_reloaded = tree.is_reloaded;
+                let tree = Some(tree);
+                Ok(Self { is_reloaded, tree, ..Self::of_slots(source, format, slots) })
+            }
             None => Err(CompileError::NotAManifest),
         }
     }
@@ -79,6 +87,7 @@ impl Template {
             definitions: Vec::new(),
             delta_updates: Vec::new(),
             replacements: Vec::new(),
+            tree: None,
         }
     }
 
@@ -101,7 +110,7 @@ impl Template {
     }
 
     /// Whether players load the manifest again, so that each rendering brings fresh tokens: a
-    /// media playlist without EXT-X-ENDLIST.
+    /// media playlist without EXT-X-ENDLIST, a dynamic MPD with @minimumUpdatePeriod.
     #[must_use]
     pub const fn is_reloaded(&self) -> bool {
         self.is_reloaded
@@ -124,10 +133,23 @@ impl Template {
         })
     }
 
-    /// Whether the manifest takes values from its own URL's query, so that these decide with.
+    /// Whether the manifest takes values from its own URL's query, so that these decide with. A
+    /// dynamic MPD is loaded again with the query that it was loaded with.
     #[must_use]
     pub fn reads_its_query(&self) -> bool {
-        self.definitions.iter().any(|definition| definition.value == Definer::QueryParameter)
+        self.is_dynamic()
+            || self.definitions.iter().any(|known| known.value == Definer::QueryParameter)
+    }
+
+    /// Whether it is an MPD of type dynamic.
+    #[must_use]
+    pub fn is_dynamic(&self) -> bool {
+        self.tree.as_ref().is_some_and(|tree| tree.is_dynamic)
+    }
+
+    /// The skeleton of a DASH document.
+    pub(crate) const fn tree(&self) -> Option<&Tree> {
+        self.tree.as_ref()
     }
 
     /// The attributes that offer delta updates, each with the comma that goes with it.

@@ -7,8 +7,8 @@ use std::ops::Range;
 
 use memchr::{memchr2, memmem};
 
+use crate::Quoting;
 use crate::detect::BOM;
-use crate::hls::attributes::Quoting;
 use crate::slot::{Carrier, Slot};
 use crate::{CompileError, Options, Role};
 

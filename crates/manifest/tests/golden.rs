@@ -37,6 +37,7 @@ impl Case {
                 served: values.remove("served").map_or_else(|| base.clone(), common::url),
                 base,
                 variables: Variables::default(),
+                now: Some(common::NOW),
             },
             scope: match values.remove("scope") {
                 Some("file") => Scope::File,
@@ -58,7 +59,7 @@ impl Case {
 
     /// Says what is wrong, if anything is.
     fn check(&self, folder: &Path, is_update: bool) -> Result<(), String> {
-        let input_path = ["m3u8", "json", "vtt"]
+        let input_path = ["m3u8", "json", "vtt", "mpd"]
             .map(|extension| folder.join("input.m3u8").with_extension(extension));
         let input_path = input_path.iter().find(|path| path.exists()).ok_or("no input")?;
         let source = fs::read(input_path).map_err(|error| error.to_string())?;
@@ -92,8 +93,8 @@ fn every_golden_playlist_is_rendered_byte_for_byte() {
     let is_update = std::env::var_os("UPDATE_GOLDEN").is_some();
     let mut cases = 0;
     let mut failures = Vec::new();
-    let folders =
-        ["hls", "documents"].map(|name| common::files_below(&common::fixtures().join(name)));
+    let folders = ["hls", "documents", "dash"]
+        .map(|name| common::files_below(&common::fixtures().join(name)));
     for file in folders.into_iter().flatten() {
         if file.file_name().unwrap() != "case.toml" {
             continue;

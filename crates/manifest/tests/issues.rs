@@ -214,6 +214,7 @@ fn references_are_resolved_against_the_url_after_redirects() {
         base: url("https://edge-7.example.com/x/y/master.m3u8?token=1"),
         served: url(BASE),
         variables: Variables::default(),
+        now: None,
     };
     let template = compile(source.as_bytes());
     let rendered = common::sign_with(&gcore(Scope::Directory), &template, &place).unwrap();
@@ -345,6 +346,7 @@ fn a_url_with_a_comma_is_not_written_without_quotes() {
         base: url("https://cdn.example.com/a,b/i.m3u8"),
         served: url(BASE),
         variables: Variables::default(),
+        now: None,
     };
     let gcore = gcore(Scope::Directory);
     let sign = |template: &Template, place: &Place| common::sign_with(&gcore, template, place);
@@ -441,8 +443,12 @@ impl ByRole {
             Self { segments: CdnPaths::new(1, &segments), keys: CdnPaths::new(2, &keys) };
         let session_path = Self::SESSION.placeholder();
         let served = format!("https://gw.example.com/s/{session_path}/vod/movie/i.m3u8");
-        let place =
-            Place { base: url(BASE), served: url(&served), variables: Variables::default() };
+        let place = Place {
+            base: url(BASE),
+            served: url(&served),
+            variables: Variables::default(),
+            now: None,
+        };
         let plan = compile(source.as_bytes()).plan(&place, &mut policy).unwrap();
         let mut sessions = ByteList::default();
         sessions.push(session.as_bytes());

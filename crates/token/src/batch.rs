@@ -51,6 +51,12 @@ impl ByteList {
         &self.bytes[self.range(index)]
     }
 
+    /// All strings, one after another.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
     /// All strings in order.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &[u8]> {
         (0..self.len()).map(|index| self.get(index))

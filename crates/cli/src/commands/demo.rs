@@ -12,7 +12,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sluicegate_gateway::{
     App, Carry, CdnConfig, Config, Edge, EntryConfig, GrantMode, Limits, Listening, OriginConfig,
-    RouteConfig, Segments, SessionConfig, SystemClock, ThirdParty, Timeouts, bind, serve,
+    RouteConfig, Segments, SessionConfig, SystemClock, ThirdParty, Timeouts, Unexpandable, bind,
+    serve,
 };
 use sluicegate_token::{CdnKey, Gcore, Scope, SessionKey, SessionKeys};
 use tracing_subscriber::filter::LevelFilter;
@@ -167,6 +168,8 @@ fn config(
             third_party: ThirdParty::Refuse,
             existing_token: sluicegate_gateway::ExistingToken::Refuse,
             strict: false,
+            unexpandable: Unexpandable::default(),
+            sign_licenses: false,
             bind_ip: false,
             forward_query: Vec::new(),
             entry: Some(EntryConfig { scheme: link_scheme, leeway_secs: 0 }),

@@ -169,6 +169,8 @@ fn check_route(
         segments: raw.segments,
         third_party: raw.third_party,
         strict: raw.strict,
+        unexpandable: raw.unexpandable,
+        sign_licenses: raw.sign_licenses,
         bind_ip: raw.bind_ip,
         forward_query: raw.forward_query,
         entry,
@@ -257,6 +259,7 @@ fn limits(raw: &raw::Limits) -> Limits {
             max_lines: raw.max_lines.unwrap_or(default.manifest.max_lines),
             max_uris: raw.max_uris.unwrap_or(default.manifest.max_uris),
         },
+        max_expanded_segments: raw.max_expanded_segments.unwrap_or(default.max_expanded_segments),
         cache_bytes: raw.cache_bytes.unwrap_or(default.cache_bytes),
     }
 }

@@ -7,7 +7,7 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{self, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-use crate::route::{Carry, GrantMode, Segments, ThirdParty};
+use crate::route::{Carry, GrantMode, Segments, ThirdParty, Unexpandable};
 
 /// What is said of a key that is written otherwise.
 pub(super) const KEY_SHAPE: &str =
@@ -96,6 +96,7 @@ pub(super) struct Limits {
     pub(super) max_line_bytes: Option<usize>,
     pub(super) max_lines: Option<usize>,
     pub(super) max_uris: Option<usize>,
+    pub(super) max_expanded_segments: Option<usize>,
     pub(super) cache_bytes: Option<u64>,
 }
 
@@ -129,6 +130,10 @@ pub(super) struct Route {
     pub(super) existing_token: Existing,
     #[serde(default)]
     pub(super) strict: bool,
+    #[serde(default)]
+    pub(super) unexpandable: Unexpandable,
+    #[serde(default)]
+    pub(super) sign_licenses: bool,
     #[serde(default)]
     pub(super) bind_ip: bool,
     #[serde(default = "default_forward_query")]

@@ -15,7 +15,7 @@ use subtle::ConstantTimeEq as _;
 use super::entry::session_path;
 use crate::app::App;
 use crate::request::RequestPath;
-use crate::{Error, session};
+use crate::{Error, media_type, session};
 
 /// A session lives a month at most; its token's expiry has 32 bits.
 const MAX_TTL_SECS: u64 = 31 * 86_400;
@@ -47,7 +47,10 @@ struct OpenedSession {
 
 #[derive(Serialize)]
 struct Urls {
-    hls: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hls: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dash: Option<String>,
 }
 
 pub(crate) async fn create(
@@ -78,10 +81,13 @@ pub(crate) async fn create(
     let expires = app.now().saturating_add(ttl_secs);
     let id = SessionId(id);
     let (token, claims) = session::begin(app.keys(), route, &place, id, expires, call.ip)?;
-    let hls =
+    let url =
         format!("{}{}", app.public_host(), session_path(app.public_path(), route, &place, &token));
-    let opened =
-        OpenedSession { id: id.to_string(), expires_at: claims.expires.0, urls: Urls { hls } };
+    let urls = match media_type::names_an_mpd(&place.raw) {
+        true => Urls { hls: None, dash: Some(url) },
+        false => Urls { hls: Some(url), dash: None },
+    };
+    let opened = OpenedSession { id: id.to_string(), expires_at: claims.expires.0, urls };
     Ok((StatusCode::CREATED, [(header::CACHE_CONTROL, "no-store")], Json(opened)).into_response())
 }
 

@@ -5,6 +5,7 @@ use std::ops::Range;
 use memchr::{memchr, memchr2, memchr3};
 
 use super::lines::trim;
+use crate::Quoting;
 
 /// One `NAME=value` of a tag; spans are bytes of the whole source.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,19 +16,6 @@ pub struct Attribute {
     pub value: Range<usize>,
     /// How the value stands there.
     pub quoting: Quoting,
-}
-
-/// How a value stands in its line, which decides what may be written in its place.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Quoting {
-    /// Between double quotes: no double quote, no line end.
-    Double,
-    /// Without quotes, up to the next comma.
-    Bare,
-    /// The whole line: no line end.
-    Line,
-    /// A JSON string between its quotes, with JSON's escapes.
-    Json,
 }
 
 /// A quoted value does not end on its line.

@@ -16,6 +16,8 @@ use url::{Position, Url};
 pub(crate) const BASE: &str = "https://cdn.example.com/vod/movie/master.m3u8";
 /// The expiry of every token.
 pub(crate) const EXPIRES: UnixTime = UnixTime(2_147_483_647);
+/// The moment at which live manifests are rendered: 2026-01-01.
+pub(crate) const NOW: UnixTime = UnixTime(1_767_225_600);
 
 pub(crate) fn url(text: &str) -> Url {
     text.parse().unwrap_or_else(|error| panic!("{text}: {error}"))
@@ -145,7 +147,7 @@ impl Mode {
             Self::PathGateway => url(&format!("{GATEWAY}/{SESSION}{path}")),
             _ => base.clone(),
         };
-        Place { base, served, variables: Variables::default() }
+        Place { base, served, variables: Variables::default(), now: Some(NOW) }
     }
 
     /// Renders with the mode's policy, and tells each URL that it delivered, token and all.

@@ -90,7 +90,14 @@ fn inspect(template: &Template, base: Url, mut report: impl Report) -> Result<Su
 fn row<'t>(template: &'t Template, decided: Decided<'_>) -> Row<'t> {
     let Decided { slot, url, decision } = decided;
     let (verdict, why) = match decision {
-        Decision::Deliver { .. } => (Verdict::Sign, "on the manifest's host".to_owned()),
+        Decision::Deliver { token: Some(_), .. } => {
+            (Verdict::Sign, "on the manifest's host".to_owned())
+        }
+        // In DASH it is the references below it that are fetched.
+        Decision::Deliver { token: None, .. } => {
+            (Verdict::Keep, "what is relative to it is signed".to_owned())
+        }
+        Decision::Expand => (Verdict::Expand, "a token for each segment".to_owned()),
         Decision::Keep(reason) => (Verdict::Keep, reason.to_string()),
         Decision::Refuse(reason) => (Verdict::Refuse, refusal(&reason)),
     };

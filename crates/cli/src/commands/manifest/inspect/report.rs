@@ -26,6 +26,8 @@ pub(super) struct Row<'t> {
 #[serde(rename_all = "lowercase")]
 pub(super) enum Verdict {
     Sign,
+    /// A DASH template becomes a list of segments.
+    Expand,
     Keep,
     Refuse,
 }
@@ -42,6 +44,7 @@ pub(super) struct Summary {
 #[derive(Debug, Default, Serialize)]
 struct Decisions {
     sign: usize,
+    expand: usize,
     keep: usize,
     refuse: usize,
 }
@@ -82,6 +85,7 @@ impl Verdict {
     const fn word(self) -> &'static str {
         match self {
             Self::Sign => "sign",
+            Self::Expand => "expand",
             Self::Keep => "keep",
             Self::Refuse => "refuse",
         }
@@ -97,6 +101,7 @@ impl Summary {
         self.unclassified += usize::from(!row.is_classified);
         *match row.verdict {
             Verdict::Sign => &mut self.decisions.sign,
+            Verdict::Expand => &mut self.decisions.expand,
             Verdict::Keep => &mut self.decisions.keep,
             Verdict::Refuse => &mut self.decisions.refuse,
         } += 1;
@@ -162,7 +167,7 @@ impl Widths {
 impl Report for Table {
     fn row(&mut self, row: &Row<'_>) -> anyhow::Result<()> {
         let tone = match row.verdict {
-            Verdict::Sign => Some(Tone::Good),
+            Verdict::Sign | Verdict::Expand => Some(Tone::Good),
             Verdict::Keep => None,
             Verdict::Refuse => Some(Tone::Bad),
         };
@@ -181,7 +186,7 @@ impl Report for Table {
     }
 
     fn end(mut self, summary: &Summary) -> anyhow::Result<()> {
-        let Decisions { sign, keep, refuse } = summary.decisions;
+        let Decisions { sign, expand, keep, refuse } = summary.decisions;
         let roles: Vec<_> =
             summary.roles.iter().map(|(role, count)| format!("{count} {role}")).collect();
         if !roles.is_empty() {
@@ -189,7 +194,9 @@ impl Report for Table {
         }
         let what = if roles.is_empty() { String::new() } else { format!(": {}", roles.join(", ")) };
         self.out.write(&format!("{}{what}\n", uris(summary.uris)))?;
-        self.out.write(&format!("{sign} to sign, {keep} to keep, {refuse} to refuse\n"))?;
+        let expand = if expand > 0 { format!("{expand} to write out, ") } else { String::new() };
+        let counts = format!("{sign} to sign, {expand}{keep} to keep, {refuse} to refuse\n");
+        self.out.write(&counts)?;
         self.out.finish()
     }
 }

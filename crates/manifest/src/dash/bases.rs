@@ -1,0 +1,182 @@
+//! The chain of base URLs (clause 5.6): where a reference of a level leads, before and after.
+
+use std::rc::Rc;
+
+use url::Url;
+
+use super::tree::{LevelKind, Tree};
+use super::{outcome, text};
+use crate::plan::Place;
+use crate::policy::{Decision, TokenAt, Uri, UriPolicy};
+use crate::resolve::{self, Resolved};
+use crate::slot::Slot;
+use crate::{KeepReason, RefuseReason, Role};
+
+/// More combinations of alternatives than this nobody offers.
+pub(crate) const MAX_COMBINATIONS: usize = 64;
+
+/// One choice among the alternatives: what a reference is resolved against.
+#[derive(Clone, Debug)]
+pub(crate) struct Combination {
+    /// By the source. None if that is no HTTP URL.
+    pub(crate) source: Option<Rc<Url>>,
+    /// As players will resolve it in what is written. None if nobody can tell: then only an absolute
+    /// URL leads anywhere.
+    pub(crate) written: Option<Rc<Url>>,
+    /// The base URLs that were chosen: their slots, from the outside in.
+    pub(crate) chosen: Vec<u32>,
+}
+
+/// The combinations of each level, and what becomes of the base URLs themselves.
+#[derive(Debug)]
+pub(crate) struct Bases {
+    /// For each level, those that hold for what is in it.
+    pub(crate) of_level: Vec<Vec<Combination>>,
+    /// The text that must be written for a base URL, by its slot: not where it stays.
+    pub(crate) rebased: Vec<(u32, outcome::Rewritten)>,
+    /// Why a base URL stays, by its slot, if the policy says so.
+    pub(crate) kept: Vec<(u32, KeepReason)>,
+}
+
+impl Bases {
+    /// What references within a level are resolved against, in the first of the combinations.
+    pub(crate) fn context(&self, level: u32) -> Option<&Url> {
+        self.of_level.get(level as usize)?.first()?.source.as_deref()
+    }
+}
+
+/// Resolves every chain. `is_dropped` says which base URLs are left out.
+pub(crate) fn resolve_all(
+    source: &[u8],
+    slots: &[Slot],
+    tree: &Tree,
+    place: &Place,
+    is_dropped: &dyn Fn(u32) -> bool,
+    policy: &mut dyn UriPolicy,
+) -> Result<Bases, (u32, RefuseReason)> {
+    let mut bases = Bases {
+        of_level: Vec::with_capacity(tree.levels.len()),
+        rebased: Vec::new(),
+        kept: Vec::new(),
+    };
+    for level in &tree.levels {
+        let around = match level.parent {
+            Some(parent) => bases.of_level[parent as usize].clone(),
+            None => vec![document(source, slots, tree, place)],
+        };
+        let alternatives: Vec<u32> =
+            level.bases.iter().map(|base| base.slot).filter(|&slot| !is_dropped(slot)).collect();
+        if alternatives.is_empty() {
+            bases.of_level.push(around);
+            continue;
+        }
+        let mut combinations = Vec::with_capacity(alternatives.len() * around.len());
+        for slot in alternatives {
+            if combinations.len() + around.len() > MAX_COMBINATIONS {
+                return Err((slot, RefuseReason::TooManyBases(MAX_COMBINATIONS)));
+            }
+            let place = &slots[slot as usize];
+            let reference = text::decode(&source[place.span()], place.quoting());
+            let (resolved, rewritten, kept) = rebase(&around, &reference, policy);
+            bases.kept.extend(kept.map(|reason| (slot, reason)));
+            bases.rebased.extend(rewritten.map(|rewritten| (slot, rewritten)));
+            for (around, (source, written)) in around.iter().zip(resolved) {
+                let mut chosen = around.chosen.clone();
+                chosen.push(slot);
+                combinations.push(Combination { source, written, chosen });
+            }
+        }
+        bases.of_level.push(combinations);
+    }
+    Ok(bases)
+}
+
+/// What the outermost references are resolved against.
+pub(crate) fn document(source: &[u8], slots: &[Slot], tree: &Tree, place: &Place) -> Combination {
+    // Some players take Location for the base (dash.js), others the URL that answered (Shaka).
+    let leads_elsewhere = |slot: &Slot| {
+        let reference = text::decode(&source[slot.span()], slot.quoting());
+        resolve::join(&place.base, &reference)
+            .is_none_or(|url| url.join(".").ok() != place.base.join(".").ok())
+    };
+    let is_certain = !tree.is_part
+        && !slots.iter().any(|slot| slot.role() == Role::Location && leads_elsewhere(slot));
+    Combination {
+        source: Some(Rc::new(place.base.clone())),
+        written: is_certain.then(|| Rc::new(place.served.clone())),
+        chosen: Vec::new(),
+    }
+}
+
+type Resolutions = Vec<(Option<Rc<Url>>, Option<Rc<Url>>)>;
+
+/// Resolves one base URL within each combination around it. It is written anew if it would lead
+/// elsewhere than the policy wants, and one text serves all of them.
+fn rebase(
+    around: &[Combination],
+    reference: &[u8],
+    policy: &mut dyn UriPolicy,
+) -> (Resolutions, Option<outcome::Rewritten>, Option<KeepReason>) {
+    let mut kept = None;
+    let mut resolved = Vec::with_capacity(around.len());
+    let mut wanted: Vec<Option<(Url, Option<TokenAt>)>> = Vec::with_capacity(around.len());
+    for combination in around {
+        let source = match &combination.source {
+            Some(base) => match resolve::resolve(base, reference) {
+                Ok(Resolved::Http(url)) => Some(url),
+                Ok(Resolved::Kept(_)) | Err(_) => None,
+            },
+            None => Url::parse(&String::from_utf8_lossy(reference)).ok(),
+        };
+        let written =
+            combination.written.as_deref().and_then(|base| resolve::join(base, reference));
+        let written = written.or_else(|| {
+            // An absolute one needs no base.
+            source.clone().filter(|_| resolve::is_absolute(reference))
+        });
+        wanted.push(source.as_ref().and_then(|url| {
+            match policy.decide(&Uri::of(Role::BaseUrl, url)) {
+                Decision::Deliver { url, token } => Some((url, token)),
+                // On its own host it must be resolved by the scheme that the source gives it.
+                Decision::Keep(reason) => {
+                    kept = Some(reason);
+                    Some((url.clone(), None))
+                }
+                Decision::Expand | Decision::Refuse(_) => None,
+            }
+        }));
+        resolved.push((source.map(Rc::new), written));
+    }
+    let fits = resolved.iter().zip(&wanted).all(|((_, written), wanted)| match wanted {
+        Some((url, _)) => written.as_ref().is_some_and(|written| is_same_base(written, url)),
+        None => true,
+    });
+    let as_written = |resolved: Vec<(Option<Rc<Url>>, Option<Url>)>| -> Resolutions {
+        resolved.into_iter().map(|(source, written)| (source, written.map(Rc::new))).collect()
+    };
+    let one = match wanted.first() {
+        Some(Some(first)) if wanted.iter().all(|other| other.as_ref() == Some(first)) => first,
+        _ => return (as_written(resolved), None, kept),
+    };
+    if fits {
+        return (as_written(resolved), None, kept);
+    }
+    let (url, token) = one;
+    let text = outcome::shortest(url, around.iter().map(|around| around.written.as_deref()));
+    let written = Rc::new(url.clone());
+    let resolved =
+        resolved.into_iter().map(|(source, _)| (source, Some(Rc::clone(&written)))).collect();
+    // A query would not be inherited.
+    let token = token.filter(|token| matches!(token, TokenAt::Path(_)));
+    (resolved, Some(outcome::Rewritten { text, token }), kept)
+}
+
+/// Whether what is relative to either leads to the same place: query and fragment are dropped.
+fn is_same_base(a: &Url, b: &Url) -> bool {
+    a.origin() == b.origin() && a.path() == b.path()
+}
+
+/// Whether any level below the outermost has a base URL of its own.
+pub(crate) fn has_inner_bases(tree: &Tree) -> bool {
+    tree.levels.iter().any(|level| level.kind != LevelKind::Mpd && !level.bases.is_empty())
+}

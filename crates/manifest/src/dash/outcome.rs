@@ -1,0 +1,312 @@
+//! What becomes of one reference: decided for each combination of base URLs, and written so that
+//! all of them lead to what was decided.
+
+use url::{Position, Url};
+
+use super::bases::Combination;
+use super::changes::Written;
+use super::reference::{Filled, Reference, Values};
+use super::text;
+use crate::plan::{decide_unsigned, fragment_start, may_be_extended};
+use crate::policy::{Decision, TokenAt, TokenRef, Uri, UriPolicy, Varies};
+use crate::resolve::{self, Resolved};
+use crate::{KeepReason, Quoting, RefuseReason, Role};
+
+/// What must be written for a reference.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// It stays.
+    Keep(KeepReason),
+    /// It leads there; the token, if any, goes to its end.
+    Insert(Option<TokenRef>),
+    /// Another reference.
+    Write(Rewritten),
+    /// A template that must be written out.
+    Expand,
+}
+
+/// A reference that is written anew.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Rewritten {
+    /// Not escaped yet; of a template, with its identifiers.
+    pub(crate) text: String,
+    pub(crate) token: Option<TokenAt>,
+}
+
+/// An outcome, and what goes with it.
+#[derive(Clone, Debug)]
+pub(crate) struct Evaluated {
+    pub(crate) outcome: Outcome,
+    /// The slots of base URLs that the outcome does not serve: they must be left out.
+    pub(crate) losers: Vec<u32>,
+    /// Where the reference leads, in the combination that was taken.
+    pub(crate) url: Option<Url>,
+    pub(crate) decision: Decision,
+}
+
+/// A reference in its place.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Question<'q> {
+    pub(crate) role: Role,
+    pub(crate) reference: &'q Reference,
+    pub(crate) values: &'q Values,
+    pub(crate) combinations: &'q [Combination],
+    pub(crate) context: Option<&'q Url>,
+    /// Why the template cannot be written out, if that is known.
+    pub(crate) unexpandable: Option<&'q str>,
+}
+
+/// One combination's answer.
+struct Answer {
+    url: Option<Url>,
+    decision: Decision,
+    /// Where the reference as it is written will lead players.
+    led_to: Option<Url>,
+}
+
+impl<'q> Question<'q> {
+    /// Of what has no context, and may be written out.
+    pub(crate) const fn of(
+        role: Role,
+        reference: &'q Reference,
+        values: &'q Values,
+        combinations: &'q [Combination],
+    ) -> Self {
+        Self { role, reference, values, combinations, context: None, unexpandable: None }
+    }
+
+    /// Asks the policy.
+    ///
+    /// # Errors
+    /// Why nothing can be written, if the policy refuses what there is.
+    pub(crate) fn evaluate(&self, policy: &mut dyn UriPolicy) -> Result<Evaluated, RefuseReason> {
+        let filled = self.reference.fill(self.values);
+        let mut answers = Vec::with_capacity(self.combinations.len());
+        for combination in self.combinations {
+            answers.push(self.ask(&filled, combination, policy)?);
+        }
+        let is_ours = |answer: &Answer| {
+            matches!(answer.decision, Decision::Deliver { .. } | Decision::Expand)
+        };
+        let taken = answers.iter().position(is_ours).or_else(|| {
+            answers.iter().position(|answer| matches!(answer.decision, Decision::Refuse(_)))
+        });
+        let taken = taken.unwrap_or(0);
+        let Some(answer) = answers.get(taken) else {
+            return Err(RefuseReason::BadReference);
+        };
+        // As a template again, for people to read.
+        let as_template = |url: &Url| Url::parse(&filled.restore(url.as_str())).ok();
+        let url = match &answer.url {
+            Some(url) if self.reference.is_template() => as_template(url),
+            url => url.clone(),
+        };
+        let decision = answer.decision.clone();
+        let mut losers = Vec::new();
+        let outcome = match &decision {
+            Decision::Keep(reason) => Outcome::Keep(*reason),
+            Decision::Refuse(reason) => return Err(reason.clone()),
+            Decision::Expand if self.reference.is_template() => Outcome::Expand,
+            Decision::Expand => return Err(RefuseReason::NeedsRepresentation),
+            Decision::Deliver { url, token } => {
+                let added = added(*token);
+                if self.role != Role::Location && leads_there(&filled.text, answer, url, added) {
+                    for (other, combination) in answers.iter().zip(self.combinations) {
+                        if !is_served(&filled.text, other, added) {
+                            losers.extend(difference(&self.combinations[taken], combination));
+                        }
+                    }
+                    Outcome::Insert(added)
+                } else {
+                    Outcome::Write(Rewritten {
+                        text: self.text(&filled, answer, url),
+                        token: *token,
+                    })
+                }
+            }
+        };
+        Ok(Evaluated { outcome, losers, url, decision })
+    }
+
+    fn ask(
+        &self,
+        filled: &Filled,
+        combination: &Combination,
+        policy: &mut dyn UriPolicy,
+    ) -> Result<Answer, RefuseReason> {
+        let reference = filled.text.as_bytes();
+        let kept = |reason| Answer { url: None, decision: Decision::Keep(reason), led_to: None };
+        let nowhere;
+        let base = match &combination.source {
+            Some(base) => &**base,
+            None if resolve::is_absolute(reference) => {
+                nowhere =
+                    Url::parse("http://base.invalid/").map_err(|_| RefuseReason::BadReference)?;
+                &nowhere
+            }
+            None => return Ok(kept(KeepReason::ForeignScheme)),
+        };
+        if self.role == Role::Unclassified {
+            let decided = decide_unsigned(base, reference, policy, RefuseReason::Unclassified)?;
+            if policy.is_strict() {
+                return Err(RefuseReason::Unclassified);
+            }
+            return Ok(Answer { url: None, decision: decided, led_to: None });
+        }
+        let url = match resolve::resolve(base, reference)? {
+            Resolved::Kept(reason) => return Ok(kept(reason)),
+            Resolved::Http(url) => url,
+        };
+        if matches!(self.role, Role::OtherPresentation | Role::Information) {
+            let decision = Decision::Keep(KeepReason::ReportedOnly);
+            return Ok(Answer { url: Some(url), decision, led_to: None });
+        }
+        let uri =
+            Uri { role: self.role, url: &url, varies: varies(filled, &url), context: self.context };
+        let decision = match (policy.decide(&uri), self.unexpandable) {
+            (Decision::Expand, Some(reason)) => policy.decide_unexpandable(&uri, reason),
+            (decision, _) => decision,
+        };
+        let base = match combination.written.as_deref() {
+            Some(written) => Some(written),
+            None => resolve::is_absolute(reference).then_some(base),
+        };
+        let led_to = base.and_then(|base| resolve::join(base, reference));
+        Ok(Answer { url: Some(url), decision, led_to })
+    }
+
+    /// How `url` is written. Of a template, the last segment and the query stay as they are written
+    /// if nothing there changed, so that all Representations of a folder can share the text.
+    fn text(&self, filled: &Filled, answer: &Answer, url: &Url) -> String {
+        let written = self.combinations.iter().map(|combination| combination.written.as_deref());
+        let text = if self.role == Role::Location {
+            url.as_str().to_owned()
+        } else {
+            shortest(url, written)
+        };
+        if !self.reference.is_template() {
+            return text;
+        }
+        let own = answer.url.as_ref().map(|url| &url.as_str()[name_start(url)..]);
+        let name_len = url.as_str().len() - name_start(url);
+        let (folder, name) = text.split_at(text.len() - name_len.min(text.len()));
+        let own_tail = (own == Some(name))
+            .then(|| {
+                let path_end = filled.text.find(['?', '#']).unwrap_or(filled.text.len());
+                let at = filled.text[..path_end].rfind('/').map_or(0, |slash| slash + 1);
+                self.reference.tail(filled, at)
+            })
+            .flatten();
+        match own_tail {
+            Some(tail) => filled.restore(folder) + tail,
+            None => filled.restore(&text),
+        }
+    }
+}
+
+// === Writing ===
+
+impl Outcome {
+    /// The reference that it makes of `raw`, which stands in `quoting`; written for `target`. None
+    /// if it stays as it is.
+    pub(crate) fn written(&self, raw: &[u8], quoting: Quoting, target: Quoting) -> Option<Written> {
+        match self {
+            Self::Keep(_) | Self::Expand | Self::Insert(None) => None,
+            Self::Insert(Some(token)) => {
+                let reference = text::decode(raw, quoting);
+                let reference = String::from_utf8_lossy(&reference);
+                let (head, fragment) = reference.split_at(fragment_start(reference.as_bytes()));
+                let mut written = Written::text(&text::escape(head, target));
+                written.push(joint(head)).push_token(*token);
+                written.push_str(&text::escape(fragment, target));
+                Some(written)
+            }
+            Self::Write(rewritten) => Some(rewritten.written(target)),
+        }
+    }
+}
+
+impl Rewritten {
+    pub(crate) fn written(&self, quoting: Quoting) -> Written {
+        let escaped = |text: &str| Written::text(&text::escape(text, quoting));
+        match self.token {
+            None => escaped(&self.text),
+            Some(TokenAt::Query(token)) => {
+                let (head, fragment) = self.text.split_at(fragment_start(self.text.as_bytes()));
+                let mut written = escaped(head);
+                written.push(joint(head)).push_token(token);
+                written.append(&escaped(fragment));
+                written
+            }
+            Some(TokenAt::Path(token)) => {
+                let placeholder = token.placeholder();
+                let (before, after) =
+                    self.text.split_once(&placeholder).unwrap_or((&self.text, ""));
+                let mut written = escaped(before);
+                written.push_token(token).append(&escaped(after));
+                written
+            }
+        }
+    }
+}
+
+/// What joins a query to a reference in XML.
+pub(crate) fn joint(reference: &str) -> &'static [u8] {
+    if reference.contains('?') { text::AMPERSAND } else { b"?" }
+}
+
+/// The URL's shortest text that leads to it from each of these: its path, if they are all on its
+/// host.
+pub(crate) fn shortest<'u>(url: &Url, mut from: impl Iterator<Item = Option<&'u Url>>) -> String {
+    // A path that begins with two slashes would be read as a host.
+    let is_path = !url.path().starts_with("//")
+        && from.all(|from| from.is_some_and(|from| from.origin() == url.origin()));
+    if is_path { url[Position::BeforePath..].to_owned() } else { url.as_str().to_owned() }
+}
+
+// === Deciding ===
+
+/// What a token adds to a reference that leads to its URL. One in the path comes from the base.
+const fn added(token: Option<TokenAt>) -> Option<TokenRef> {
+    match token {
+        Some(TokenAt::Query(token)) => Some(token),
+        Some(TokenAt::Path(_)) | None => None,
+    }
+}
+
+fn leads_there(reference: &str, answer: &Answer, url: &Url, token: Option<TokenRef>) -> bool {
+    let has_query = reference[..fragment_start(reference.as_bytes())].contains('?');
+    answer.led_to.as_ref() == Some(url)
+        && (token.is_none() || may_be_extended(reference.as_bytes(), url, has_query))
+}
+
+/// Whether a reference that gets this token is right in another combination, too.
+fn is_served(reference: &str, other: &Answer, token: Option<TokenRef>) -> bool {
+    match &other.decision {
+        Decision::Deliver { url, token: others } => {
+            added(*others) == token && leads_there(reference, other, url, token)
+        }
+        // A token must not go to another's host.
+        Decision::Keep(_) => token.is_none(),
+        Decision::Expand | Decision::Refuse(_) => false,
+    }
+}
+
+/// The outermost base URL by which another combination differs.
+fn difference(taken: &Combination, other: &Combination) -> Option<u32> {
+    taken.chosen.iter().zip(&other.chosen).find(|(a, b)| a != b).map(|(_, &other)| other)
+}
+
+fn varies(filled: &Filled, url: &Url) -> Varies {
+    if !filled.differs_by_segment && !filled.lacks_representation {
+        return Varies::Nothing;
+    }
+    let folder = &url.path()[..url.path().rfind('/').unwrap_or(0)];
+    if filled.is_standing_in(folder) { Varies::Folder } else { Varies::Name }
+}
+
+/// Where the last segment of a URL's path begins.
+fn name_start(url: &Url) -> usize {
+    let path_end = url[..Position::AfterPath].len();
+    url.as_str()[..path_end].rfind('/').map_or(path_end, |slash| slash + 1)
+}

@@ -1,0 +1,429 @@
+//! From slots and their tree to a plan: each reference is decided for each Representation that it
+//! holds for, and written in place where they agree.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use url::Url;
+
+use super::bases::{self, Bases, Combination};
+use super::carriers::TEMPLATE_ATTRIBUTES;
+use super::changes::{Changes, Written};
+use super::descend::{self, Own};
+use super::expand::Expansion;
+use super::leaf::Leaf;
+use super::outcome::{Evaluated, Outcome, Question};
+use super::reference::Values;
+use super::scene::{Refused, Scene, write_in_place};
+use super::text;
+use super::timeline::Segment;
+use super::tree::{SlotUse, Tree};
+use crate::plan::writer::Writer;
+use crate::plan::{Kept, Place, Plan};
+use crate::policy::{Decision, UriPolicy};
+use crate::slot::Slot;
+use crate::{KeepReason, Quoting, RefuseReason, RenderError, Role, Template};
+
+/// Plans a DASH document.
+pub(crate) fn plan(
+    template: &Template,
+    tree: &Tree,
+    place: &Place,
+    policy: &mut dyn UriPolicy,
+) -> Result<Plan, RenderError> {
+    let scene = Scene { template, tree, place };
+    let mut dropped = BTreeSet::new();
+    // Each round leaves more base URLs out, until one text serves all that are left.
+    let draft = loop {
+        let draft = Draft::make(scene, &dropped, policy).map_err(|(slot, reason)| {
+            let slot = &template.slots()[slot as usize];
+            RenderError::Refused {
+                line: slot.line(),
+                offset: slot.span().start,
+                carrier: template.carrier(slot).into_owned(),
+                role: slot.role(),
+                reason,
+            }
+        })?;
+        let before = dropped.len();
+        dropped.extend(&draft.losers);
+        if dropped.len() == before {
+            break draft;
+        }
+    };
+    let escapes = policy.token_ampersands() * (text::AMPERSAND.len() - 1);
+    let gap = policy.token_len() + escapes;
+    let mut writer = Writer::new(template.source(), gap, draft.changes.len(), true);
+    draft.changes.write(&mut writer);
+    let mut kept = draft.kept;
+    kept.sort_by_key(|kept| kept.slot);
+    let dropped = dropped.into_iter().map(|slot| slot as usize).collect();
+    writer.finish(kept, dropped).ok_or(RenderError::TooLong)
+}
+
+/// A plan under construction.
+struct Draft<'t> {
+    scene: Scene<'t>,
+    bases: Bases,
+    leaves: Vec<Leaf<'t>>,
+    /// By slot, what becomes of it for each of the leaves that it holds for.
+    outcomes: Vec<Vec<(usize, Outcome)>>,
+    /// The segments of leaves whose template is written out.
+    expanded: BTreeMap<usize, Vec<Segment>>,
+    changes: Changes,
+    kept: Vec<Kept>,
+    losers: BTreeSet<u32>,
+}
+
+// === impl Draft ===
+
+impl<'t> Draft<'t> {
+    fn make(
+        scene: Scene<'t>,
+        dropped: &BTreeSet<u32>,
+        policy: &mut dyn UriPolicy,
+    ) -> Result<Self, Refused> {
+        let mut draft = Self {
+            scene,
+            bases: scene.bases(dropped, policy)?,
+            leaves: scene.leaves(),
+            outcomes: vec![Vec::new(); scene.template.slots().len()],
+            expanded: BTreeMap::new(),
+            changes: Changes::default(),
+            kept: Vec::new(),
+            losers: BTreeSet::new(),
+        };
+        let document = [scene.document()];
+        for leaf in 0..draft.leaves.len() {
+            draft.leaf(leaf, &document, dropped, policy)?;
+        }
+        let is_moved = draft.write_segments(policy)?;
+        draft.write_bases(dropped);
+        let keeps_patches = !is_moved
+            && dropped.is_empty()
+            && policy.allows_delta_updates()
+            && !bases::has_inner_bases(scene.tree);
+        draft.write_document(&document, keeps_patches, policy)?;
+        Ok(draft)
+    }
+
+    // === Deciding ===
+
+    fn leaf(
+        &mut self,
+        at: usize,
+        document: &[Combination],
+        dropped: &BTreeSet<u32>,
+        policy: &mut dyn UriPolicy,
+    ) -> Result<(), Refused> {
+        let leaf = &self.leaves[at];
+        let level = leaf.level as usize;
+        let mut found = Vec::new();
+        for (slot, combinations) in self.scene.fetched_bases(leaf, &self.bases, document, dropped) {
+            // What others fetched is the same.
+            if self.outcomes[slot as usize].is_empty() {
+                let values = Values::default();
+                let reference = self.scene.reference(slot, false);
+                let question = Question::of(Role::Segment, &reference, &values, combinations);
+                found.push((slot, question.evaluate(policy).map_err(|why| (slot, why))?));
+            }
+        }
+        let combinations = &self.bases.of_level[level][..];
+        let units = leaf.units.iter().flat_map(|(_, unit)| [unit.slot, unit.index]).flatten();
+        for slot in units {
+            let reference = self.scene.reference(slot, false);
+            let role = self.scene.slot(slot).role();
+            let question = Question::of(role, &reference, &leaf.values, combinations);
+            found.push((slot, question.evaluate(policy).map_err(|why| (slot, why))?));
+        }
+        let mut segments = None;
+        for (slot, _) in leaf.attributes.into_iter().flatten() {
+            let reference = self.scene.reference(slot, true);
+            let role = self.scene.slot(slot).role();
+            let mut question = Question::of(role, &reference, &leaf.values, combinations);
+            let mut evaluated = question.evaluate(policy).map_err(|why| (slot, why))?;
+            if evaluated.outcome == Outcome::Expand {
+                let chain: Vec<_> = leaf.chain.iter().map(|(_, segments)| *segments).collect();
+                let told = self.scene.told(leaf, &chain, policy.max_expanded());
+                match segments.get_or_insert_with(|| told.segments()) {
+                    Ok(_) => {}
+                    Err(reason) => {
+                        question.unexpandable = Some(reason);
+                        evaluated = question.evaluate(policy).map_err(|why| (slot, why))?;
+                    }
+                }
+            }
+            found.push((slot, evaluated));
+        }
+        if let Some(Ok(segments)) = segments {
+            self.expanded.insert(at, segments);
+        }
+        for (slot, evaluated) in found {
+            self.take(slot, at, evaluated);
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, slot: u32, leaf: usize, evaluated: Evaluated) {
+        self.losers.extend(evaluated.losers);
+        self.outcomes[slot as usize].push((leaf, evaluated.outcome));
+    }
+
+    // === Segments ===
+
+    /// Writes all that tells segments. Whether something is written elsewhere than it stood.
+    fn write_segments(&mut self, policy: &mut dyn UriPolicy) -> Result<bool, Refused> {
+        self.spread_expansion(policy)?;
+        let expanded: Vec<usize> = self.expanded.keys().copied().collect();
+        for &leaf in &expanded {
+            self.write_expanded(leaf, policy)?;
+        }
+        let is_expanded = |leaf: &usize| self.expanded.contains_key(leaf);
+        let mut differing = BTreeSet::new();
+        for (slot, outcomes) in (0_u32..).zip(&self.outcomes) {
+            if !matches!(self.scene.tree.uses[slot as usize], SlotUse::Segments { .. }) {
+                continue;
+            }
+            let mut left = outcomes.iter().filter(|(leaf, _)| !is_expanded(leaf));
+            let Some((_, first)) = left.next() else { continue };
+            if left.all(|(_, other)| other == first) {
+                let first = first.clone();
+                write_in_place(self.scene, slot, &first, &mut self.changes, &mut self.kept);
+            } else {
+                differing.insert(slot);
+            }
+        }
+        for (at, leaf) in self.leaves.iter().enumerate() {
+            if is_expanded(&at) {
+                continue;
+            }
+            let own = self.own(at, leaf, &differing);
+            if !own.attributes.is_empty() || !own.units.is_empty() {
+                own.write(self.scene.source(), self.scene.tree, leaf, &mut self.changes);
+            }
+        }
+        self.write_loose(policy)?;
+        Ok(!differing.is_empty() || !expanded.is_empty())
+    }
+
+    /// What shares a template with one that is written out loses that, so it is written out, too.
+    fn spread_expansion(&mut self, policy: &dyn UriPolicy) -> Result<(), Refused> {
+        let is_same = std::ptr::eq::<super::tree::Segments>;
+        loop {
+            let shares = |(at, leaf): (usize, &Leaf<'t>)| {
+                let mut expanded = self.expanded.keys().map(|&at| &self.leaves[at]);
+                let is_shared = expanded.any(|expanded| {
+                    let others = |own| expanded.chain.iter().any(|(_, other)| is_same(own, *other));
+                    leaf.chain.iter().any(|(_, own)| others(*own))
+                });
+                (is_shared && !self.expanded.contains_key(&at)).then_some(at)
+            };
+            let Some(at) = self.leaves.iter().enumerate().find_map(shares) else { return Ok(()) };
+            let leaf = &self.leaves[at];
+            let chain: Vec<_> = leaf.chain.iter().map(|(_, segments)| *segments).collect();
+            let told = self.scene.told(leaf, &chain, policy.max_expanded());
+            let segments = told.segments().map_err(|reason| {
+                let slot = leaf.attributes.iter().flatten().next().map_or(0, |(slot, _)| *slot);
+                (slot, RefuseReason::NotExpandable(reason))
+            })?;
+            self.expanded.insert(at, segments);
+        }
+    }
+
+    fn write_expanded(&mut self, at: usize, policy: &mut dyn UriPolicy) -> Result<(), Refused> {
+        let leaf = &self.leaves[at];
+        let source = self.scene.source();
+        let references =
+            leaf.attributes.map(|found| found.map(|(slot, _)| self.scene.reference(slot, true)));
+        let mut units = Written::default();
+        for (_, unit) in &leaf.units {
+            let found = self.outcomes_of(at, [unit.slot, unit.index]);
+            units.append(&descend::copy(source, unit.element.clone(), &found));
+        }
+        let expansion = Expansion {
+            source,
+            leaf,
+            segments: self.expanded.get(&at).map_or(&[], Vec::as_slice),
+            references: &references,
+            combinations: &self.bases.of_level[leaf.level as usize],
+            units,
+        };
+        let mut losers = Vec::new();
+        let list = expansion.write(policy, &mut losers).map_err(|(attribute, why)| {
+            (leaf.attributes[attribute].map_or(0, |(slot, _)| slot), why)
+        })?;
+        self.losers.extend(losers);
+        for (_, segments) in &leaf.chain {
+            self.changes.remove(segments.shape.element());
+        }
+        let representation = &self.scene.tree.level(leaf.level).shape;
+        descend::insert_last(source, representation, list, &mut self.changes);
+        Ok(())
+    }
+
+    /// What a leaf must say itself, since it differs from what others inherit.
+    fn own(&self, at: usize, leaf: &Leaf<'_>, differing: &BTreeSet<u32>) -> Own {
+        let source = self.scene.source();
+        let mut own = Own::default();
+        for (name, found) in TEMPLATE_ATTRIBUTES.into_iter().zip(leaf.attributes) {
+            let Some((slot, _)) = found.filter(|(slot, _)| differing.contains(slot)) else {
+                continue;
+            };
+            let outcomes = self.outcomes_of(at, [Some(slot), None]);
+            let Some((slot, outcome)) = outcomes.first() else { continue };
+            if let Some(value) = descend::value(source, slot, outcome) {
+                own.attributes.push((name, value));
+            }
+        }
+        let differs = |unit: &super::tree::UnitSlot| {
+            [unit.slot, unit.index].into_iter().flatten().any(|slot| differing.contains(&slot))
+        };
+        for (_, unit) in &leaf.units {
+            // All of one kind are replaced together.
+            let is_replaced =
+                leaf.units.iter().any(|(_, other)| other.unit == unit.unit && differs(other));
+            if is_replaced {
+                let outcomes = self.outcomes_of(at, [unit.slot, unit.index]);
+                own.units.append(&descend::copy(source, unit.element.clone(), &outcomes));
+            }
+        }
+        own
+    }
+
+    fn outcomes_of(&self, leaf: usize, slots: [Option<u32>; 2]) -> Vec<(&'t Slot, &Outcome)> {
+        let mut found: Vec<_> = slots
+            .into_iter()
+            .flatten()
+            .filter_map(|slot| {
+                let of_slot = &self.outcomes[slot as usize];
+                let (_, outcome) = of_slot.iter().find(|(of, _)| *of == leaf)?;
+                Some((self.scene.slot(slot), outcome))
+            })
+            .collect();
+        found.sort_by_key(|(slot, _)| slot.span().start);
+        found
+    }
+
+    /// What tells segments outside of the elements that do: in operations of a patch.
+    fn write_loose(&mut self, policy: &mut dyn UriPolicy) -> Result<(), Refused> {
+        let attached = self.scene.attached();
+        let tree = self.scene.tree;
+        for (slot, slot_use) in (0_u32..).zip(&tree.uses) {
+            let SlotUse::Segments { level } = *slot_use else { continue };
+            if attached.contains(&slot) {
+                if self.outcomes[slot as usize].is_empty() {
+                    self.kept.push(Kept { slot: slot as usize, reason: KeepReason::Unused });
+                }
+                continue;
+            }
+            let reference = self.scene.reference(slot, tree.is_part);
+            let values = Values::default();
+            let question = Question {
+                role: self.scene.slot(slot).role(),
+                reference: &reference,
+                values: &values,
+                combinations: &self.bases.of_level[level as usize],
+                context: None,
+                unexpandable: Some("the Representation is not known"),
+            };
+            let evaluated = question.evaluate(policy).map_err(|why| (slot, why))?;
+            self.losers.extend(evaluated.losers);
+            let outcome = evaluated.outcome;
+            write_in_place(self.scene, slot, &outcome, &mut self.changes, &mut self.kept);
+        }
+        Ok(())
+    }
+
+    // === Base URLs ===
+
+    fn write_bases(&mut self, dropped: &BTreeSet<u32>) {
+        let tree = self.scene.tree;
+        for base in tree.levels.iter().flat_map(|level| &level.bases) {
+            if dropped.contains(&base.slot) {
+                self.changes.remove(base.element.clone());
+                continue;
+            }
+            let fetched =
+                self.outcomes[base.slot as usize].first().map(|(_, outcome)| outcome.clone());
+            let rebased = || {
+                let mut known = self.bases.rebased.iter();
+                known.find(|(slot, _)| *slot == base.slot).map(|(_, rewritten)| rewritten.clone())
+            };
+            let outcome = match fetched {
+                Some(outcome @ (Outcome::Insert(Some(_)) | Outcome::Write(_))) => Some(outcome),
+                fetched => rebased().map(Outcome::Write).or(fetched),
+            };
+            match outcome {
+                Some(outcome) => {
+                    write_in_place(
+                        self.scene,
+                        base.slot,
+                        &outcome,
+                        &mut self.changes,
+                        &mut self.kept,
+                    );
+                }
+                None => {
+                    let mut known = self.bases.kept.iter();
+                    if let Some((_, reason)) = known.find(|(slot, _)| *slot == base.slot) {
+                        self.kept.push(Kept { slot: base.slot as usize, reason: *reason });
+                    }
+                }
+            }
+        }
+    }
+
+    // === The document ===
+
+    fn write_document(
+        &mut self,
+        document: &[Combination],
+        keeps_patches: bool,
+        policy: &mut dyn UriPolicy,
+    ) -> Result<(), Refused> {
+        let tree = self.scene.tree;
+        if !keeps_patches {
+            for element in &tree.patch_locations {
+                self.changes.remove(element.clone());
+            }
+        }
+        let mut has_location = false;
+        for (slot, slot_use) in (0_u32..).zip(&tree.uses) {
+            let SlotUse::Document { level } = *slot_use else { continue };
+            let role = self.scene.slot(slot).role();
+            has_location |= role == Role::Location;
+            if role == Role::PatchLocation && !keeps_patches {
+                continue;
+            }
+            let context = self.bases.context(level);
+            let reference = self.scene.reference(slot, false);
+            let values = Values::default();
+            let question = Question {
+                role,
+                reference: &reference,
+                values: &values,
+                combinations: document,
+                context: context.filter(|_| matches!(role, Role::Remote | Role::PatchLocation)),
+                unexpandable: None,
+            };
+            let evaluated = question.evaluate(policy).map_err(|why| (slot, why))?;
+            write_in_place(self.scene, slot, &evaluated.outcome, &mut self.changes, &mut self.kept);
+        }
+        if tree.is_dynamic && !has_location {
+            let served = self.scene.place.served.clone();
+            if let Some(Decision::Deliver { url, token }) = policy.location(&served) {
+                self.insert_location(&url, token);
+            }
+        }
+        Ok(())
+    }
+
+    fn insert_location(&mut self, url: &Url, token: Option<crate::TokenAt>) {
+        let rewritten = super::outcome::Rewritten { text: url.as_str().to_owned(), token };
+        let prefix = self.scene.tree.level(0).shape.prefix(self.scene.source());
+        let mut element = Written::text("<");
+        element.push(prefix).push_str("Location>");
+        element.append(&rewritten.written(Quoting::XmlText)).push_str("</");
+        element.push(prefix).push_str("Location>");
+        self.changes.insert(self.scene.tree.location_at, element);
+    }
+}

@@ -1,0 +1,325 @@
+//! References as they are written: plain, or with the identifiers of a template (clause 5.3.9.4.4).
+
+use std::fmt::Write as _;
+
+/// What stands for an identifier that differs from segment to segment while its URL is decided. A
+/// URL keeps it as it is, and `%0Nd` never gets near a decoder of percent escapes.
+const STAND_IN: char = '~';
+
+/// A reference, taken apart.
+#[derive(Clone, Debug)]
+pub(crate) struct Reference {
+    text: String,
+    is_template: bool,
+    pieces: Vec<Piece>,
+}
+
+#[derive(Clone, Debug)]
+struct Piece {
+    /// End of the piece in the text.
+    end: usize,
+    is: Is,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Is {
+    Text,
+    /// `$$`
+    Dollar,
+    Identifier(Identifier, Format),
+}
+
+/// What an identifier stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Identifier {
+    RepresentationId,
+    Bandwidth,
+    Number,
+    Time,
+    SubNumber,
+}
+
+/// `%0[width]d`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Format {
+    width: usize,
+    radix: Radix,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Radix {
+    Decimal,
+    Octal,
+    LowerHex,
+    UpperHex,
+}
+
+/// What is known of a Representation or a segment.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Values {
+    pub(crate) representation_id: Option<String>,
+    pub(crate) bandwidth: Option<u64>,
+    pub(crate) number: Option<u64>,
+    pub(crate) time: Option<u64>,
+}
+
+/// A reference with values in the place of identifiers.
+#[derive(Clone, Debug)]
+pub(crate) struct Filled {
+    pub(crate) text: String,
+    /// Each identifier that nothing is known for: what stands for it, and how it is written.
+    stand_ins: Vec<(String, String)>,
+    /// For each piece, where it ends in `text`.
+    ends: Vec<usize>,
+    /// Whether one of them differs from segment to segment.
+    pub(crate) differs_by_segment: bool,
+    /// Whether one of them is what nothing is known of.
+    pub(crate) lacks_representation: bool,
+}
+
+// === impl Reference ===
+
+impl Reference {
+    /// A reference in which `$` means nothing.
+    pub(crate) fn plain(text: String) -> Self {
+        let pieces = vec![Piece { end: text.len(), is: Is::Text }];
+        Self { text, is_template: false, pieces }
+    }
+
+    /// A template. What is no identifier stays text, as players leave it.
+    pub(crate) fn template(text: String) -> Self {
+        let mut pieces = Vec::new();
+        let mut plain = 0;
+        let mut at = 0;
+        while let Some(start) = text[at..].find('$').map(|found| at + found) {
+            let Some(end) = text[start + 1..].find('$').map(|found| start + 1 + found) else {
+                break;
+            };
+            let Some(is) = identifier(&text[start + 1..end]) else {
+                // The second one may begin an identifier.
+                at = end;
+                continue;
+            };
+            if start > plain {
+                pieces.push(Piece { end: start, is: Is::Text });
+            }
+            pieces.push(Piece { end: end + 1, is });
+            plain = end + 1;
+            at = plain;
+        }
+        if plain < text.len() || pieces.is_empty() {
+            pieces.push(Piece { end: text.len(), is: Is::Text });
+        }
+        Self { text, is_template: true, pieces }
+    }
+
+    /// Whether a `$` means something in it.
+    pub(crate) const fn is_template(&self) -> bool {
+        self.is_template
+    }
+
+    /// Fills in what is known.
+    pub(crate) fn fill(&self, values: &Values) -> Filled {
+        // Whatever the text and the values hold, what stands in is something else.
+        let mut mark = STAND_IN.to_string();
+        let id = values.representation_id.as_deref().unwrap_or_default();
+        while self.text.contains(&mark) || id.contains(&mark) {
+            mark.push(STAND_IN);
+        }
+        let mut filled = Filled {
+            text: String::with_capacity(self.text.len()),
+            stand_ins: Vec::new(),
+            ends: Vec::with_capacity(self.pieces.len()),
+            differs_by_segment: false,
+            lacks_representation: false,
+        };
+        let mut start = 0;
+        for piece in &self.pieces {
+            let written = &self.text[start..piece.end];
+            start = piece.end;
+            match piece.is {
+                Is::Text => filled.text.push_str(written),
+                Is::Dollar => filled.text.push('$'),
+                Is::Identifier(identifier, format) => {
+                    let number = match identifier {
+                        Identifier::RepresentationId => None,
+                        Identifier::Bandwidth => values.bandwidth,
+                        Identifier::Number => values.number,
+                        Identifier::Time => values.time,
+                        Identifier::SubNumber => None,
+                    };
+                    match (identifier, &values.representation_id, number) {
+                        (Identifier::RepresentationId, Some(id), _) => filled.text.push_str(id),
+                        (_, _, Some(number)) => format.write(number, &mut filled.text),
+                        _ => filled.stand_in(&mark, identifier, written),
+                    }
+                }
+            }
+            filled.ends.push(filled.text.len());
+        }
+        filled
+    }
+
+    /// The template's own text from `at` of the filled text on, if it is to be had: not from within
+    /// a value.
+    pub(crate) fn tail(&self, filled: &Filled, at: usize) -> Option<&str> {
+        let piece = filled.ends.iter().position(|&end| end > at);
+        let Some(piece) = piece else { return Some("") };
+        let start_of = |ends: &mut dyn Iterator<Item = usize>| match piece {
+            0 => 0,
+            _ => ends.nth(piece - 1).unwrap_or(0),
+        };
+        let filled_start = start_of(&mut filled.ends.iter().copied());
+        let written_start = start_of(&mut self.pieces.iter().map(|piece| piece.end));
+        if at == filled_start {
+            Some(&self.text[written_start..])
+        } else if self.pieces[piece].is == Is::Text {
+            Some(&self.text[written_start + (at - filled_start)..])
+        } else {
+            None
+        }
+    }
+}
+
+// === impl Filled ===
+
+impl Filled {
+    fn stand_in(&mut self, mark: &str, identifier: Identifier, written: &str) {
+        match identifier {
+            Identifier::RepresentationId | Identifier::Bandwidth => {
+                self.lacks_representation = true;
+            }
+            Identifier::Number | Identifier::Time | Identifier::SubNumber => {
+                self.differs_by_segment = true;
+            }
+        }
+        let text = format!("{mark}{}{mark}", self.stand_ins.len());
+        self.text.push_str(&text);
+        self.stand_ins.push((text, written.to_owned()));
+    }
+
+    /// Whether something stands in for an identifier in this text.
+    pub(crate) fn is_standing_in(&self, text: &str) -> bool {
+        self.stand_ins.iter().any(|(stand_in, _)| text.contains(stand_in))
+    }
+
+    /// A URL's text as a template: identifiers in their places, and every other `$` doubled.
+    pub(crate) fn restore(&self, text: &str) -> String {
+        let mut restored = text.replace('$', "$$");
+        for (stand_in, written) in &self.stand_ins {
+            restored = restored.replace(stand_in, written);
+        }
+        restored
+    }
+}
+
+// === impl Format ===
+
+impl Format {
+    const PLAIN: Self = Self { width: 1, radix: Radix::Decimal };
+
+    fn write(self, number: u64, out: &mut String) {
+        let width = self.width;
+        let written = match self.radix {
+            Radix::Decimal => write!(out, "{number:0width$}"),
+            Radix::Octal => write!(out, "{number:0width$o}"),
+            Radix::LowerHex => write!(out, "{number:0width$x}"),
+            Radix::UpperHex => write!(out, "{number:0width$X}"),
+        };
+        debug_assert!(written.is_ok());
+    }
+}
+
+/// What stands between two `$`.
+fn identifier(text: &str) -> Option<Is> {
+    if text.is_empty() {
+        return Some(Is::Dollar);
+    }
+    let (name, format) = match text.split_once('%') {
+        Some((name, format)) => (name, parse_format(format)?),
+        None => (text, Format::PLAIN),
+    };
+    let identifier = match name {
+        // It has no format.
+        "RepresentationID" if name.len() == text.len() => Identifier::RepresentationId,
+        "Bandwidth" => Identifier::Bandwidth,
+        "Number" => Identifier::Number,
+        "Time" => Identifier::Time,
+        "SubNumber" => Identifier::SubNumber,
+        _ => return None,
+    };
+    Some(Is::Identifier(identifier, format))
+}
+
+/// `0[width]d`; players know further letters, as old editions did.
+fn parse_format(format: &str) -> Option<Format> {
+    let digits = format.strip_prefix('0')?;
+    let end = digits.find(|c: char| !c.is_ascii_digit())?;
+    let radix = match &digits[end..] {
+        "d" | "i" | "u" => Radix::Decimal,
+        "o" => Radix::Octal,
+        "x" => Radix::LowerHex,
+        "X" => Radix::UpperHex,
+        _ => return None,
+    };
+    // No name of a file is longer.
+    let width = digits[..end].parse().ok().filter(|&width| width <= 255)?;
+    Some(Format { width, radix })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn filled(template: &str, values: &Values) -> Filled {
+        Reference::template(template.to_owned()).fill(values)
+    }
+
+    #[test]
+    fn identifiers_are_filled_in() {
+        let values = Values {
+            representation_id: Some("v1".to_owned()),
+            bandwidth: Some(800_000),
+            number: Some(7),
+            time: Some(90_000),
+        };
+        for (template, text) in [
+            ("$RepresentationID$/seg-$Number%05d$.m4s", "v1/seg-00007.m4s"),
+            ("$Bandwidth$/$Time$", "800000/90000"),
+            ("$$a$Number$$$", "$a7$"),
+            ("a$b$Number$c", "a$b7c"),
+            ("$Foo$-$Number$", "$Foo$-7"),
+            // As the regular expressions of players read it.
+            ("$Foo$$Number$", "$Foo$Number$"),
+            ("$Number%d$", "$Number%d$"),
+            ("$Number%02x$", "07"),
+            ("$Number", "$Number"),
+            ("$RepresentationID%02d$", "$RepresentationID%02d$"),
+        ] {
+            assert_eq!(filled(template, &values).text, text, "{template}");
+        }
+        assert_eq!(Reference::plain("$Number$".to_owned()).fill(&values).text, "$Number$");
+    }
+
+    #[test]
+    fn what_is_not_known_comes_back_as_it_was() {
+        let template = "a~$RepresentationID$/$Number%05d$-$Time$.m4s?x=$$";
+        let values = Values { representation_id: Some("v$".to_owned()), ..Values::default() };
+        let filled = filled(template, &values);
+        assert_eq!(filled.text, "a~v$/~~0~~-~~1~~.m4s?x=$");
+        assert!(filled.differs_by_segment && !filled.lacks_representation);
+        assert_eq!(filled.restore(&filled.text), "a~v$$/$Number%05d$-$Time$.m4s?x=$$");
+    }
+
+    #[test]
+    fn a_tail_is_the_templates_own() {
+        let reference = Reference::template("d/$RepresentationID$-$Number$.m4s".to_owned());
+        let values = Values { representation_id: Some("x/v1".to_owned()), ..Values::default() };
+        let filled = reference.fill(&values);
+        assert_eq!(filled.text, "d/x/v1-~0~.m4s");
+        assert_eq!(reference.tail(&filled, 2), Some("$RepresentationID$-$Number$.m4s"));
+        assert_eq!(reference.tail(&filled, 4), None);
+        assert_eq!(reference.tail(&filled, 7), Some("$Number$.m4s"));
+        assert_eq!(reference.tail(&filled, filled.text.len()), Some(""));
+    }
+}

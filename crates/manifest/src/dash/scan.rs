@@ -1,0 +1,482 @@
+//! One pass over an MPD, a remote element or a patch: from XML to slots and their tree.
+
+use std::ops::Range;
+
+use memchr::memmem;
+
+use super::carriers::{
+    ElementUse, SegmentsKind, TEMPLATE_ATTRIBUTES, Unit, attribute_use, element_use, operated_on,
+};
+use super::tree::{Base, Level, LevelKind, Segments, Shape, SlotUse, Tree, UnitSlot, Value};
+use super::xml::{self, Attribute, Namespace, Piece, Tag};
+use crate::hls::carriers::{AttributeUse, is_named_as_uri, loose_urls};
+use crate::slot::{Carrier, Slot};
+use crate::{CompileError, Options, Quoting, Role};
+
+/// Finds every URI of a document, and whatever looks like one.
+pub(crate) fn scan(source: &[u8], options: &Options) -> Result<(Vec<Slot>, Tree), CompileError> {
+    let mut scanner = Scanner {
+        source,
+        limit: options.limits.max_uris,
+        slots: Vec::new(),
+        tree: Tree::default(),
+        open: Vec::new(),
+    };
+    xml::walk(source, &mut |piece, line| match piece {
+        Piece::Start(tag) => scanner.start(tag),
+        Piece::End(span) => scanner.end(&span),
+        Piece::Text(span) => {
+            scanner.text(span, false, line);
+            Ok(())
+        }
+        Piece::Cdata(span) => {
+            scanner.text(span, true, line);
+            Ok(())
+        }
+        Piece::Aside => {
+            scanner.aside();
+            Ok(())
+        }
+    })?;
+    debug_assert_eq!(scanner.slots.len(), scanner.tree.uses.len());
+    Ok((scanner.slots, scanner.tree))
+}
+
+struct Scanner<'s> {
+    source: &'s [u8],
+    limit: usize,
+    slots: Vec<Slot>,
+    tree: Tree,
+    open: Vec<Open>,
+}
+
+/// An element whose end has not come yet.
+struct Open {
+    is: ElementUse,
+    name: Range<usize>,
+    start: usize,
+    /// The level that it belongs to, or is.
+    level: u32,
+    /// Whether something around it concerns licences.
+    is_protection: bool,
+    /// Of an operation, what its text is.
+    operated_on: Option<Role>,
+    content: Content,
+}
+
+/// The text of an element so far.
+#[derive(Default)]
+struct Content {
+    /// From the first byte that is not white space to behind the last one.
+    span: Option<Range<usize>>,
+    line: usize,
+    /// The inside of the last CDATA section.
+    cdata: Range<usize>,
+    sections: u32,
+    has_text: bool,
+    has_aside: bool,
+}
+
+impl Scanner<'_> {
+    fn start(&mut self, tag: &Tag<'_>) -> Result<(), CompileError> {
+        let mut is = element_use(tag);
+        if self.open.is_empty() {
+            if self.tree.levels.is_empty() {
+                self.begin(tag, is);
+            }
+            if is == ElementUse::Level(LevelKind::Mpd) {
+                is = ElementUse::Other;
+            }
+        } else {
+            self.look_at_text(true)?;
+        }
+        let around = self.open.last();
+        let level = around.map_or(0, |around| around.level);
+        let is_protection = around.is_some_and(|around| around.is_protection);
+        let outer = level;
+        let level = match is {
+            ElementUse::Level(kind) => self.level(tag, kind, level),
+            ElementUse::Segments(kind) => {
+                let segments = Segments {
+                    kind,
+                    shape: shape(tag),
+                    attributes: [None; 4],
+                    units: Vec::new(),
+                    timeline: None,
+                };
+                self.tree.levels[level as usize].segments.push(segments);
+                level
+            }
+            _ => level,
+        };
+        let is_utc_timing = tag.namespace == Namespace::Dash && tag.local == "UTCTiming";
+        let mut unit = match is {
+            ElementUse::Unit(unit) if self.is_within_segments() => {
+                Some(UnitSlot { unit, slot: None, index: None, element: tag.span.clone() })
+            }
+            _ => None,
+        };
+        for attribute in &tag.attributes {
+            if is_utc_timing && attribute.local == "value" {
+                self.utc_timing(tag, attribute)?;
+                continue;
+            }
+            let role = match attribute_use(tag, attribute) {
+                AttributeUse::NoUri => continue,
+                AttributeUse::NeedsLook if !self.looks_like_uri(attribute) => continue,
+                AttributeUse::NeedsLook if is_protection || is == ElementUse::Protection => {
+                    Role::License
+                }
+                AttributeUse::NeedsLook => Role::Unclassified,
+                AttributeUse::Carrier(role) => role,
+            };
+            let is_of_segments = unit.is_some()
+                || is == ElementUse::Segments(SegmentsKind::Template)
+                || role == Role::InitSection;
+            let is_of_segments = is_of_segments
+                && matches!(
+                    role,
+                    Role::Segment
+                        | Role::InitSection
+                        | Role::SegmentIndex
+                        | Role::BitstreamSwitching
+                );
+            let slot_use = match is_of_segments {
+                true => SlotUse::Segments { level },
+                false => SlotUse::Document { level: outer },
+            };
+            let slot = self.attribute_slot(tag, attribute, role, slot_use)?;
+            if let Some(unit) = unit.as_mut().filter(|_| is_of_segments) {
+                let is_index = unit.unit == Unit::SegmentUrl && role == Role::SegmentIndex;
+                *if is_index { &mut unit.index } else { &mut unit.slot } = Some(slot);
+            } else if is == ElementUse::Segments(SegmentsKind::Template)
+                && let Some(at) =
+                    TEMPLATE_ATTRIBUTES.iter().position(|name| *name == attribute.local)
+                && let Some(segments) = self.segments_of(level)
+            {
+                segments.attributes[at] = Some(slot);
+            }
+        }
+        if let Some(unit) = unit
+            && let Some(segments) = self.segments_of(level)
+        {
+            segments.units.push(unit);
+        }
+        let operated_on = (is == ElementUse::Operation && self.tree.is_part)
+            .then(|| {
+                let value = |name: &str| {
+                    let found = tag.attributes.iter().find(|a| a.local == name)?;
+                    Some(value_of(found).text(self.source).into_owned())
+                };
+                operated_on(&value("sel").unwrap_or_default(), value("type").as_deref())
+            })
+            .flatten();
+        self.open.push(Open {
+            is,
+            name: tag.name.clone(),
+            start: tag.span.start,
+            level,
+            is_protection: is_protection || is == ElementUse::Protection,
+            operated_on,
+            content: Content::default(),
+        });
+        if tag.is_empty { self.close(tag.span.end, None) } else { Ok(()) }
+    }
+
+    fn end(&mut self, span: &Range<usize>) -> Result<(), CompileError> {
+        self.close(span.end, Some(span.start))
+    }
+
+    /// The document's element: a level of its own, whatever it is.
+    fn begin(&mut self, tag: &Tag<'_>, is: ElementUse) {
+        let value = |name: &str| {
+            let found = tag.attributes.iter().find(|a| a.local == name)?;
+            Some(value_of(found).text(self.source))
+        };
+        let is_mpd = is == ElementUse::Level(LevelKind::Mpd);
+        self.tree.is_part = !is_mpd;
+        self.tree.is_dynamic = is_mpd && value("type").is_some_and(|kind| kind == "dynamic");
+        self.tree.is_reloaded = self.tree.is_dynamic && value("minimumUpdatePeriod").is_some();
+        self.tree.location_at = tag.span.end;
+        self.tree.levels.push(Level {
+            kind: LevelKind::Mpd,
+            parent: None,
+            shape: shape(tag),
+            id: None,
+            bandwidth: None,
+            bases: Vec::new(),
+            segments: Vec::new(),
+        });
+    }
+
+    fn level(&mut self, tag: &Tag<'_>, kind: LevelKind, parent: u32) -> u32 {
+        let value = |name: &str| {
+            let is_it = |a: &&Attribute<'_>| a.namespace == Namespace::Dash && a.local == name;
+            tag.attributes.iter().find(is_it).map(value_of)
+        };
+        let is_representation = kind == LevelKind::Representation;
+        let level = narrow(self.tree.levels.len());
+        self.tree.levels.push(Level {
+            kind,
+            parent: Some(parent),
+            shape: shape(tag),
+            id: value("id").filter(|_| is_representation),
+            bandwidth: value("bandwidth").filter(|_| is_representation),
+            bases: Vec::new(),
+            segments: Vec::new(),
+        });
+        level
+    }
+
+    fn close(&mut self, end: usize, end_tag: Option<usize>) -> Result<(), CompileError> {
+        self.look_at_text(false)?;
+        let Some(open) = self.open.pop() else { return Ok(()) };
+        let is_top = self.open.len() <= 1;
+        if self.open.is_empty()
+            && let Some(document) = self.tree.levels.first_mut()
+        {
+            document.shape.end = end;
+            document.shape.end_tag = end_tag;
+        }
+        match open.is {
+            ElementUse::Level(_) => {
+                let shape = &mut self.tree.levels[open.level as usize].shape;
+                shape.end = end;
+                shape.end_tag = end_tag;
+            }
+            ElementUse::Segments(_) => {
+                if let Some(segments) = self.segments_of(open.level) {
+                    segments.shape.end = end;
+                    segments.shape.end_tag = end_tag;
+                }
+            }
+            ElementUse::Unit(_) => {
+                if let Some(unit) =
+                    self.segments_of(open.level).and_then(|segments| segments.units.last_mut())
+                    && unit.element.start == open.start
+                {
+                    unit.element.end = end;
+                }
+            }
+            ElementUse::Timeline => {
+                if let Some(segments) = self.segments_of(open.level) {
+                    segments.timeline = Some(open.start..end);
+                }
+            }
+            ElementUse::Text(Role::BaseUrl) => {
+                if let Some(base) = self.tree.levels[open.level as usize].bases.last_mut()
+                    && base.element.start == open.start
+                {
+                    base.element.end = end;
+                }
+            }
+            ElementUse::Text(Role::PatchLocation) => {
+                self.tree.patch_locations.push(open.start..end);
+            }
+            _ => {}
+        }
+        let name = &self.source[open.name];
+        let local = name.rsplit(|&byte| byte == b':').next().unwrap_or_default();
+        if is_top && matches!(local, b"ProgramInformation" | b"BaseURL") {
+            self.tree.location_at = end;
+        }
+        Ok(())
+    }
+
+    // === Text ===
+
+    fn text(&mut self, span: Range<usize>, is_cdata: bool, line: usize) {
+        let Some(open) = self.open.last_mut() else { return };
+        let content = &mut open.content;
+        let text = if is_cdata {
+            content.sections += 1;
+            span.clone()
+        } else {
+            let raw = &self.source[span.clone()];
+            let start = raw.iter().position(|byte| !byte.is_ascii_whitespace());
+            let Some(start) = start.map(|start| span.start + start) else { return };
+            content.has_text = true;
+            start..span.start + raw.trim_ascii_end().len()
+        };
+        if is_cdata {
+            let inside = span.start + "<![CDATA[".len()..span.end - "]]>".len();
+            let raw = &self.source[inside.clone()];
+            let start = inside.start + (raw.len() - raw.trim_ascii_start().len());
+            content.cdata = start..(start + raw.trim_ascii().len());
+        }
+        match &mut content.span {
+            Some(known) => known.end = text.end,
+            None => {
+                let before = &self.source[span.start..text.start];
+                content.line = line + memchr::memchr_iter(b'\n', before).count();
+                content.span = Some(text);
+            }
+        }
+    }
+
+    fn aside(&mut self) {
+        if let Some(open) = self.open.last_mut() {
+            open.content.has_aside |= open.content.span.is_some();
+        }
+    }
+
+    /// Finds what the text of the innermost element holds. `goes_on` if a child of it begins.
+    fn look_at_text(&mut self, goes_on: bool) -> Result<(), CompileError> {
+        let Some(open) = self.open.last_mut() else { return Ok(()) };
+        let content = std::mem::take(&mut open.content);
+        let Some(span) = content.span else { return Ok(()) };
+        let role = match open.is {
+            ElementUse::Text(role) => Some(role),
+            ElementUse::Operation => open.operated_on,
+            _ => None,
+        };
+        let (level, start, is_protection) = (open.level, open.start, open.is_protection);
+        let carrier = Carrier::tag(&open.name);
+        let Some(role) = role.filter(|_| !goes_on) else {
+            let found = loose_urls_in(self.source, span);
+            let role = if is_protection { Role::License } else { Role::Unclassified };
+            return found.into_iter().try_for_each(|span| {
+                self.slot(
+                    Slot::new(span, content.line, role, Quoting::XmlText, carrier),
+                    SlotUse::Document { level },
+                )
+                .map(|_| ())
+            });
+        };
+        let is_one_section = content.sections == 1 && !content.has_text && !content.has_aside;
+        let (span, quoting) = if is_one_section {
+            (content.cdata, Quoting::XmlCdata)
+        } else {
+            (span, Quoting::XmlText)
+        };
+        let slot_use = match role {
+            Role::BaseUrl => SlotUse::Base { level },
+            Role::Segment | Role::InitSection | Role::SegmentIndex | Role::BitstreamSwitching => {
+                SlotUse::Segments { level }
+            }
+            _ => SlotUse::Document { level },
+        };
+        let element = start..span.end;
+        let slot = self.slot(Slot::new(span, content.line, role, quoting, carrier), slot_use)?;
+        if role == Role::BaseUrl {
+            self.tree.levels[level as usize].bases.push(Base { slot, element });
+        }
+        Ok(())
+    }
+
+    // === Attributes ===
+
+    fn attribute_slot(
+        &mut self,
+        tag: &Tag<'_>,
+        attribute: &Attribute<'_>,
+        role: Role,
+        slot_use: SlotUse,
+    ) -> Result<u32, CompileError> {
+        let span = trimmed(self.source, attribute.value.clone());
+        self.value_slot(tag, attribute, span, role, slot_use)
+    }
+
+    fn value_slot(
+        &mut self,
+        tag: &Tag<'_>,
+        attribute: &Attribute<'_>,
+        span: Range<usize>,
+        role: Role,
+        slot_use: SlotUse,
+    ) -> Result<u32, CompileError> {
+        let before = &self.source[tag.span.start..span.start];
+        let line = tag.line + memchr::memchr_iter(b'\n', before).count();
+        let carrier = Carrier::attribute(&tag.name, &attribute.name);
+        self.slot(Slot::new(span, line, role, value_of(attribute).quoting, carrier), slot_use)
+    }
+
+    /// The schemes that ask an HTTP server (clause 5.8.5.7) name some, with spaces between them.
+    fn utc_timing(&mut self, tag: &Tag<'_>, attribute: &Attribute<'_>) -> Result<(), CompileError> {
+        let scheme = tag.attributes.iter().find(|a| a.local == "schemeIdUri");
+        let is_http = scheme.is_some_and(|scheme| {
+            value_of(scheme).text(self.source).starts_with("urn:mpeg:dash:utc:http-")
+        });
+        if !is_http {
+            return Ok(());
+        }
+        let mut at = attribute.value.start;
+        let value = &self.source[attribute.value.clone()];
+        for url in value.split(u8::is_ascii_whitespace) {
+            let span = at..at + url.len();
+            at = span.end + 1;
+            if !url.is_empty() {
+                self.value_slot(
+                    tag,
+                    attribute,
+                    span,
+                    Role::UtcTiming,
+                    SlotUse::Document { level: 0 },
+                )?;
+            }
+        }
+        Ok(())
+    }
+
+    fn looks_like_uri(&self, attribute: &Attribute<'_>) -> bool {
+        let value = &self.source[attribute.value.clone()];
+        !value.trim_ascii().is_empty()
+            && (is_named_as_uri(attribute.local.as_bytes())
+                || memmem::find(value, b"://").is_some())
+    }
+
+    fn slot(&mut self, slot: Slot, slot_use: SlotUse) -> Result<u32, CompileError> {
+        if self.slots.len() >= self.limit {
+            return Err(CompileError::TooManyUris { line: slot.line(), limit: self.limit });
+        }
+        let index = narrow(self.slots.len());
+        self.slots.push(slot);
+        self.tree.uses.push(slot_use);
+        Ok(index)
+    }
+
+    // === Where we are ===
+
+    fn is_within_segments(&self) -> bool {
+        matches!(self.open.last(), Some(Open { is: ElementUse::Segments(_), .. }))
+    }
+
+    fn segments_of(&mut self, level: u32) -> Option<&mut Segments> {
+        self.tree.levels[level as usize].segments.last_mut()
+    }
+}
+
+fn shape(tag: &Tag<'_>) -> Shape {
+    Shape { tag: tag.span.clone(), name: tag.name.clone(), end: tag.span.end, end_tag: None }
+}
+
+fn value_of(attribute: &Attribute<'_>) -> Value {
+    let quoting = if attribute.quote == b'\'' { Quoting::XmlSingle } else { Quoting::XmlDouble };
+    Value { span: attribute.value.clone(), quoting }
+}
+
+fn trimmed(source: &[u8], span: Range<usize>) -> Range<usize> {
+    let raw = &source[span.clone()];
+    let start = span.start + (raw.len() - raw.trim_ascii_start().len());
+    start..start + raw.trim_ascii().len()
+}
+
+/// The absolute URLs of a text; a line end is an end of one, too.
+fn loose_urls_in(source: &[u8], span: Range<usize>) -> Vec<Range<usize>> {
+    let mut found = Vec::new();
+    if memmem::find(&source[span.clone()], b"://").is_none() {
+        return found;
+    }
+    let mut at = span.start;
+    for word in source[span].split(|byte| byte.is_ascii_whitespace() || matches!(byte, b'<' | b'>'))
+    {
+        found.extend(loose_urls(source, at..at + word.len()));
+        at += word.len() + 1;
+    }
+    found
+}
+
+/// Sources are shorter than 4 GiB, and so is any number of what is in them.
+fn narrow(index: usize) -> u32 {
+    u32::try_from(index).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,150 @@
+//! A DASH document in its place: what deciding and reporting look at.
+
+use std::collections::BTreeSet;
+
+use super::bases::{self, Bases, Combination};
+use super::changes::{Changes, Written};
+use super::leaf::Leaf;
+use super::outcome::{Outcome, joint};
+use super::reference::Reference;
+use super::text;
+use super::timeline::Told;
+use super::tree::{Segments, Tree};
+use crate::plan::{Kept, Place, fragment_start};
+use crate::policy::UriPolicy;
+use crate::slot::Slot;
+use crate::{Quoting, RefuseReason, Template};
+
+/// What is planned.
+#[derive(Clone, Copy)]
+pub(crate) struct Scene<'t> {
+    pub(crate) template: &'t Template,
+    pub(crate) tree: &'t Tree,
+    pub(crate) place: &'t Place,
+}
+
+/// A slot whose URI is refused, and why.
+pub(crate) type Refused = (u32, RefuseReason);
+
+impl<'t> Scene<'t> {
+    pub(crate) fn source(self) -> &'t [u8] {
+        self.template.source()
+    }
+
+    pub(crate) fn slot(self, slot: u32) -> &'t Slot {
+        &self.template.slots()[slot as usize]
+    }
+
+    /// The text that a slot's reference stands for.
+    pub(crate) fn reference(self, slot: u32, is_template: bool) -> Reference {
+        let slot = self.slot(slot);
+        let decoded = text::decode(&self.source()[slot.span()], slot.quoting());
+        let decoded = String::from_utf8_lossy(&decoded).into_owned();
+        if is_template { Reference::template(decoded) } else { Reference::plain(decoded) }
+    }
+
+    pub(crate) fn bases(
+        self,
+        dropped: &BTreeSet<u32>,
+        policy: &mut dyn UriPolicy,
+    ) -> Result<Bases, Refused> {
+        let is_dropped = |slot| dropped.contains(&slot);
+        let Self { template, tree, place } = self;
+        bases::resolve_all(self.source(), template.slots(), tree, place, &is_dropped, policy)
+    }
+
+    /// What the document's own references are resolved against.
+    pub(crate) fn document(self) -> Combination {
+        bases::document(self.source(), self.template.slots(), self.tree, self.place)
+    }
+
+    pub(crate) fn leaves(self) -> Vec<Leaf<'t>> {
+        let leaf = |level| Leaf::of(self.source(), self.tree, level);
+        self.tree.leaves().into_iter().map(leaf).collect()
+    }
+
+    /// Whether an element that tells segments has the slot.
+    pub(crate) fn attached(self) -> BTreeSet<u32> {
+        let segments = self.tree.levels.iter().flat_map(|level| &level.segments);
+        segments
+            .flat_map(|segments| {
+                let units = segments.units.iter().flat_map(|unit| [unit.slot, unit.index]);
+                segments.attributes.into_iter().chain(units).flatten()
+            })
+            .collect()
+    }
+
+    /// The base URLs that a leaf fetches itself, each with what it is resolved against.
+    pub(crate) fn fetched_bases<'b>(
+        self,
+        leaf: &Leaf<'_>,
+        bases: &'b Bases,
+        document: &'b [Combination],
+        dropped: &BTreeSet<u32>,
+    ) -> Vec<(u32, &'b [Combination])> {
+        if !leaf.fetches_base {
+            return Vec::new();
+        }
+        let alive = |slot: &u32| !dropped.contains(slot);
+        let innermost = self.tree.line(leaf.level).find_map(|(_, level)| {
+            let slots: Vec<_> = level.bases.iter().map(|base| base.slot).filter(alive).collect();
+            (!slots.is_empty()).then_some((level.parent, slots))
+        });
+        let Some((parent, slots)) = innermost else { return Vec::new() };
+        let around = parent.map_or(document, |parent| &bases.of_level[parent as usize][..]);
+        slots.into_iter().map(|slot| (slot, around)).collect()
+    }
+
+    pub(crate) fn told<'l>(
+        self,
+        leaf: &Leaf<'_>,
+        chain: &'l [&'l Segments],
+        limit: usize,
+    ) -> Told<'l>
+    where
+        't: 'l,
+    {
+        let (source, tree) = (self.source(), self.tree);
+        Told { source, tree, leaf: leaf.level, chain, now: self.place.now, limit }
+    }
+}
+
+/// Writes an outcome where the reference stands.
+pub(crate) fn write_in_place(
+    scene: Scene<'_>,
+    at: u32,
+    outcome: &Outcome,
+    changes: &mut Changes,
+    kept: &mut Vec<Kept>,
+) {
+    let (source, slot) = (scene.source(), scene.slot(at));
+    let span = slot.span();
+    match outcome {
+        Outcome::Keep(reason) => kept.push(Kept { slot: at as usize, reason: *reason }),
+        Outcome::Insert(None) | Outcome::Expand => {}
+        Outcome::Insert(Some(token)) if slot.quoting() != Quoting::XmlCdata => {
+            let raw = &source[span.clone()];
+            let reference = text::decode(raw, slot.quoting());
+            let end = fragment_start(&reference);
+            let head = String::from_utf8_lossy(&reference[..end]);
+            let mut query = Written::default();
+            query.push(joint(&head)).push_token(*token);
+            let end = if end == reference.len() {
+                raw.len()
+            } else {
+                text::raw_offset(raw, slot.quoting(), end)
+            };
+            changes.insert(span.start + end, query);
+        }
+        Outcome::Insert(Some(_)) | Outcome::Write(_) => {
+            // In a CDATA section the `&` of a token could not be escaped.
+            let (span, target) = match slot.quoting() {
+                Quoting::XmlCdata => (text::cdata_around(source, span), Quoting::XmlText),
+                quoting => (span, quoting),
+            };
+            if let Some(written) = outcome.written(&source[slot.span()], slot.quoting(), target) {
+                changes.replace(span, written);
+            }
+        }
+    }
+}

@@ -1,0 +1,199 @@
+//! The skeleton of an MPD: who is within whom, and which slots tell where segments are.
+//!
+//! Elements are collected before anything is resolved, since their order in the file is free: a
+//! BaseURL may stand behind the template that it is the base of.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use super::carriers::{SegmentsKind, Unit};
+use super::text;
+use crate::Quoting;
+
+/// An MPD, a remote element that an MPD names, or a patch of one.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Tree {
+    /// Each behind the one that it is within; the first is the document.
+    pub(crate) levels: Vec<Level>,
+    /// What each slot is to the tree: as many as there are slots.
+    pub(crate) uses: Vec<SlotUse>,
+    /// `type="dynamic"`.
+    pub(crate) is_dynamic: bool,
+    /// Players load it again: dynamic with @minimumUpdatePeriod.
+    pub(crate) is_reloaded: bool,
+    /// Whether the document's element is not an MPD, so that its base is not the document's URL.
+    pub(crate) is_part: bool,
+    /// Where a Location may be inserted: behind the elements that stand before it.
+    pub(crate) location_at: usize,
+    /// The elements PatchLocation.
+    pub(crate) patch_locations: Vec<Range<usize>>,
+}
+
+/// What a slot is to the tree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SlotUse {
+    /// Resolved against the document's URL, whatever base URLs there are.
+    Document {
+        /// Index into [`Tree::levels`]: what the element stands in.
+        level: u32,
+    },
+    /// A base URL of a level.
+    Base {
+        /// Index into [`Tree::levels`].
+        level: u32,
+    },
+    /// One of the URIs that tell the segments of this level and of those below.
+    Segments {
+        /// Index into [`Tree::levels`].
+        level: u32,
+    },
+}
+
+/// An element that base URLs and segments can stand in.
+#[derive(Clone, Debug)]
+pub(crate) struct Level {
+    pub(crate) kind: LevelKind,
+    pub(crate) parent: Option<u32>,
+    pub(crate) shape: Shape,
+    /// @id and @bandwidth of a Representation.
+    pub(crate) id: Option<Value>,
+    pub(crate) bandwidth: Option<Value>,
+    /// Siblings are alternatives.
+    pub(crate) bases: Vec<Base>,
+    pub(crate) segments: Vec<Segments>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum LevelKind {
+    /// The document: an MPD, or whatever holds a part of one.
+    Mpd,
+    Period,
+    AdaptationSet,
+    Representation,
+}
+
+/// Where an element's pieces stand.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Shape {
+    /// The start tag, or the whole empty element.
+    pub(crate) tag: Range<usize>,
+    /// The name in the tag, prefix and all.
+    pub(crate) name: Range<usize>,
+    /// Where the element ends.
+    pub(crate) end: usize,
+    /// Where its end tag begins; none if it is empty.
+    pub(crate) end_tag: Option<usize>,
+}
+
+/// The raw value of an attribute.
+#[derive(Clone, Debug)]
+pub(crate) struct Value {
+    pub(crate) span: Range<usize>,
+    pub(crate) quoting: Quoting,
+}
+
+/// A BaseURL.
+#[derive(Clone, Debug)]
+pub(crate) struct Base {
+    pub(crate) slot: u32,
+    /// The whole element.
+    pub(crate) element: Range<usize>,
+}
+
+/// SegmentBase, SegmentList or SegmentTemplate.
+#[derive(Clone, Debug)]
+pub(crate) struct Segments {
+    pub(crate) kind: SegmentsKind,
+    pub(crate) shape: Shape,
+    /// The slots of a template's attributes, in the order of
+    /// [`super::carriers::TEMPLATE_ATTRIBUTES`].
+    pub(crate) attributes: [Option<u32>; 4],
+    /// The elements within that name a resource each, in order.
+    pub(crate) units: Vec<UnitSlot>,
+    /// The whole SegmentTimeline.
+    pub(crate) timeline: Option<Range<usize>>,
+}
+
+/// An element that names one resource.
+#[derive(Clone, Debug)]
+pub(crate) struct UnitSlot {
+    pub(crate) unit: Unit,
+    /// The URI of a SegmentURL's media, or of what the element is for. Without it, the base URL is
+    /// meant.
+    pub(crate) slot: Option<u32>,
+    /// The URI of a SegmentURL's index.
+    pub(crate) index: Option<u32>,
+    /// The whole element.
+    pub(crate) element: Range<usize>,
+}
+
+// === impl Tree ===
+
+impl Tree {
+    pub(crate) fn level(&self, level: u32) -> &Level {
+        &self.levels[level as usize]
+    }
+
+    /// A level and those that it is within, from the inside out.
+    pub(crate) fn line(&self, level: u32) -> impl Iterator<Item = (u32, &Level)> {
+        let next = |&(_, level): &(u32, &Level)| level.parent.map(|up| (up, self.level(up)));
+        std::iter::successors(Some((level, self.level(level))), next)
+    }
+
+    /// The Representations, or a level without any below that segments are told for nevertheless.
+    pub(crate) fn leaves(&self) -> Vec<u32> {
+        let mut has_representation = vec![false; self.levels.len()];
+        for (at, level) in self.levels.iter().enumerate().rev() {
+            has_representation[at] |= level.kind == LevelKind::Representation;
+            if let Some(up) = level.parent.filter(|_| has_representation[at]) {
+                has_representation[up as usize] = true;
+            }
+        }
+        let mut leaves = Vec::new();
+        for (at, level) in (0_u32..).zip(&self.levels) {
+            let is_childless = !has_representation[at as usize] && !level.segments.is_empty();
+            if level.kind == LevelKind::Representation || is_childless {
+                leaves.push(at);
+            }
+        }
+        leaves
+    }
+}
+
+// === impl Segments ===
+
+impl Segments {
+    pub(crate) fn units(&self, unit: Unit) -> impl Iterator<Item = &UnitSlot> {
+        self.units.iter().filter(move |known| known.unit == unit)
+    }
+
+    pub(crate) fn has(&self, unit: Unit) -> bool {
+        self.units(unit).next().is_some()
+    }
+}
+
+// === impl Value ===
+
+impl Value {
+    pub(crate) fn text<'s>(&self, source: &'s [u8]) -> Cow<'s, str> {
+        match text::decode(&source[self.span.clone()], self.quoting) {
+            Cow::Borrowed(bytes) => String::from_utf8_lossy(bytes),
+            Cow::Owned(bytes) => Cow::Owned(String::from_utf8_lossy(&bytes).into_owned()),
+        }
+    }
+}
+
+// === impl Shape ===
+
+impl Shape {
+    /// The whole element.
+    pub(crate) const fn element(&self) -> Range<usize> {
+        self.tag.start..self.end
+    }
+
+    /// The namespace prefix of its name, colon and all.
+    pub(crate) fn prefix<'s>(&self, source: &'s [u8]) -> &'s [u8] {
+        let name = &source[self.name.clone()];
+        memchr::memchr(b':', name).map_or(&[], |colon| &name[..=colon])
+    }
+}
