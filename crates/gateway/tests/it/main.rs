@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 mod cors;
+mod dash;
 mod documents;
 mod entry;
 mod errors;

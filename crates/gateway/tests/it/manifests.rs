@@ -124,8 +124,8 @@ fn what_is_no_manifest_that_can_be_served_is_not_passed_on() {
         ("text.m3u", b"first in the list", "manifest-invalid"),
         ("video.m3u8", &[0x47; 1000], "manifest-invalid"),
         ("utf16.m3u8", &utf16, "manifest-invalid"),
-        ("stream.mpd", b"<?xml version=\"1.0\"?>\n<MPD></MPD>", "manifest-invalid"),
-        ("stream", b"<?xml version=\"1.0\"?>\n<MPD></MPD>", "manifest-invalid"),
+        ("stream.mpd", b"<?xml version=\"1.0\"?>\n<MPD><Period></MPD>", "manifest-invalid"),
+        ("stream", b"<?xml version=\"1.0\"?>\n<MPD><Period></MPD>", "manifest-invalid"),
         ("line.m3u8", long_line.as_bytes(), "manifest-invalid"),
         ("quote.m3u8", b"#EXTM3U\n#EXT-X-KEY:METHOD=AES-128,URI=\"k", "manifest-invalid"),
         (
