@@ -128,7 +128,9 @@ impl<'a> RoutePolicy<'a> {
         let mut url = self.scene.gateway_url(token, place).ok_or(RefuseReason::BadReference)?;
         url.set_query(from.query());
         url.set_fragment(from.fragment());
-        let context = uri.context.map(|url| (CONTEXT_VARIABLE.to_owned(), url.to_string()));
+        let is_same_folder = |context: &&Url| context.join(".") == uri.url.join(".");
+        let context = uri.context.filter(|context| !is_same_folder(context));
+        let context = context.map(|url| (CONTEXT_VARIABLE.to_owned(), url.to_string()));
         let exported: Vec<_> = self.exported.iter().cloned().chain(context).collect();
         if uri.role.is_document() && !exported.is_empty() {
             let Scene { keys, route, .. } = self.scene;

@@ -96,6 +96,8 @@ impl Scanner<'_> {
         let outer = level;
         let level = match is {
             ElementUse::Level(kind) => self.level(tag, kind, level),
+            // What a base URL in it is for is told by its selector, and at least not the others.
+            ElementUse::Operation if self.tree.is_part => self.level(tag, LevelKind::Mpd, level),
             ElementUse::Segments(kind) => {
                 let segments = Segments {
                     kind,
@@ -239,7 +241,8 @@ impl Scanner<'_> {
             document.shape.end_tag = end_tag;
         }
         match open.is {
-            ElementUse::Level(_) => {
+            ElementUse::Operation if !self.tree.is_part => {}
+            ElementUse::Level(_) | ElementUse::Operation => {
                 let shape = &mut self.tree.levels[open.level as usize].shape;
                 shape.end = end;
                 shape.end_tag = end_tag;

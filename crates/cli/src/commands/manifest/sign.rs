@@ -7,6 +7,7 @@ use sluicegate_manifest::{ExistingToken, KeepReason, Kept, Place, RenderError, S
 use sluicegate_token::{Binding, ip};
 
 use super::{BaseUrl, Input, parse_base_url, refusal, uris};
+use crate::clock;
 use crate::exit::{Exit, Failed, OrExit as _, Outcome};
 use crate::key_source::KeyArgs;
 use crate::link_args::{ExpiryArgs, SchemeName, ScopeName};
@@ -18,11 +19,15 @@ Examples:
   sluicegate manifest sign --base-url https://cdn.example.com/videos/a/ master.m3u8 > signed.m3u8
   sluicegate manifest sign --base-url https://cdn.example.com/a.m3u8 --ttl 6h - < a.m3u8
   sluicegate manifest sign --base-url https://cdn.example.com/ --scope file --key-file cdn.key a.m3u8
+  sluicegate manifest sign --base-url https://cdn.example.com/videos/a/ manifest.mpd > signed.mpd
 
 A base URL that ends in '/' is the folder in which the manifest lies, any other is the manifest's
 own. URIs on its host are signed, those on other hosts stay, and no other byte changes. If one URI
 must not leave unsigned and cannot be signed, nothing is printed. Playlists that the manifest names
-need a run of their own.";
+need a run of their own.
+
+In a DASH manifest a template whose directory depends on the Representation moves into each of them,
+and with --scope file it is written out as a list of segments.";
 
 /// Sign every URI of a manifest
 #[derive(Debug, clap::Args)]
@@ -60,7 +65,9 @@ enum Existing {
 }
 
 pub(super) fn run(args: &Args) -> Outcome {
-    let place = Place::at(args.input.own_url(&args.base_url)?);
+    let own_url = args.input.own_url(&args.base_url)?;
+    // A live MPD that is written out names the segments that are there now.
+    let place = Place { now: Some(clock::now()), ..Place::at(own_url) };
     let binding = if args.ip.is_some() { Binding::Ip } else { Binding::Plain };
     let scheme = args.scheme.with_key(args.key.read(binding)?, args.scope.into());
     let template = args.input.template()?;
@@ -74,6 +81,9 @@ pub(super) fn run(args: &Args) -> Outcome {
     plan.render_into(&tokens, &mut signed);
     output::bytes(&signed)?;
     if let Some(note) = kept_note(plan.kept()) {
+        output::note(&note);
+    }
+    if let Some(note) = dropped_note(plan.dropped()) {
         output::note(&note);
     }
     Ok(Exit::Ok)
@@ -96,6 +106,15 @@ fn not_planned(input: &Input, error: &RenderError) -> Failed {
         )),
         _ => input.refused(&error.to_string()),
     }
+}
+
+/// One line on what was left out of a DASH manifest, if anything was.
+fn dropped_note(dropped: &[usize]) -> Option<String> {
+    let count = dropped.len();
+    let what = if count == 1 { "1 BaseURL".to_owned() } else { format!("{count} BaseURLs") };
+    (count > 0).then(|| {
+        format!("{what} left out: they are alternatives on hosts that this token does not open")
+    })
 }
 
 /// One line on what stayed unsigned, if anything did.

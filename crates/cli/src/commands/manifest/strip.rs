@@ -13,7 +13,8 @@ Examples:
   sluicegate manifest strip signed.m3u8 > master.m3u8
   sluicegate manifest strip - < signed.m3u8 | sluicegate manifest inspect -
 
-Gives back, byte for byte, what `sluicegate manifest sign` read, wherever that only inserted tokens.
+Gives back, byte for byte, what `sluicegate manifest sign` read, wherever that only inserted tokens
+(templates of a DASH manifest that moved, or were written out, stay where they are now).
 It goes by the text alone and needs no key: parameters of these names on other hosts go, too.";
 
 /// Take the tokens out of a signed manifest
