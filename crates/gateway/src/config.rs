@@ -110,6 +110,8 @@ pub struct RouteConfig {
     pub strict: bool,
     /// What becomes of a DASH template that cannot be written out and would have to be.
     pub unexpandable: Unexpandable,
+    /// Whether MPDs tell players to copy the session token from the MPD's query to the segments.
+    pub url_query_info: bool,
     /// Whether the URLs of licence servers are signed, too, if the route delivers them.
     pub sign_licenses: bool,
     /// Whether a session is bound to its client's address (IPv6: its /64).

@@ -234,6 +234,10 @@ impl UriPolicy for RoutePolicy<'_> {
         self.scene.max_expanded
     }
 
+    fn is_copied_by_players(&self, token: TokenRef) -> bool {
+        self.scene.route.config.url_query_info && token == OWN_TOKEN
+    }
+
     /// An entry link redirected the player here, and a reload must not need that again.
     fn location(&mut self, served: &Url) -> Option<Decision> {
         let token = match self.scene.carried {

@@ -140,6 +140,13 @@ pub trait UriPolicy {
         10_000
     }
 
+    /// Whether players of a DASH manifest shall copy this token from the query of the MPD's own URL
+    /// to the segments (ISO/IEC 23009-1 annex I), instead of finding it there. The manifest says so
+    /// then in an EssentialProperty of each AdaptationSet, which other players leave out.
+    fn is_copied_by_players(&self, _token: TokenRef) -> bool {
+        false
+    }
+
     /// Where a player shall load a dynamic DASH manifest again that names no Location; `served` is
     /// where it was loaded. Without one it stays there, and its token ends.
     fn location(&mut self, _served: &Url) -> Option<Decision> {

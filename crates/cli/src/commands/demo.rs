@@ -169,6 +169,7 @@ fn config(
             existing_token: sluicegate_gateway::ExistingToken::Refuse,
             strict: false,
             unexpandable: Unexpandable::default(),
+            url_query_info: false,
             sign_licenses: false,
             bind_ip: false,
             forward_query: Vec::new(),

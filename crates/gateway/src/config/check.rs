@@ -14,7 +14,7 @@ use super::{
     SessionConfig, Timeouts, raw, secrets,
 };
 use crate::AssetPattern;
-use crate::route::Segments;
+use crate::route::{Carry, Segments};
 
 /// Gateway paths that no route may take.
 const RESERVED: [&str; 4] = ["/s/", "/v1/", "/healthz/", "/readyz/"];
@@ -154,6 +154,13 @@ fn check_route(
             "\"cdn\" needs a [route.cdn] table with base_url and key",
         ));
     }
+    if raw.url_query_info && (raw.carry != Carry::Query || raw.segments == Segments::Cdn) {
+        return Err(wrong(
+            at("url_query_info"),
+            "players copy the session's parameter alone: it needs carry = \"query\", and segments \
+             that the gateway delivers or redirects",
+        ));
+    }
     Ok(RouteConfig {
         origin: origin(&raw.origin, folder).map_err(|message| wrong(at("origin"), message))?,
         existing_token: match raw.existing_token {
@@ -170,6 +177,7 @@ fn check_route(
         third_party: raw.third_party,
         strict: raw.strict,
         unexpandable: raw.unexpandable,
+        url_query_info: raw.url_query_info,
         sign_licenses: raw.sign_licenses,
         bind_ip: raw.bind_ip,
         forward_query: raw.forward_query,

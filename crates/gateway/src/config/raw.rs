@@ -133,6 +133,8 @@ pub(super) struct Route {
     #[serde(default)]
     pub(super) unexpandable: Unexpandable,
     #[serde(default)]
+    pub(super) url_query_info: bool,
+    #[serde(default)]
     pub(super) sign_licenses: bool,
     #[serde(default)]
     pub(super) bind_ip: bool,

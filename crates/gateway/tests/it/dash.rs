@@ -397,3 +397,21 @@ fn of_alternatives_those_that_a_token_does_not_open_are_left_out() {
         assert!(mpd.contains("serviceLocation=\"a\""), "{mpd}");
     }
 }
+
+/// Dash-Industry-Forum/dash.js#4440: players with annex I take the token from the MPD's own URL.
+#[test]
+fn players_may_be_told_to_copy_the_query() {
+    let media = media(FOLDERS);
+    let gateway = site("carry = \"query\"\nurl_query_info = true").folder(media.path());
+    let mut viewer = Viewer::of(&gateway);
+    let (session, mpd) = enter(&mut viewer);
+    assert_eq!(values(&mpd, "media"), ["$RepresentationID$/$Number$.m4s"], "{mpd}");
+    assert!(mpd.contains("useMPDUrlQuery=\"true\""), "{mpd}");
+    let (_, query) = session.split_once('?').unwrap();
+    assert_eq!(viewer.status(&resolve(&session, &format!("v1/1.m4s?{query}"))), 200);
+    // A URI beyond the asset has a token of its own, which no player could copy.
+    let media = self::media(&FOLDERS.replace("$RepresentationID$/$Number$", "/vod/b/$Number$"));
+    let gateway = site("carry = \"query\"\nurl_query_info = true").folder(media.path());
+    let (_, mpd) = enter(&mut Viewer::of(&gateway));
+    assert!(!mpd.contains("useMPDUrlQuery") && mpd.contains("sg="), "{mpd}");
+}

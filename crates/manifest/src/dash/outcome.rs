@@ -207,6 +207,23 @@ impl<'q> Question<'q> {
 // === Writing ===
 
 impl Outcome {
+    /// The token that goes to the query.
+    pub(crate) const fn query_token(&self) -> Option<TokenRef> {
+        match self {
+            Self::Insert(token) => *token,
+            Self::Write(rewritten) => added(rewritten.token),
+            Self::Keep(_) | Self::Expand => None,
+        }
+    }
+
+    pub(crate) fn take_query_token(&mut self) {
+        match self {
+            Self::Insert(token) => *token = None,
+            Self::Write(Rewritten { token: token @ Some(TokenAt::Query(_)), .. }) => *token = None,
+            Self::Write(_) | Self::Keep(_) | Self::Expand => {}
+        }
+    }
+
     /// The reference that it makes of `raw`, which stands in `quoting`; written for `target`. None
     /// if it stays as it is.
     pub(crate) fn written(&self, raw: &[u8], quoting: Quoting, target: Quoting) -> Option<Written> {

@@ -16,12 +16,18 @@ use super::reference::Values;
 use super::scene::{Refused, Scene, write_in_place};
 use super::text;
 use super::timeline::Segment;
-use super::tree::{SlotUse, Tree};
+use super::tree::{LevelKind, SlotUse, Tree};
 use crate::plan::writer::Writer;
 use crate::plan::{Kept, Place, Plan};
 use crate::policy::{Decision, UriPolicy};
 use crate::slot::Slot;
 use crate::{KeepReason, Quoting, RefuseReason, RenderError, Role, Template};
+
+/// Says that the MPD's own query goes on to all that is fetched (annex I.2); behind a prefix, and
+/// without the end tag.
+const COPIES_QUERY: &str = "EssentialProperty schemeIdUri=\"urn:mpeg:dash:urlparam:2014\">\
+    <up:UrlQueryInfo xmlns:up=\"urn:mpeg:dash:schema:urlparam:2014\" queryTemplate=\"$querypart$\" \
+    useMPDUrlQuery=\"true\"/>";
 
 /// Plans a DASH document.
 pub(crate) fn plan(
@@ -96,6 +102,9 @@ impl<'t> Draft<'t> {
         for leaf in 0..draft.leaves.len() {
             draft.leaf(leaf, &document, dropped, policy)?;
         }
+        if draft.may_copy_query(policy) {
+            draft.let_players_copy_query();
+        }
         let is_moved = draft.write_segments(policy)?;
         draft.write_bases(dropped);
         let keeps_patches = !is_moved
@@ -166,6 +175,31 @@ impl<'t> Draft<'t> {
     fn take(&mut self, slot: u32, leaf: usize, evaluated: Evaluated) {
         self.losers.extend(evaluated.losers);
         self.outcomes[slot as usize].push((leaf, evaluated.outcome));
+    }
+
+    // === The query of the MPD's own URL ===
+
+    /// Whether all tokens of segments are that of the MPD's own URL, and the policy says so.
+    fn may_copy_query(&self, policy: &dyn UriPolicy) -> bool {
+        let outcomes = self.outcomes.iter().flatten().map(|(_, outcome)| outcome);
+        let mut tokens = outcomes.filter_map(Outcome::query_token).peekable();
+        tokens.peek().is_some() && tokens.all(|token| policy.is_copied_by_players(token))
+    }
+
+    fn let_players_copy_query(&mut self) {
+        for (_, outcome) in self.outcomes.iter_mut().flatten() {
+            outcome.take_query_token();
+        }
+        let source = self.scene.source();
+        let levels = self.scene.tree.levels.iter();
+        for level in levels.filter(|level| level.kind == LevelKind::AdaptationSet) {
+            let mut property = Written::text("<");
+            property.push(level.shape.prefix(source)).push_str(COPIES_QUERY).push_str("</");
+            property.push(level.shape.prefix(source)).push_str("EssentialProperty>");
+            if level.shape.end_tag.is_some() {
+                self.changes.insert(level.shape.tag.end, property);
+            }
+        }
     }
 
     // === Segments ===
