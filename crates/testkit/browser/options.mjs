@@ -13,7 +13,7 @@ const PLAY = {
   "live-seconds": { type: "string" },
 };
 
-const PLAYERS = ["hls.js", "shaka", "video.js"];
+const PLAYERS = ["hls.js", "shaka", "video.js", "dash.js"];
 
 const PAGE = {
   url: { type: "string" },

@@ -7,9 +7,11 @@ const FILES = {
   "/player-hls.js": ["player-hls.js", "text/javascript"],
   "/player-shaka.js": ["player-shaka.js", "text/javascript"],
   "/player-videojs.js": ["player-videojs.js", "text/javascript"],
+  "/player-dashjs.js": ["player-dashjs.js", "text/javascript"],
   "/load-script.js": ["load-script.js", "text/javascript"],
   "/hls.mjs": ["node_modules/hls.js/dist/hls.mjs", "text/javascript"],
   "/shaka.js": ["node_modules/shaka-player/dist/shaka-player.compiled.js", "text/javascript"],
+  "/dash.js": ["node_modules/dashjs/dist/modern/umd/dash.all.min.js", "text/javascript"],
   "/video.js": ["node_modules/video.js/dist/video.min.js", "text/javascript"],
 };
 

@@ -1,4 +1,4 @@
-// Plays one HLS stream with a player of the page and prints what happened; see README.md.
+// Plays one HLS or DASH stream with a player of the page and prints what happened; see README.md.
 import { withChromium } from "./chromium.mjs";
 import { poll, runCommand } from "./command.mjs";
 import { playOptions } from "./options.mjs";

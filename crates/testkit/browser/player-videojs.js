@@ -1,4 +1,4 @@
-// video.js with its own HLS engine for player.js.
+// video.js with its own HLS and DASH engine for player.js.
 import { loadScript } from "./load-script.js";
 
 export async function createPlayer(video, { url, level, audioTrack, fail, ready }) {
@@ -23,7 +23,8 @@ export async function createPlayer(video, { url, level, audioTrack, fail, ready 
     if (subtitles) subtitles.mode = "showing";
     ready();
   });
-  player.src({ src: url, type: "application/x-mpegURL" });
+  const isDash = new URL(url).pathname.endsWith(".mpd");
+  player.src({ src: url, type: isDash ? "application/dash+xml" : "application/x-mpegURL" });
 
   return {
     levels: () => representations().map(({ width, height, bandwidth }) => ({ width, height, bitrate: bandwidth })),

@@ -1,5 +1,5 @@
 // Runs in the page. play.mjs calls `start` and looks at `state`.
-const ADAPTERS = { "hls.js": "./player-hls.js", shaka: "./player-shaka.js", "video.js": "./player-videojs.js" };
+const ADAPTERS = { "hls.js": "./player-hls.js", shaka: "./player-shaka.js", "video.js": "./player-videojs.js", "dash.js": "./player-dashjs.js" };
 
 const video = document.querySelector("video");
 const errors = [];

@@ -54,8 +54,10 @@ pub enum Player {
     HlsJs,
     /// Shaka Player.
     Shaka,
-    /// video.js with its own HLS engine.
+    /// video.js with its own HLS and DASH engine.
     VideoJs,
+    /// dash.js.
+    DashJs,
 }
 
 /// What a playback came to; the fields are those of the script's document.
@@ -289,6 +291,7 @@ impl Player {
             Self::HlsJs => "hls.js",
             Self::Shaka => "shaka",
             Self::VideoJs => "video.js",
+            Self::DashJs => "dash.js",
         }
     }
 }

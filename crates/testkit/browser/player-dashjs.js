@@ -1,0 +1,59 @@
+// dash.js for player.js.
+import { loadScript } from "./load-script.js";
+
+export async function createPlayer(video, { url, level, audioTrack, fail, ready }) {
+  await loadScript("./dash.js");
+  const { dashjs } = window;
+  const player = dashjs.MediaPlayer().create();
+  const { events } = dashjs.MediaPlayer;
+  const representations = () => player.getRepresentationsByType("video").toSorted((a, b) => a.bandwidth - b.bandwidth);
+  const tracks = (type) => player.getTracksFor(type);
+  const current = (type) => tracks(type).findIndex((track) => track === player.getCurrentTrackFor(type));
+  const name = ({ labels, lang, id }) => labels?.[0]?.text ?? lang ?? String(id);
+
+  if (level !== null) {
+    player.updateSettings({ streaming: { abr: { autoSwitchBitrate: { video: false } } } });
+    // The first segment is asked for before anything can be chosen by hand.
+    player.on(events.STREAM_INITIALIZED, () => {
+      const wanted = representations()[level];
+      if (wanted) player.setRepresentationForTypeById("video", wanted.id, true);
+    });
+  }
+  player.on(events.ERROR, ({ error }) => fail(describe(error)));
+  player.on(events.STREAM_INITIALIZED, () => {
+    const audio = audioTrack === null ? null : tracks("audio")[audioTrack];
+    if (audio) player.setCurrentTrack(audio);
+    ready();
+  });
+  player.initialize(video, url, false);
+
+  return {
+    levels: () => (player.isReady() && player.getActiveStream() ? representations() : [])
+      .map(({ width, height, bandwidth }) => ({ width, height, bitrate: bandwidth })),
+    tracks: () => {
+      if (!player.isReady() || !player.getActiveStream()) {
+        return { audioTracks: [], audioTrack: -1, subtitleTracks: [], subtitleTrack: -1 };
+      }
+      return {
+        audioTracks: tracks("audio").map(name),
+        audioTrack: current("audio"),
+        subtitleTracks: tracks("text").map(name),
+        subtitleTrack: current("text"),
+      };
+    },
+    cues: () => [...video.textTracks].reduce((sum, { cues }) => sum + (cues?.length ?? 0), 0),
+    playingDate: () => (player.isDynamic() ? new Date(player.timeAsUTC() * 1000) : null),
+  };
+}
+
+function describe({ code, message, data }) {
+  const { request, response } = data ?? {};
+  const status = response?.status ?? null;
+  return {
+    type: status === null ? `code ${code}` : "networkError",
+    details: `code ${code}: ${message}`,
+    fatal: true,
+    url: request?.url ?? null,
+    status,
+  };
+}
