@@ -92,8 +92,8 @@ pub struct RouteConfig {
     pub path: String,
     /// Where the media are.
     pub origin: OriginConfig,
-    /// Further hosts whose URLs may be delivered: scheme, host, port and a folder.
-    pub allow_hosts: Vec<Url>,
+    /// Further hosts whose URLs may be delivered.
+    pub allow_hosts: Vec<HostConfig>,
     /// Which folders are assets.
     pub asset: Option<AssetPattern>,
     /// How much a session opens.
@@ -145,12 +145,22 @@ pub struct EntryConfig {
 /// The CDN that delivers segments.
 #[derive(Clone, Debug)]
 pub struct CdnConfig {
-    /// The CDN's folder that stands for the route's path; ends with a slash.
+    /// The CDN's folder that stands for the route's path, or for the host's folder; ends with a
+    /// slash.
     pub base_url: Url,
     /// Signs its URLs.
     pub scheme: Arc<Gcore>,
     /// The window W of a CDN token's expiry: a token lives W to 2W seconds.
     pub ttl_secs: u64,
+}
+
+/// A further host whose URLs may be delivered.
+#[derive(Clone, Debug)]
+pub struct HostConfig {
+    /// Scheme, host, port and a folder, with a slash at its end.
+    pub url: Url,
+    /// The CDN that delivers segments of this host; without one the gateway does.
+    pub cdn: Option<CdnConfig>,
 }
 
 /// Why a configuration cannot be served.

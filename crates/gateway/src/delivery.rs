@@ -1,5 +1,5 @@
 //! Answers for admitted requests: a manifest is rendered, and a document that one names, and
-//! everything else is streamed.
+//! everything else is streamed, or redirected to the CDN.
 
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
@@ -13,7 +13,7 @@ use crate::app::App;
 use crate::manifest::Given;
 use crate::origin::{CONDITIONS, Conditions, Fetched};
 use crate::session::Admitted;
-use crate::{Error, manifest, media_type};
+use crate::{Error, manifest, media_type, redirect};
 
 /// The longest that a client may keep a segment, whatever its token's life.
 const MAX_CACHE_SECS: u64 = 86_400;
@@ -31,6 +31,13 @@ pub(crate) async fn deliver(
     let now = app.now();
     let templates = app.templates();
     let is_named = media_type::names_a_manifest(&place.raw);
+    let redirects = redirect::applies(route, place);
+    if redirects
+        && !templates.knows(route, place, query)
+        && (media_type::names_a_media_file(&place.raw) || templates.is_plain(route, place, query))
+    {
+        return redirect::to_cdn(admitted, query, now);
+    }
     let fetched = if is_named || templates.knows(route, place, query) {
         match templates.fetch(route, place, query).await {
             // Without a name that promises one, something else may have come in its place.
@@ -50,6 +57,10 @@ pub(crate) async fn deliver(
         let mut fetched =
             route.origin.fetch(route, place, query, &conditions(method, request)).await?;
         match look(&mut fetched, &place.raw, templates.max_bytes()).await? {
+            Found::Nothing if redirects => {
+                templates.remember_plain(route, place, query).await;
+                return redirect::to_cdn(admitted, query, now);
+            }
             Found::Nothing => return Ok(stream(fetched, admitted, now)),
             Found::Document if fetched.status == StatusCode::OK => {
                 templates.accept(route, place, query, fetched).await?

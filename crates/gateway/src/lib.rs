@@ -20,6 +20,7 @@ mod media_type;
 mod origin;
 mod planned;
 mod policy;
+mod redirect;
 mod request;
 mod route;
 mod serve;
@@ -30,8 +31,8 @@ pub use app::App;
 pub use asset::AssetPattern;
 pub use clock::{Clock, SystemClock};
 pub use config::{
-    ApiConfig, CdnConfig, Config, ConfigError, EntryConfig, Limits, OriginConfig, RouteConfig,
-    SessionConfig, Timeouts,
+    ApiConfig, CdnConfig, Config, ConfigError, EntryConfig, HostConfig, Limits, OriginConfig,
+    RouteConfig, SessionConfig, Timeouts,
 };
 pub use edge::Edge;
 pub use error::{Error, ErrorSource};

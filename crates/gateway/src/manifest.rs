@@ -1,6 +1,7 @@
 //! Manifests: fetched, compiled once, rendered for each session.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -9,7 +10,7 @@ use bytes::Bytes;
 use headers::{ETag, HeaderMapExt as _, IfNoneMatch};
 use moka::future::Cache;
 use sha2::{Digest as _, Sha256};
-use sluicegate_manifest::{CompileError, Format, Options, Template};
+use sluicegate_manifest::{CompileError, Format, Options, Template, Variables};
 use sluicegate_token::{Binding, UnixTime};
 use url::Url;
 
@@ -22,7 +23,6 @@ use crate::policy::Scene;
 use crate::request::Carried;
 use crate::route::{Place, Route, Segments};
 use crate::session::Admitted;
-use crate::variables;
 
 /// A manifest as an origin sent it, compiled.
 #[derive(Debug)]
@@ -48,8 +48,14 @@ impl Compiled {
 #[derive(Debug)]
 pub(crate) struct Templates {
     cache: Cache<String, Arc<Compiled>>,
+    /// What was looked at and is no document, whatever its name.
+    plain: Cache<String, ()>,
     options: Options,
 }
+
+/// How many resources are known not to be documents, and for how long that is believed.
+const MAX_PLAIN: u64 = 100_000;
+const PLAIN_FOR: Duration = Duration::from_secs(300);
 
 impl Templates {
     pub(crate) fn new(options: Options, cache_bytes: u64) -> Self {
@@ -61,7 +67,17 @@ impl Templates {
                     .unwrap_or(u32::MAX)
             })
             .build();
-        Self { cache, options }
+        let plain = Cache::builder().max_capacity(MAX_PLAIN).time_to_live(PLAIN_FOR).build();
+        Self { cache, plain, options }
+    }
+
+    /// Whether this resource was looked at lately and is no document.
+    pub(crate) fn is_plain(&self, route: &Route, place: &Place, query: &str) -> bool {
+        self.plain.contains_key(&key(route, place, query))
+    }
+
+    pub(crate) async fn remember_plain(&self, route: &Route, place: &Place, query: &str) {
+        self.plain.insert(key(route, place, query), ()).await;
     }
 
     /// The most bytes that a manifest may have.
@@ -165,8 +181,10 @@ impl Templates {
 pub(crate) struct Given<'r> {
     /// The query that the player sees, tokens taken off.
     pub(crate) query: &'r str,
-    /// The sealed variables of the multivariant playlist.
-    pub(crate) variables: Option<&'r str>,
+    /// The variables of the manifest that led here.
+    pub(crate) variables: &'r Variables,
+    /// The same as they came.
+    pub(crate) sealed: Option<&'r str>,
 }
 
 /// Renders a manifest for a session and answers with it.
@@ -191,7 +209,7 @@ pub(crate) fn respond(
     };
     let terms = cdn_terms(admitted, &compiled.template, now);
     let moment = planned::moment(&compiled.template, scene, now);
-    let etag = entity_tag(admitted, compiled, given, terms, moment);
+    let etag = entity_tag(admitted, compiled, given, &terms, moment);
     let mut response = Response::new(Body::empty());
     let headers = response.headers_mut();
     headers.typed_insert(etag.clone());
@@ -203,25 +221,30 @@ pub(crate) fn respond(
         return Ok(response);
     }
 
-    let variables = variables::open(keys, &admitted.route, &admitted.place, given.variables)?;
+    let variables = given.variables.clone();
     let plans = &compiled.plans;
     let planned =
         plans.of(&compiled.template, &compiled.url, scene, given.query, variables, moment)?;
-    let text = planned.render(keys, admitted, terms)?;
+    let text = planned.render(keys, admitted, &terms)?;
     response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(text.len()));
     *response.body_mut() = Body::from(text);
     Ok(response)
 }
 
-/// Live playlists bring fresh tokens with each reload, so theirs may be short. Whatever is loaded
-/// once must hold for the session.
-fn cdn_terms(admitted: &Admitted, template: &Template, now: UnixTime) -> Option<CdnTerms> {
-    let config = &admitted.route.config;
-    let cdn = config.cdn.as_ref().filter(|_| config.segments == Segments::Cdn)?;
-    let window = now.window_expiry(cdn.ttl_secs);
-    let expires = if template.is_reloaded() { window } else { window.max(admitted.claims.expires) };
-    let ip = admitted.client.filter(|_| cdn.scheme.key().binding() == Binding::Ip);
-    Some(CdnTerms { expires, ip })
+/// For each host that has a CDN. Live playlists bring fresh tokens with each reload, so theirs may
+/// be short. Whatever is loaded once must hold for the session.
+fn cdn_terms(admitted: &Admitted, template: &Template, now: UnixTime) -> Vec<Option<CdnTerms>> {
+    let route = &admitted.route;
+    let terms = |host| {
+        let cdn = route.cdn_at(host)?;
+        let window = now.window_expiry(cdn.ttl_secs);
+        let is_reloaded = template.is_reloaded();
+        let expires = if is_reloaded { window } else { window.max(admitted.claims.expires) };
+        let ip = admitted.client.filter(|_| cdn.scheme.key().binding() == Binding::Ip);
+        Some(CdnTerms { expires, ip })
+    };
+    let has_cdns = route.config.segments == Segments::Cdn;
+    (0..if has_cdns { route.hosts() } else { 0 }).map(terms).collect()
 }
 
 /// Over the source, the session, the token window and the route's settings: the same text has the
@@ -230,7 +253,7 @@ fn entity_tag(
     admitted: &Admitted,
     compiled: &Compiled,
     given: &Given<'_>,
-    terms: Option<CdnTerms>,
+    terms: &[Option<CdnTerms>],
     moment: Option<UnixTime>,
 ) -> ETag {
     let mut hash = Sha256::new();
@@ -240,11 +263,13 @@ fn entity_tag(
     hash.update(admitted.token.as_str());
     hash.update([u8::from(admitted.carried == Carried::Query)]);
     // Each with an end that it cannot hold, so that no two requests look alike.
-    for text in [admitted.place.raw.as_str(), given.query, given.variables.unwrap_or_default()] {
+    for text in [admitted.place.raw.as_str(), given.query, given.sealed.unwrap_or_default()] {
         hash.update(text);
         hash.update([0]);
     }
-    hash.update(terms.map_or(0, |terms| terms.expires.0).to_be_bytes());
+    for terms in terms {
+        hash.update(terms.map_or(0, |terms| terms.expires.0).to_be_bytes());
+    }
     hash.update(moment.map_or(0, |moment| moment.0).to_be_bytes());
     if let Some(client) = admitted.client {
         hash.update(client.to_string());

@@ -32,6 +32,11 @@ pub(crate) fn names_an_mpd(path: &str) -> bool {
     extension(path).as_deref() == Some("mpd")
 }
 
+/// Whether a name is that of a file of media, or of a key, which is no document for sure.
+pub(crate) fn names_a_media_file(path: &str) -> bool {
+    !names_a_manifest(path) && !may_be_document(path, None) && by_name(path).is_some()
+}
+
 /// Whether a content type promises a manifest.
 pub(crate) fn is_manifest(content_type: &str) -> bool {
     matches!(

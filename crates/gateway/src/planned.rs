@@ -8,7 +8,6 @@ use sluicegate_token::{ByteList, Scheme as _, Scope, SessionKeys, UnixTime};
 use url::Url;
 
 use crate::Error;
-use crate::config::CdnConfig;
 use crate::policy::{CONTEXT_VARIABLE, RoutePolicy, Scene};
 use crate::request::{Carried, SESSION_PARAMETER};
 use crate::route::{Place, Segments};
@@ -23,7 +22,8 @@ pub(crate) struct Planned {
     plan: Plan,
     /// What further session tokens are for, after the manifest's own.
     extended: Vec<(Place, Grant)>,
-    cdn: Option<CdnPaths>,
+    /// By host.
+    cdns: Vec<Option<CdnPaths>>,
 }
 
 /// What plans of one manifest on one route depend on.
@@ -93,9 +93,9 @@ impl Plans {
 /// stream that are written out as lists of segments.
 pub(crate) fn moment(template: &Template, scene: Scene<'_>, now: UnixTime) -> Option<UnixTime> {
     let config = &scene.route.config;
-    let is_a_token_a_file = |cdn: &CdnConfig| cdn.scheme.scope() == Scope::File;
+    let mut cdns = (0..scene.route.hosts()).filter_map(|host| scene.route.cdn_at(host));
     let is_written_out = match config.segments {
-        Segments::Cdn => config.cdn.as_ref().is_some_and(is_a_token_a_file),
+        Segments::Cdn => cdns.any(|cdn| cdn.scheme.scope() == Scope::File),
         _ => matches!(scene.grant, Grant::Exact { .. }),
     };
     Some(now).filter(|_| template.is_dynamic() && is_written_out)
@@ -142,7 +142,7 @@ fn make(template: &Template, base: &Url, scene: Scene<'_>, kind: &Kind) -> Resul
             "a base URL is left out: the token of its alternatives does not open what it leads to"
         );
     }
-    Ok(Planned { plan, extended: policy.extended, cdn: policy.cdn })
+    Ok(Planned { plan, extended: policy.extended, cdns: policy.cdns })
 }
 
 impl Planned {
@@ -151,7 +151,7 @@ impl Planned {
         &self,
         keys: &SessionKeys,
         admitted: &Admitted,
-        cdn: Option<CdnTerms>,
+        terms: &[Option<CdnTerms>],
     ) -> Result<Vec<u8>, Error> {
         let mut sessions = ByteList::default();
         let mut push = |token: &sluicegate_token::SessionToken| match admitted.carried {
@@ -168,15 +168,18 @@ impl Planned {
         for (place, grant) in &self.extended {
             push(&session::extend(keys, admitted, place, *grant));
         }
-        let scheme = admitted.route.config.cdn.as_ref().map(|cdn| cdn.scheme.as_ref());
-        let queries = match (&self.cdn, scheme, cdn) {
-            (Some(paths), Some(scheme), Some(terms)) => paths
-                .sign(scheme, terms.expires, terms.ip)
-                .map_err(|error| Error::Unsignable(error.to_string()))?,
-            _ => ByteList::default(),
-        };
+        let mut tokens = vec![sessions];
+        for (host, paths) in self.cdns.iter().enumerate() {
+            let queries = match (paths, admitted.route.cdn_at(host), terms.get(host)) {
+                (Some(paths), Some(cdn), Some(Some(terms))) => paths
+                    .sign(cdn.scheme.as_ref(), terms.expires, terms.ip)
+                    .map_err(|error| Error::Unsignable(error.to_string()))?,
+                _ => ByteList::default(),
+            };
+            tokens.push(queries);
+        }
         let mut text = Vec::new();
-        self.plan.render_into(&[sessions, queries], &mut text);
+        self.plan.render_into(&tokens, &mut text);
         Ok(text)
     }
 }

@@ -16,7 +16,7 @@ use crate::variables::{self, VARIABLES_PARAMETER};
 
 /// The list of session tokens among those that a plan is rendered with.
 pub(crate) const SESSION_LIST: u16 = 0;
-/// The list of CDN queries.
+/// The list of the queries for the origin's CDN; those of further hosts come after it.
 pub(crate) const CDN_LIST: u16 = 1;
 
 /// The session token that the manifest's own URL carries.
@@ -25,6 +25,10 @@ const OWN_TOKEN: TokenRef = TokenRef { list: SESSION_LIST, index: 0 };
 /// Stands among a document's variables for what its references are resolved against, where that is
 /// not its own URL. No EXT-X-DEFINE can define it.
 pub(crate) const CONTEXT_VARIABLE: &str = ":context";
+
+/// Stands there for the query with which the origin is asked for the document: the one that the
+/// manifest wrote, whatever the route forwards of a viewer's.
+pub(crate) const QUERY_VARIABLE: &str = ":query";
 
 /// What a plan is made for.
 #[derive(Clone, Copy, Debug)]
@@ -50,8 +54,8 @@ pub(crate) struct RoutePolicy<'a> {
     scene: Scene<'a>,
     /// The variables that the manifest defines, for the documents that it names.
     exported: Vec<(String, String)>,
-    /// What must be signed for the CDN, if segments come from there.
-    pub(crate) cdn: Option<CdnPaths>,
+    /// What must be signed for the CDN of each host, if segments come from there.
+    pub(crate) cdns: Vec<Option<CdnPaths>>,
     /// What further session tokens are for, after the manifest's own.
     pub(crate) extended: Vec<(Place, Grant)>,
     /// Which of them opens a folder or a path.
@@ -74,11 +78,18 @@ impl Scene<'_> {
 impl<'a> RoutePolicy<'a> {
     pub(crate) fn new(scene: Scene<'a>, exported: Vec<(String, String)>) -> Self {
         let config = &scene.route.config;
-        let cdn = config.cdn.as_ref().filter(|_| config.segments == Segments::Cdn);
+        let has_cdns = config.segments == Segments::Cdn;
+        let hosts = 0..if has_cdns { scene.route.hosts() } else { 0 };
+        let paths = |host| {
+            let cdn = scene.route.cdn_at(host)?;
+            // A configuration has some hosts, not thousands.
+            let list = CDN_LIST + u16::try_from(host).ok()?;
+            Some(CdnPaths::new(list, cdn.scheme.as_ref()))
+        };
         Self {
             scene,
             exported,
-            cdn: cdn.map(|cdn| CdnPaths::new(CDN_LIST, cdn.scheme.as_ref())),
+            cdns: hosts.map(paths).collect(),
             extended: Vec::new(),
             known: HashMap::new(),
         }
@@ -131,7 +142,11 @@ impl<'a> RoutePolicy<'a> {
         let is_same_folder = |context: &&Url| context.join(".") == uri.url.join(".");
         let context = uri.context.filter(|context| !is_same_folder(context));
         let context = context.map(|url| (CONTEXT_VARIABLE.to_owned(), url.to_string()));
-        let exported: Vec<_> = self.exported.iter().cloned().chain(context).collect();
+        let has_own_query = matches!(uri.role, Role::Location | Role::PatchLocation | Role::Remote);
+        let own_query = from.query().filter(|query| has_own_query && !query.is_empty());
+        let own_query = own_query.map(|query| (QUERY_VARIABLE.to_owned(), query.to_owned()));
+        let exported: Vec<_> =
+            self.exported.iter().cloned().chain(context).chain(own_query).collect();
         if uri.role.is_document() && !exported.is_empty() {
             let Scene { keys, route, .. } = self.scene;
             let sealed = variables::seal(keys, route, place, &exported).ok_or_else(|| {
@@ -155,7 +170,7 @@ impl<'a> RoutePolicy<'a> {
         place: &Place,
     ) -> Option<Result<Decision, RefuseReason>> {
         let route = self.scene.route;
-        let paths = self.cdn.as_mut()?;
+        let paths = self.cdns.get_mut(place.host)?.as_mut()?;
         let mut url = route.cdn_url(place, uri.url.query())?;
         url.set_fragment(uri.url.fragment());
         if uri.role == Role::BaseUrl {
@@ -197,7 +212,7 @@ impl UriPolicy for RoutePolicy<'_> {
     }
 
     fn token_len(&self) -> usize {
-        match (&self.cdn, self.scene.carried) {
+        match (self.cdns.iter().flatten().next(), self.scene.carried) {
             (Some(_), _) => sluicegate_manifest::GCORE_QUERY_LEN,
             (None, Carried::Query) => {
                 SESSION_PARAMETER.len() + 1 + sluicegate_token::SessionToken::CHARS
@@ -207,7 +222,8 @@ impl UriPolicy for RoutePolicy<'_> {
     }
 
     fn token_ampersands(&self) -> usize {
-        self.cdn.as_ref().map_or(0, |cdn| cdn.parameters().len().saturating_sub(1))
+        let paths = self.cdns.iter().flatten().next();
+        paths.map_or(0, |paths| paths.parameters().len().saturating_sub(1))
     }
 
     fn decide_unexpandable(&mut self, uri: &Uri<'_>, reason: &str) -> Decision {
@@ -248,10 +264,11 @@ impl UriPolicy for RoutePolicy<'_> {
     }
 
     fn owned_parameters(&self) -> Vec<String> {
-        let cdn = self.scene.route.config.cdn.as_ref();
-        let cdn = cdn.map_or(&[][..], |cdn| cdn.scheme.parameters());
+        let route = self.scene.route;
+        let cdns = (0..route.hosts()).filter_map(|host| route.cdn_at(host));
+        let theirs = cdns.flat_map(|cdn| cdn.scheme.parameters());
         let ours = [SESSION_PARAMETER, VARIABLES_PARAMETER];
-        ours.iter().chain(cdn).map(|name| (*name).to_owned()).collect()
+        ours.iter().chain(theirs).map(|name| (*name).to_owned()).collect()
     }
 
     fn protects(&self, url: &Url) -> bool {
@@ -260,7 +277,7 @@ impl UriPolicy for RoutePolicy<'_> {
 
     /// CDN tokens of live playlists are for a window, not for the session.
     fn allows_delta_updates(&self) -> bool {
-        self.cdn.is_none()
+        self.cdns.iter().all(Option::is_none)
     }
 
     fn is_strict(&self) -> bool {

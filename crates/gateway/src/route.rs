@@ -8,7 +8,7 @@ use serde::Deserialize;
 use sluicegate_token::ResourcePath;
 use url::Url;
 
-use crate::config::RouteConfig;
+use crate::config::{CdnConfig, HostConfig, RouteConfig};
 use crate::origin::Origin;
 use crate::request::RequestPath;
 
@@ -47,6 +47,9 @@ pub enum Segments {
     Gateway,
     /// From the CDN's URL, signed with the CDN's scheme.
     Cdn,
+    /// From the gateway's URL, which redirects to the CDN's, signed anew at each request: for tokens
+    /// that are shorter than players keep URLs.
+    Redirect,
 }
 
 /// What becomes of a DASH template that needs a token for each segment and cannot be written out as
@@ -142,7 +145,7 @@ impl Route {
             Some(number) => {
                 let host = self.config.allow_hosts.get(number.checked_sub(1)?)?;
                 let on_host = request.raw.get(host_prefix(number).len()..)?;
-                on_host.starts_with(host.path()).then(|| place(number))
+                on_host.starts_with(host.url.path()).then(|| place(number))
             }
             None => request.decoded.is_under(self.config.path.as_bytes()).then(|| place(0)),
         }
@@ -150,10 +153,9 @@ impl Route {
 
     /// The URL of a resource at its origin; `query` is sent with it.
     pub(crate) fn origin_url(&self, place: &Place, query: &str) -> Url {
-        let mut url = match place.host.checked_sub(1).and_then(|at| self.config.allow_hosts.get(at))
-        {
+        let mut url = match self.host_of(place) {
             Some(host) => {
-                let mut url = host.clone();
+                let mut url = host.url.clone();
                 url.set_path(&place.raw[host_prefix(place.host).len()..]);
                 url
             }
@@ -163,12 +165,37 @@ impl Route {
         url
     }
 
-    /// The CDN's URL of a resource of the origin's host; none without a CDN or on another host.
+    /// The CDN of a host: of the origin, or of an entry of `allow_hosts`.
+    pub(crate) fn cdn_at(&self, host: usize) -> Option<&CdnConfig> {
+        match host.checked_sub(1) {
+            None => self.config.cdn.as_ref(),
+            Some(at) => self.config.allow_hosts.get(at)?.cdn.as_ref(),
+        }
+    }
+
+    /// How many hosts there are, the origin among them.
+    pub(crate) fn hosts(&self) -> usize {
+        1 + self.config.allow_hosts.len()
+    }
+
+    /// The CDN's URL of a resource; none where its host has no CDN.
     pub(crate) fn cdn_url(&self, place: &Place, query: Option<&str>) -> Option<Url> {
-        let cdn = self.config.cdn.as_ref().filter(|_| place.host == 0)?;
-        let mut url = self.below(&cdn.base_url, place);
+        let cdn = self.cdn_at(place.host)?;
+        let mut url = match self.host_of(place) {
+            Some(host) => {
+                let rest = place.raw.get(host_prefix(place.host).len()..)?;
+                let mut url = cdn.base_url.clone();
+                url.set_path(&format!("{}{}", url.path(), rest.strip_prefix(host.url.path())?));
+                url
+            }
+            None => self.below(&cdn.base_url, place),
+        };
         url.set_query(query);
         Some(url)
+    }
+
+    fn host_of(&self, place: &Place) -> Option<&HostConfig> {
+        self.config.allow_hosts.get(place.host.checked_sub(1)?)
     }
 
     /// The path below the route's folder, decoded: where a folder origin looks.
@@ -190,11 +217,15 @@ impl Route {
             }
         }
         for (index, host) in self.config.allow_hosts.iter().enumerate() {
-            if url.origin() == host.origin() {
-                is_ours = true;
-                if below_folder(host, url).is_some() {
-                    return self
-                        .place_of(index + 1, &format!("{}{}", host_prefix(index + 1), url.path()));
+            let cdn = host.cdn.as_ref().map(|cdn| &cdn.base_url);
+            for base in std::iter::once(&host.url).chain(cdn) {
+                if url.origin() == base.origin() {
+                    is_ours = true;
+                    if let Some(rest) = below_folder(base, url) {
+                        let prefix = host_prefix(index + 1);
+                        let raw = format!("{prefix}{}{rest}", host.url.path());
+                        return self.place_of(index + 1, &raw);
+                    }
                 }
             }
         }
@@ -207,10 +238,10 @@ impl Route {
         if directory == b"/" {
             return Err("its folder is the root; use grant = \"file\"".to_owned());
         }
-        match place.host.checked_sub(1).and_then(|at| self.config.allow_hosts.get(at)) {
+        match self.host_of(place) {
             Some(host) => {
                 // All that the host may deliver is more than one asset.
-                let whole = format!("{}{}", host_prefix(place.host), host.path());
+                let whole = format!("{}{}", host_prefix(place.host), host.url.path());
                 if directory.len() <= whole.len() {
                     return Err("its folder is all that the host may deliver".to_owned());
                 }

@@ -10,8 +10,8 @@ use sluicegate_token::{Binding, CdnKey, Gcore, ResourcePath, Scope, SessionKey, 
 use url::Url;
 
 use super::{
-    ApiConfig, CdnConfig, Config, ConfigError, EntryConfig, Limits, OriginConfig, RouteConfig,
-    SessionConfig, Timeouts, raw, secrets,
+    ApiConfig, CdnConfig, Config, ConfigError, EntryConfig, HostConfig, Limits, OriginConfig,
+    RouteConfig, SessionConfig, Timeouts, raw, secrets,
 };
 use crate::AssetPattern;
 use crate::route::{Carry, Segments};
@@ -117,11 +117,6 @@ fn check_route(
         .map(AssetPattern::parse)
         .transpose()
         .map_err(|message| wrong(at("asset"), message))?;
-    let allow_hosts = raw
-        .allow_hosts
-        .iter()
-        .map(|text| folder_url(text).map_err(|message| wrong(at("allow_hosts"), message)))
-        .collect::<Result<_, _>>()?;
     let entry = raw
         .entry
         .as_ref()
@@ -134,25 +129,27 @@ fn check_route(
             })
         })
         .transpose()?;
-    let cdn = raw
-        .cdn
-        .as_ref()
-        .map(|cdn| {
-            let key = cdn_key(&cdn.key, cdn.bind_ip, folder, &at("cdn.key"), ring)?;
-            let raw::SchemeName::Gcore = cdn.scheme;
-            Ok(CdnConfig {
-                base_url: folder_url(&cdn.base_url)
-                    .map_err(|message| wrong(at("cdn.base_url"), message))?,
-                scheme: Arc::new(Gcore::new(key, scope(cdn.scope))),
-                ttl_secs: window(cdn.ttl_secs, &at("cdn.ttl_secs"))?,
-            })
-        })
-        .transpose()?;
-    if raw.segments == Segments::Cdn && cdn.is_none() {
-        return Err(wrong(
-            at("segments"),
-            "\"cdn\" needs a [route.cdn] table with base_url and key",
-        ));
+    let cdn = raw.cdn.as_ref().map(|raw| check_cdn(raw, folder, &at("cdn"), ring)).transpose()?;
+    let mut allow_hosts = Vec::with_capacity(raw.allow_hosts.len());
+    for (host, number) in raw.allow_hosts.iter().zip(1..) {
+        let place = at(&format!("allow_hosts: host {number}"));
+        allow_hosts.push(HostConfig {
+            url: folder_url(&host.url).map_err(|message| wrong(place.as_str(), message))?,
+            cdn: host
+                .cdn
+                .as_ref()
+                .map(|raw| check_cdn(raw, folder, &format!("{place}: cdn"), ring))
+                .transpose()?,
+        });
+    }
+    let needs_cdn = match raw.segments {
+        Segments::Gateway => None,
+        Segments::Cdn => Some("cdn"),
+        Segments::Redirect => Some("redirect"),
+    };
+    if let Some(name) = needs_cdn.filter(|_| cdn.is_none()) {
+        let problem = format!("\"{name}\" needs a [route.cdn] table with base_url and key");
+        return Err(wrong(at("segments"), problem));
     }
     if raw.url_query_info && (raw.carry != Carry::Query || raw.segments == Segments::Cdn) {
         return Err(wrong(
@@ -183,6 +180,23 @@ fn check_route(
         forward_query: raw.forward_query,
         entry,
         cdn,
+    })
+}
+
+/// `place` names the table.
+fn check_cdn(
+    raw: &raw::Cdn,
+    folder: &Path,
+    place: &str,
+    ring: &mut KeyRing,
+) -> Result<CdnConfig, ConfigError> {
+    let at = |key: &str| format!("{place}.{key}");
+    let key = cdn_key(&raw.key, raw.bind_ip, folder, &at("key"), ring)?;
+    let raw::SchemeName::Gcore = raw.scheme;
+    Ok(CdnConfig {
+        base_url: folder_url(&raw.base_url).map_err(|message| wrong(at("base_url"), message))?,
+        scheme: Arc::new(Gcore::new(key, scope(raw.scope))),
+        ttl_secs: window(raw.ttl_secs, &at("ttl_secs"))?,
     })
 }
 

@@ -116,7 +116,7 @@ pub(super) struct Route {
     pub(super) path: String,
     pub(super) origin: String,
     #[serde(default)]
-    pub(super) allow_hosts: Vec<String>,
+    pub(super) allow_hosts: Vec<Host>,
     pub(super) asset: Option<String>,
     #[serde(default)]
     pub(super) grant: GrantMode,
@@ -142,6 +142,38 @@ pub(super) struct Route {
     pub(super) forward_query: Vec<String>,
     pub(super) entry: Option<Entry>,
     pub(super) cdn: Option<Cdn>,
+}
+
+/// A host: its URL alone, or a table.
+#[derive(Deserialize)]
+#[serde(remote = "Self", deny_unknown_fields)]
+pub(super) struct Host {
+    pub(super) url: String,
+    pub(super) cdn: Option<Cdn>,
+}
+
+impl<'de> Deserialize<'de> for Host {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct UrlOrTable;
+
+        impl<'de> Visitor<'de> for UrlOrTable {
+            type Value = Host;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a URL, or { url = \"...\", cdn = { ... } }")
+            }
+
+            fn visit_str<E: de::Error>(self, url: &str) -> Result<Host, E> {
+                Ok(Host { url: url.to_owned(), cdn: None })
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Host, A::Error> {
+                Host::deserialize(MapAccessDeserializer::new(map))
+            }
+        }
+
+        deserializer.deserialize_any(UrlOrTable)
+    }
 }
 
 #[derive(Deserialize)]

@@ -3,15 +3,17 @@
 use axum::extract::{Request, State};
 use axum::http::Method;
 use axum::response::Response;
+use sluicegate_manifest::Variables;
 use sluicegate_token::query;
 
 use super::entry;
 use crate::app::App;
 use crate::layers::client_address;
 use crate::manifest::Given;
+use crate::policy::QUERY_VARIABLE;
 use crate::request::MediaRequest;
 use crate::route::Route;
-use crate::{Error, delivery, session};
+use crate::{Error, delivery, session, variables};
 
 pub(crate) async fn media(State(app): State<App>, request: Request) -> Result<Response, Error> {
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
@@ -24,9 +26,27 @@ pub(crate) async fn media(State(app): State<App>, request: Request) -> Result<Re
         return entry::enter(&app, &media).await;
     }
     let admitted = session::admit(app.keys(), app.routes(), &media, app.now())?;
-    let query = forwarded(&admitted.route, &media.query);
-    let given = Given { query: &media.query, variables: media.variables.as_deref() };
+    let sealed = media.variables.as_deref();
+    let (route, place) = (&admitted.route, &admitted.place);
+    let variables = variables::open(app.keys(), route, place, sealed)?;
+    let query = with_own_query(forwarded(route, &media.query), &variables);
+    let given = Given { query: &media.query, variables: &variables, sealed };
     delivery::deliver(&app, &admitted, &query, &given, request.method(), request.headers()).await
+}
+
+/// What the origin is asked with: the query that the manifest itself wrote for this document comes
+/// first, and a viewer adds to it alone.
+fn with_own_query(forwarded: String, variables: &Variables) -> String {
+    let mut own = variables.imported.iter().filter(|(name, _)| name == QUERY_VARIABLE);
+    let Some((_, own)) = own.next() else { return forwarded };
+    let is_own = |name: &[u8]| {
+        query::parameters(own.as_bytes()).any(|(own, _)| own.eq_ignore_ascii_case(name))
+    };
+    let further = query::without(forwarded.as_bytes(), is_own);
+    match further.is_empty() {
+        true => own.clone(),
+        false => format!("{own}&{}", String::from_utf8_lossy(&further)),
+    }
 }
 
 /// What of a viewer's query goes on to the origin. A link's own parameters never do.

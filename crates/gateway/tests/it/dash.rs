@@ -164,6 +164,30 @@ fn a_dynamic_mpd_is_loaded_again_from_its_session() {
     }
 }
 
+/// The origin is asked with what the MPD wrote, and not with what a viewer makes of it.
+#[test]
+fn the_query_of_a_patch_location_reaches_the_origin() {
+    let mpd = with(LIVE, "<PatchLocation>p.mpp?publishTime=1&amp;a=2</PatchLocation>");
+    let patch = "<Patch xmlns=\"urn:mpeg:dash:schema:mpd-patch:2020\"/>";
+    let origin = Watched::start(
+        Router::new()
+            .route("/vod/a/manifest.mpd", get(async move || mpd))
+            .route("/vod/a/p.mpp", get(async move || patch)),
+    );
+    let gateway = site("").start(&origin.url("/"));
+    let mut viewer = Viewer::of(&gateway);
+    let (session, mpd) = enter(&mut viewer);
+    let location = resolve(&session, &texts(&mpd, "PatchLocation")[0]);
+    origin.take();
+    for asked in [location.clone(), format!("{location}&b=3"), location.replace("a=2", "a=7")] {
+        assert_eq!(viewer.status(&asked), 200, "{asked}");
+        let seen = origin.take();
+        assert_eq!(seen[0].target, "/vod/a/p.mpp?publishTime=1&a=2", "{asked}");
+    }
+    let broken = location.replacen("sgv=A", "sgv=B", 1);
+    assert_eq!(viewer.status(&broken), 403, "{broken}");
+}
+
 /// Players keep what their own query says: it comes back with each reload.
 #[test]
 fn a_location_keeps_the_viewers_query() {
@@ -295,8 +319,9 @@ fn a_template_that_cannot_be_written_out_goes_through_the_gateway_or_is_refused(
     let (session, mpd) = enter(&mut viewer);
     // The session is in the path of the MPD, which the template inherits.
     assert_eq!(values(&mpd, "media"), ["$RepresentationID$/$Number$.m4s"], "{mpd}");
-    let segment = resolve(&session, "v1/1.m4s");
-    assert_eq!(viewer.get(&segment).text(), "segment 1");
+    let segment = viewer.get(&resolve(&session, "v1/1.m4s"));
+    assert_eq!(segment.status, 302);
+    cdn_expiry(segment.header("location").unwrap(), Scope::File);
 
     let refused = format!("unexpandable = \"refuse\"\n{cdn}");
     let gateway = site(&refused).folder(media.path());

@@ -13,6 +13,7 @@ mod logs;
 mod manifests;
 mod origins;
 mod paths;
+mod redirect;
 mod segments;
 mod sessions_api;
 mod streaming;
