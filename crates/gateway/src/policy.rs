@@ -250,6 +250,11 @@ impl UriPolicy for RoutePolicy<'_> {
         self.scene.max_expanded
     }
 
+    /// ffmpeg resolves against the entry link, dash.js against the Location.
+    fn writes_absolute_bases(&self) -> bool {
+        true
+    }
+
     fn is_copied_by_players(&self, token: TokenRef) -> bool {
         self.scene.route.config.url_query_info && token == OWN_TOKEN
     }

@@ -147,6 +147,12 @@ pub trait UriPolicy {
         false
     }
 
+    /// Whether a DASH manifest gets an absolute base URL, if it has none: for players that resolve
+    /// its references against the URL before a redirect, or against its Location.
+    fn writes_absolute_bases(&self) -> bool {
+        false
+    }
+
     /// Where a player shall load a dynamic DASH manifest again that names no Location; `served` is
     /// where it was loaded. Without one it stays there, and its token ends.
     fn location(&mut self, _served: &Url) -> Option<Decision> {

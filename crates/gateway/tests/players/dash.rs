@@ -61,6 +61,7 @@ fn assert_played(what: &str, link: &str, mode: Mode, played: &Playback) {
 fn decodes(stream: &str, mode: Mode) {
     let scene = Scene::start(stream, mode);
     let run = ffmpeg_frames(&scene.link());
+    scene.assert_nobody_was_refused();
     assert!(run.exit_ok && run.frames == FRAMES, "{stream}, {mode:?}: {run:?}");
     let run = gstreamer(&scene.link());
     assert!(run.ok, "{stream}, {mode:?}: {run:?}");

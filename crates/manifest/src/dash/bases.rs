@@ -34,6 +34,8 @@ pub(crate) struct Bases {
     pub(crate) of_level: Vec<Vec<Combination>>,
     /// The text that must be written for a base URL, by its slot: not where it stays.
     pub(crate) rebased: Vec<(u32, outcome::Rewritten)>,
+    /// A base URL that must be written where the document has none.
+    pub(crate) inserted: Option<outcome::Rewritten>,
     /// Why a base URL stays, by its slot, if the policy says so.
     pub(crate) kept: Vec<(u32, KeepReason)>,
 }
@@ -57,6 +59,7 @@ pub(crate) fn resolve_all(
     let mut bases = Bases {
         of_level: Vec::with_capacity(tree.levels.len()),
         rebased: Vec::new(),
+        inserted: None,
         kept: Vec::new(),
     };
     for level in &tree.levels {
@@ -66,7 +69,13 @@ pub(crate) fn resolve_all(
         };
         let alternatives: Vec<u32> =
             level.bases.iter().map(|base| base.slot).filter(|&slot| !is_dropped(slot)).collect();
+        let is_outermost = level.parent.is_none() && !tree.is_part;
+        let must_be_absolute = is_outermost && policy.writes_absolute_bases();
         if alternatives.is_empty() {
+            let mut around = around;
+            if must_be_absolute {
+                bases.inserted = insert(&mut around, policy);
+            }
             bases.of_level.push(around);
             continue;
         }
@@ -77,7 +86,7 @@ pub(crate) fn resolve_all(
             }
             let place = &slots[slot as usize];
             let reference = text::decode(&source[place.span()], place.quoting());
-            let (resolved, rewritten, kept) = rebase(&around, &reference, policy);
+            let (resolved, rewritten, kept) = rebase(&around, &reference, must_be_absolute, policy);
             bases.kept.extend(kept.map(|reason| (slot, reason)));
             bases.rebased.extend(rewritten.map(|rewritten| (slot, rewritten)));
             for (around, (source, written)) in around.iter().zip(resolved) {
@@ -115,6 +124,7 @@ type Resolutions = Vec<(Option<Rc<Url>>, Option<Rc<Url>>)>;
 fn rebase(
     around: &[Combination],
     reference: &[u8],
+    must_be_absolute: bool,
     policy: &mut dyn UriPolicy,
 ) -> (Resolutions, Option<outcome::Rewritten>, Option<KeepReason>) {
     let mut kept = None;
@@ -158,11 +168,14 @@ fn rebase(
         Some(Some(first)) if wanted.iter().all(|other| other.as_ref() == Some(first)) => first,
         _ => return (as_written(resolved), None, kept),
     };
-    if fits {
+    if fits && (!must_be_absolute || resolve::is_absolute(reference)) {
         return (as_written(resolved), None, kept);
     }
     let (url, token) = one;
-    let text = outcome::shortest(url, around.iter().map(|around| around.written.as_deref()));
+    let text = match must_be_absolute {
+        true => url.as_str().to_owned(),
+        false => outcome::shortest(url, around.iter().map(|around| around.written.as_deref())),
+    };
     let written = Rc::new(url.clone());
     let resolved =
         resolved.into_iter().map(|(source, _)| (source, Some(Rc::clone(&written)))).collect();
@@ -171,9 +184,34 @@ fn rebase(
     (resolved, Some(outcome::Rewritten { text, token }), kept)
 }
 
+/// The folder of the document as a base URL, if the policy delivers it; then all else is relative to
+/// that.
+fn insert(around: &mut [Combination], policy: &mut dyn UriPolicy) -> Option<outcome::Rewritten> {
+    let [document] = around else { return None };
+    let folder = document.source.as_deref()?.join(".").ok()?;
+    let Decision::Deliver { url, token } = policy.decide(&Uri::of(Role::BaseUrl, &folder)) else {
+        return None;
+    };
+    let text = url.as_str().to_owned();
+    document.written = Some(Rc::new(url));
+    let token = token.filter(|token| matches!(token, TokenAt::Path(_)));
+    Some(outcome::Rewritten { text, token })
+}
+
 /// Whether what is relative to either leads to the same place: query and fragment are dropped.
 fn is_same_base(a: &Url, b: &Url) -> bool {
     a.origin() == b.origin() && a.path() == b.path()
+}
+
+/// What the document's own references are resolved against, where base URLs are `bases`: players
+/// differ in whether these count, so a reference is relative only if both lead to one place.
+pub(crate) fn beside(document: Combination, bases: &Bases) -> Combination {
+    let outermost = bases.of_level.first().map(Vec::as_slice).unwrap_or_default();
+    let folder = |url: &Option<Rc<Url>>| url.as_deref().and_then(|url| url.join(".").ok());
+    let is_certain =
+        outermost.iter().all(|base| folder(&base.written) == folder(&document.written));
+    let written = document.written.filter(|_| is_certain);
+    Combination { written, ..document }
 }
 
 /// Whether any level below the outermost has a base URL of its own.

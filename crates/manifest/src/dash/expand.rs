@@ -16,7 +16,8 @@ use super::timeline::Segment;
 use crate::policy::UriPolicy;
 use crate::{Quoting, RefuseReason, Role};
 
-/// Attributes of a template that its list gets otherwise, or not at all: a SegmentTimeline says it.
+/// Attributes of a template that its list gets otherwise, or not at all: a SegmentTimeline says it,
+/// and ffmpeg passes over segments of a list that has a @startNumber.
 const NOT_COPIED: [&str; 8] = [
     "media",
     "initialization",
@@ -140,29 +141,17 @@ impl Expansion<'_> {
                 }
             }
         }
-        if let Some(first) = self.segments.first() {
-            let written = write!(attributes, " startNumber=\"{}\"", first.number);
-            debug_assert!(written.is_ok());
-        }
         attributes
     }
 
+    /// One S for each segment: dash.js takes the SegmentURL by the number of its S, whatever is
+    /// repeated.
     fn timeline(&self, prefix: &[u8]) -> Vec<u8> {
         let prefix = String::from_utf8_lossy(prefix);
         let mut timeline = format!("<{prefix}SegmentTimeline>");
-        let mut rest = self.segments;
-        while let Some(first) = rest.first() {
-            let follows = |(before, after): &(&Segment, &Segment)| {
-                after.duration == before.duration && after.time == before.time + before.duration
-            };
-            let repeat = rest.iter().zip(&rest[1..]).take_while(follows).count();
-            let Segment { time, duration, .. } = first;
-            let written = match repeat {
-                0 => write!(timeline, "<{prefix}S t=\"{time}\" d=\"{duration}\"/>"),
-                _ => write!(timeline, "<{prefix}S t=\"{time}\" d=\"{duration}\" r=\"{repeat}\"/>"),
-            };
+        for Segment { time, duration, .. } in self.segments {
+            let written = write!(timeline, "<{prefix}S t=\"{time}\" d=\"{duration}\"/>");
             debug_assert!(written.is_ok());
-            rest = &rest[repeat + 1..];
         }
         timeline.push_str("</");
         timeline.push_str(&prefix);

@@ -204,6 +204,24 @@ impl<'q> Question<'q> {
     }
 }
 
+impl Evaluated {
+    /// Writes host and path instead of adding a token to what is there, for a base URL that is
+    /// fetched itself: ffmpeg 5 joins base URLs on its own, as XML, and loses a query with a `&`
+    /// unless the text begins with a slash. It resolves that against `served`.
+    pub(crate) fn write_from_slash(&mut self, served: &Url) {
+        let is_inserted = matches!(self.outcome, Outcome::Insert(Some(_)));
+        let Decision::Deliver { url, token } = &self.decision else { return };
+        if !is_inserted || url.scheme() != served.scheme() || url.path().starts_with("//") {
+            return;
+        }
+        let text = match url.origin() == served.origin() {
+            true => url[Position::BeforePath..].to_owned(),
+            false => url[Position::AfterScheme..].trim_start_matches(':').to_owned(),
+        };
+        self.outcome = Outcome::Write(Rewritten { text, token: *token });
+    }
+}
+
 // === Writing ===
 
 impl Outcome {

@@ -3,15 +3,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use url::Url;
-
 use super::bases::{self, Bases, Combination};
 use super::carriers::TEMPLATE_ATTRIBUTES;
 use super::changes::{Changes, Written};
 use super::descend::{self, Own};
 use super::expand::Expansion;
 use super::leaf::Leaf;
-use super::outcome::{Evaluated, Outcome, Question};
+use super::outcome::{Evaluated, Outcome, Question, Rewritten};
 use super::reference::Values;
 use super::scene::{Refused, Scene, write_in_place};
 use super::text;
@@ -111,6 +109,8 @@ impl<'t> Draft<'t> {
             && dropped.is_empty()
             && policy.allows_delta_updates()
             && !bases::has_inner_bases(scene.tree);
+        let [document] = document;
+        let document = [bases::beside(document, &draft.bases)];
         draft.write_document(&document, keeps_patches, policy)?;
         Ok(draft)
     }
@@ -133,7 +133,11 @@ impl<'t> Draft<'t> {
                 let values = Values::default();
                 let reference = self.scene.reference(slot, false);
                 let question = Question::of(Role::Segment, &reference, &values, combinations);
-                found.push((slot, question.evaluate(policy).map_err(|why| (slot, why))?));
+                let mut evaluated = question.evaluate(policy).map_err(|why| (slot, why))?;
+                if policy.writes_absolute_bases() && policy.token_ampersands() > 0 {
+                    evaluated.write_from_slash(&self.scene.place.served);
+                }
+                found.push((slot, evaluated));
             }
         }
         let combinations = &self.bases.of_level[level][..];
@@ -371,6 +375,9 @@ impl<'t> Draft<'t> {
 
     fn write_bases(&mut self, dropped: &BTreeSet<u32>) {
         let tree = self.scene.tree;
+        if let Some(inserted) = self.bases.inserted.clone() {
+            self.insert_element("BaseURL", &inserted);
+        }
         for base in tree.levels.iter().flat_map(|level| &level.bases) {
             if dropped.contains(&base.slot) {
                 self.changes.remove(base.element.clone());
@@ -445,19 +452,20 @@ impl<'t> Draft<'t> {
         if tree.is_dynamic && !has_location {
             let served = self.scene.place.served.clone();
             if let Some(Decision::Deliver { url, token }) = policy.location(&served) {
-                self.insert_location(&url, token);
+                let location = Rewritten { text: url.as_str().to_owned(), token };
+                self.insert_element("Location", &location);
             }
         }
         Ok(())
     }
 
-    fn insert_location(&mut self, url: &Url, token: Option<crate::TokenAt>) {
-        let rewritten = super::outcome::Rewritten { text: url.as_str().to_owned(), token };
+    /// Puts an element that only has text before the first Period, behind what comes before it.
+    fn insert_element(&mut self, name: &str, text: &Rewritten) {
         let prefix = self.scene.tree.level(0).shape.prefix(self.scene.source());
         let mut element = Written::text("<");
-        element.push(prefix).push_str("Location>");
-        element.append(&rewritten.written(Quoting::XmlText)).push_str("</");
-        element.push(prefix).push_str("Location>");
+        element.push(prefix).push_str(name).push_str(">");
+        element.append(&text.written(Quoting::XmlText)).push_str("</");
+        element.push(prefix).push_str(name).push_str(">");
         self.changes.insert(self.scene.tree.location_at, element);
     }
 }
