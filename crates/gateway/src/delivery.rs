@@ -54,8 +54,9 @@ pub(crate) async fn deliver(
     let compiled = if let Some(compiled) = fetched {
         compiled
     } else {
-        let mut fetched =
-            route.origin.fetch(route, place, query, &conditions(method, request)).await?;
+        // What is remembered of a resource is the same for all, so its whole is looked at.
+        let conditions = if redirects { Conditions::new() } else { conditions(method, request) };
+        let mut fetched = route.origin.fetch(route, place, query, &conditions).await?;
         match look(&mut fetched, &place.raw, templates.max_bytes()).await? {
             Found::Nothing if redirects => {
                 templates.remember_plain(route, place, query).await;

@@ -32,9 +32,15 @@ pub(crate) fn names_an_mpd(path: &str) -> bool {
     extension(path).as_deref() == Some("mpd")
 }
 
-/// Whether a name is that of a file of media, or of a key, which is no document for sure.
+/// Whether a name is that of a file of media, or of a key, which is no document for sure. Other names
+/// with a known type are not: `.php` and `.mpp` may well be manifests.
 pub(crate) fn names_a_media_file(path: &str) -> bool {
-    !names_a_manifest(path) && !may_be_document(path, None) && by_name(path).is_some()
+    let is_media = |content_type: &str| {
+        let kind = content_type.split('/').next().unwrap_or_default();
+        // `.m4u` is a playlist of video.
+        matches!(kind, "audio" | "video" | "image") && !content_type.ends_with("mpegurl")
+    };
+    matches!(extension(path).as_deref(), Some("key" | "bin")) || by_name(path).is_some_and(is_media)
 }
 
 /// Whether a content type promises a manifest.
@@ -126,6 +132,21 @@ mod tests {
         assert_eq!(by_name("/a.b/segment"), None);
         assert!(names_a_manifest("/x/Master.M3U8") && !names_a_manifest("/x.m3u8/seg"));
         assert!(is_manifest("Application/X-mpegURL; charset=utf-8") && !is_manifest("video/mp2t"));
+    }
+
+    #[test]
+    fn names_of_media_files_are_never_those_of_documents() {
+        for name in
+            ["a.ts", "a.M4S", "a.mp4", "a.cmfa", "a.aac", "a.webm", "a.jpg", "a.key", "a.bin"]
+        {
+            assert!(names_a_media_file(name), "{name}");
+        }
+        for name in [
+            "a", "a.m3u8", "a.m3u", "a.m4u", "a.mpd", "a.mpp", "a.php", "a.txt", "a.xml", "a.json",
+            "a.vtt", "a.dat", "a.mp4/b", ".ts", "",
+        ] {
+            assert!(!names_a_media_file(name), "{name}");
+        }
     }
 
     #[test]

@@ -3,34 +3,21 @@
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 mod common;
+#[path = "common/corpus_folder.rs"]
+mod corpus_folder;
 #[path = "common/second_opinion.rs"]
 mod second_opinion;
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use common::Mode;
+use corpus_folder::{corpus, reason};
 use m3u8_rs::Playlist;
 use second_opinion::{parse_fully, without_tokens};
 use sluicegate_manifest::{Options, Place, Template, undo};
 use sluicegate_token::Scope;
 use url::Url;
-
-/// The corpus's folder of playlists, if there is a corpus.
-fn corpus() -> Option<PathBuf> {
-    let Some(root) = std::env::var_os("SLUICEGATE_CORPUS") else {
-        println!("SKIPPED: SLUICEGATE_CORPUS is not set");
-        return None;
-    };
-    let hls = PathBuf::from(root).join("hls");
-    if !hls.is_dir() {
-        let is_ci = std::env::var_os("CI").is_some_and(|ci| ci == "true");
-        assert!(!is_ci, "SLUICEGATE_CORPUS has no folder {}", hls.display());
-        println!("SKIPPED: SLUICEGATE_CORPUS has no folder {}", hls.display());
-        return None;
-    }
-    Some(hls)
-}
 
 /// The playlists of the corpus by their path in it, in order.
 fn playlists(hls: &Path) -> Vec<(String, Vec<u8>)> {
@@ -76,12 +63,6 @@ fn refusal(source: &[u8], given: &Given) -> Option<String> {
     refusal
 }
 
-/// The message without its place, `line 4 (byte 198), ` or `line 4 (byte 198): `.
-fn reason(refusal: &str) -> String {
-    let message = refusal.split_once(')').map_or(refusal, |(_, message)| message);
-    message.trim_start_matches([',', ':', ' ']).to_owned()
-}
-
 /// The playlists that must be refused, by path, each with the reason and with the values without
 /// which it is refused, if it is nothing else.
 fn listed() -> BTreeMap<String, (String, Option<Given>)> {
@@ -114,7 +95,7 @@ fn given(values: &str) -> Given {
 
 #[test]
 fn real_playlists_come_back_byte_for_byte_and_few_are_refused() {
-    let Some(hls) = corpus() else { return };
+    let Some(hls) = corpus("hls") else { return };
     let listed = listed();
     let playlists = playlists(&hls);
     let mut refused = BTreeMap::new();
@@ -155,7 +136,7 @@ fn home(template: &Template) -> Url {
 /// A second parser reads the same before and after signing, but for the tokens.
 #[test]
 fn real_playlists_parse_alike_before_and_after_signing() {
-    let Some(hls) = corpus() else { return };
+    let Some(hls) = corpus("hls") else { return };
     let gcore = common::gcore(Scope::Directory);
     let (mut compared, mut unseen, mut unsigned, mut unread, mut refused) = (0, 0, 0, 0, 0);
     for (name, source) in playlists(&hls) {

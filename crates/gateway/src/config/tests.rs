@@ -114,7 +114,11 @@ fn what_is_missing_is_told() {
         assert!(error.contains(expected), "{to}: {error}");
     }
     let without_cdn = GOOD.split("[route.cdn]").next().unwrap();
-    assert!(case.error(without_cdn).contains("needs a [route.cdn] table"));
+    for mode in ["cdn", "redirect"] {
+        let error = case.error(&without_cdn.replace("\"cdn\"", &format!("\"{mode}\"")));
+        let told = format!("segments: \"{mode}\" needs a [route.cdn] table with base_url and key");
+        assert!(error.contains(&told), "{error}");
+    }
     let without_route = GOOD.split("[[route]]").next().unwrap();
     assert!(case.error(without_route).contains("add a [[route]] table"));
 }

@@ -13,7 +13,7 @@ use crate::setup::{CDN_FOLDER, config, gateway_before, nginx_cdn, streams_config
 use crate::streams::{ALL, FLAT, FRAMES, SUBDIRS};
 
 /// Every frame of the link is decoded, without a complaint.
-fn assert_decoded(link: &str) {
+pub(crate) fn assert_decoded(link: &str) {
     let run = ffmpeg_frames(link);
     assert!(run.exit_ok && run.frames == FRAMES, "{link}: {run:?}");
     if !run.stderr.is_empty() {
@@ -21,7 +21,7 @@ fn assert_decoded(link: &str) {
     }
 }
 
-fn assert_played(link: &str) {
+pub(crate) fn assert_played(link: &str) {
     let run = gstreamer(link);
     assert!(run.ok, "{link}: {run:?}");
 }

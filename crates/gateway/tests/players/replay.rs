@@ -27,11 +27,24 @@ impl Replay {
         self.requests += 1;
         let answer = self.client.get(target.as_bytes(), &[]).unwrap();
         assert_eq!(answer.status, status, "{why}: {target}");
+        // What leads on would open without the token.
+        assert_eq!(answer.header("location").is_some(), status == 302, "{why}: {target}");
     }
 }
 
 /// Tries a playback's gateway URLs again. Moves the gateway's clock past the end of the session.
 pub(crate) fn at_gateway(gateway: &Gateway, stream: &Stream, urls: &[String]) {
+    at_gateway_with(200, gateway, stream, urls);
+}
+
+/// The same at a gateway that redirects everything but playlists.
+pub(crate) fn at_redirecting_gateway(gateway: &Gateway, stream: &Stream, urls: &[String]) {
+    at_gateway_with(302, gateway, stream, urls);
+}
+
+/// `segments` is the status of what is no playlist.
+fn at_gateway_with(segments: u16, gateway: &Gateway, stream: &Stream, urls: &[String]) {
+    let good = |url: &SessionUrl| if url.path.ends_with(".m3u8") { 200 } else { segments };
     let urls: Vec<_> = urls.iter().filter_map(|url| SessionUrl::parse(url)).collect();
     assert!(!urls.is_empty());
     let mut replay = Replay { client: Client::connect(gateway.addr()).unwrap(), requests: 0 };
@@ -40,7 +53,7 @@ pub(crate) fn at_gateway(gateway: &Gateway, stream: &Stream, urls: &[String]) {
     let other_stream = if stream.name == FLAT.name { SUBDIRS } else { FLAT };
     let other_asset = SessionUrl::enter(gateway, &other_stream.master()).token;
     for (at, url) in urls.iter().enumerate() {
-        replay.expect(200, &url.target(), "as it was");
+        replay.expect(good(url), &url.target(), "as it was");
         replay.expect(403, &url.path, "no token");
         replay.expect(403, &url.with(&other_asset), "another asset's token");
         for byte in 0..TOKEN_BYTES {
@@ -58,7 +71,7 @@ pub(crate) fn at_gateway(gateway: &Gateway, stream: &Stream, urls: &[String]) {
         let mut spliced = url.token_bytes();
         assert_ne!(spliced[EXPIRY], later[EXPIRY]);
         spliced[EXPIRY].copy_from_slice(&later[EXPIRY]);
-        replay.expect(200, &url.target(), "a session lives for its length at least");
+        replay.expect(good(url), &url.target(), "a session lives for its length at least");
         replay.expect(403, &url.with(&token_text(&spliced)), "another session's expiry");
     }
 

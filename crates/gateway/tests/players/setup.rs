@@ -38,20 +38,30 @@ pub(crate) fn streams_config(carry: &str) -> String {
     config(&streams_origin(), &format!("carry = \"{carry}\""))
 }
 
-/// The settings of a route whose segments a CDN at `base_url` delivers.
-fn cdn_settings(base_url: &str, scope: Scope) -> String {
+/// How long CDN tokens live where it does not matter.
+const CDN_TTL_SECS: u64 = 3600;
+
+/// The settings of a route whose segments a CDN at `base_url` delivers: `segments` is the mode.
+fn cdn_settings(segments: &str, base_url: &str, scope: Scope, ttl_secs: u64) -> String {
     let scope = format!("{scope:?}").to_lowercase();
     format!(
         r#"
-        segments = "cdn"
-        cdn = {{ base_url = "{base_url}", scope = "{scope}", key = {{ file = "cdn.key" }} }}
+        segments = "{segments}"
+        cdn = {{ base_url = "{base_url}", scope = "{scope}", ttl_secs = {ttl_secs}, key = {{ file = "cdn.key" }} }}
         "#
     )
 }
 
 /// A gateway in front of a CDN that serves all streams.
 pub(crate) fn gateway_before(cdn_url: &str, scope: Scope) -> Gateway {
-    Gateway::start(&config(&streams_origin(), &cdn_settings(cdn_url, scope)))
+    let settings = cdn_settings("cdn", cdn_url, scope, CDN_TTL_SECS);
+    Gateway::start(&config(&streams_origin(), &settings))
+}
+
+/// The same by redirects, whose tokens live so long at least.
+pub(crate) fn redirecting_gateway(cdn_url: &str, scope: Scope, ttl_secs: u64) -> Gateway {
+    let settings = cdn_settings("redirect", cdn_url, scope, ttl_secs);
+    Gateway::start(&config(&streams_origin(), &settings))
 }
 
 /// An nginx that serves all streams below [`CDN_FOLDER`] to whoever has a token.
@@ -61,14 +71,18 @@ pub(crate) fn nginx_cdn(scope: Scope) -> Nginx {
 
 /// The same below another folder.
 pub(crate) fn nginx_cdn_at(prefix: &str, scope: Scope) -> Nginx {
-    let location = SecureLink {
+    Nginx::builder().secure_link(cdn_location(prefix, scope)).start()
+}
+
+/// All streams below a folder of the CDN, for whoever has a token.
+pub(crate) fn cdn_location(prefix: &str, scope: Scope) -> SecureLink {
+    SecureLink {
         prefix: prefix.to_owned(),
         root: Some(fixtures::streams()),
         scope,
         secret: CDN_SECRET.to_owned(),
         bind_ip: false,
-    };
-    Nginx::builder().secure_link(location).start()
+    }
 }
 
 /// What the CDN checks and what signs links to it.

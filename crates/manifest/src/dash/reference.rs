@@ -77,6 +77,17 @@ pub(crate) struct Filled {
     pub(crate) lacks_representation: bool,
 }
 
+// === impl Is ===
+
+impl Is {
+    const fn differs_by_segment(self) -> bool {
+        matches!(
+            self,
+            Self::Identifier(Identifier::Number | Identifier::Time | Identifier::SubNumber, _)
+        )
+    }
+}
+
 // === impl Reference ===
 
 impl Reference {
@@ -86,8 +97,17 @@ impl Reference {
         Self { text, is_template: false, pieces }
     }
 
+    /// A template of one file for each Representation: only its identifiers count there.
+    pub(crate) fn template_of_one(text: String) -> Self {
+        Self::parse(text, false)
+    }
+
     /// A template. What is no identifier stays text, as players leave it.
     pub(crate) fn template(text: String) -> Self {
+        Self::parse(text, true)
+    }
+
+    fn parse(text: String, of_segments: bool) -> Self {
         let mut pieces = Vec::new();
         let mut plain = 0;
         let mut at = 0;
@@ -95,7 +115,8 @@ impl Reference {
             let Some(end) = text[start + 1..].find('$').map(|found| start + 1 + found) else {
                 break;
             };
-            let Some(is) = identifier(&text[start + 1..end]) else {
+            let found = identifier(&text[start + 1..end]);
+            let Some(is) = found.filter(|is| of_segments || !is.differs_by_segment()) else {
                 // The second one may begin an identifier.
                 at = end;
                 continue;

@@ -13,7 +13,7 @@ use super::tree::{Segments, Tree};
 use crate::plan::{Kept, Place, fragment_start};
 use crate::policy::UriPolicy;
 use crate::slot::Slot;
-use crate::{Quoting, RefuseReason, Template};
+use crate::{Quoting, RefuseReason, Role, Template};
 
 /// What is planned.
 #[derive(Clone, Copy)]
@@ -40,7 +40,11 @@ impl<'t> Scene<'t> {
         let slot = self.slot(slot);
         let decoded = text::decode(&self.source()[slot.span()], slot.quoting());
         let decoded = String::from_utf8_lossy(&decoded).into_owned();
-        if is_template { Reference::template(decoded) } else { Reference::plain(decoded) }
+        match slot.role() {
+            _ if !is_template => Reference::plain(decoded),
+            Role::InitSection | Role::BitstreamSwitching => Reference::template_of_one(decoded),
+            _ => Reference::template(decoded),
+        }
     }
 
     pub(crate) fn bases(

@@ -10,6 +10,7 @@ use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
 use sluicegate_token::UnixTime;
 
+use super::carriers::SegmentsKind;
 use super::tree::{LevelKind, Segments, Tree};
 
 /// A media segment of a Representation.
@@ -47,6 +48,13 @@ struct Window {
     end: i128,
 }
 
+/// The part of a Period that has segments, in units of the timescale.
+struct Extent {
+    /// Where the window of a live presentation begins.
+    live_from: Option<i128>,
+    end: Option<i128>,
+}
+
 const NANOS: i128 = 1_000_000_000;
 
 impl Told<'_> {
@@ -55,43 +63,55 @@ impl Told<'_> {
     /// # Errors
     /// Why they cannot be told, as text that goes on from "cannot be written out: ".
     pub(crate) fn segments(&self) -> Result<Vec<Segment>, String> {
+        let is_list = |segments: &Segments| segments.kind == SegmentsKind::List;
+        if self.tree.line(self.leaf).any(|(_, level)| level.segments.iter().any(is_list)) {
+            return Err("it would inherit from another SegmentList".to_owned());
+        }
         let number = |name, default| self.number(name, default);
         let timescale = i128::from(number("timescale", 1)?.max(1));
         let start_number = number("startNumber", 1)?;
         let end_number = self.attribute("endNumber").map(|_| number("endNumber", 0)).transpose()?;
         let offset = i128::from(number("presentationTimeOffset", 0)?);
-        let period = self.period()?;
-        let window = self.window(&period)?;
-        // From the presentation's time to the template's own.
-        let local = |nanos: i128| (nanos - period.start) * timescale / NANOS + offset;
-        let last_end = match (&window, period.end) {
-            (Some(window), Some(end)) => Some(local(window.end.min(end))),
-            (Some(window), None) => Some(local(window.end)),
-            (None, Some(end)) => Some(local_ceil(end - period.start, timescale) + offset),
-            (None, None) => None,
-        };
         let mut segments = match self.chain.iter().find_map(|segments| segments.timeline.clone()) {
-            Some(timeline) => self.timeline(timeline, start_number, last_end)?,
+            Some(timeline) => {
+                let last_end = || Ok(self.extent(timescale, offset)?.end);
+                self.timeline(timeline, start_number, &last_end)?
+            }
             None => {
-                let duration = i128::from(number("duration", 0)?);
+                let extent = self.extent(timescale, offset)?;
                 let shift = self.attribute("eptDelta").map_or(Ok(0), |text| {
                     text.trim().parse().map_err(|_| "@eptDelta is no number".to_owned())
                 })?;
                 let by_duration = ByDuration {
-                    duration,
+                    duration: i128::from(number("duration", 0)?),
                     start_number,
                     end_number,
                     first: offset + shift,
-                    window_start: window.as_ref().map(|window| local(window.start)),
-                    is_live: window.is_some(),
+                    extent,
                 };
-                by_duration.segments(last_end, self.limit)?
+                by_duration.segments(self.limit)?
             }
         };
         if let Some(last) = end_number {
             segments.retain(|segment| segment.number <= last);
         }
         Ok(segments)
+    }
+
+    /// From when to when there are segments, in the template's own time.
+    fn extent(&self, timescale: i128, offset: i128) -> Result<Extent, String> {
+        let period = self.period()?;
+        let local = |nanos: i128| (nanos - period.start) * timescale / NANOS + offset;
+        // What is only half in the Period is there, and what is only half there of a live
+        // presentation is not.
+        let whole = |end: i128| ((end - period.start) * timescale + NANOS - 1) / NANOS + offset;
+        Ok(match self.window(&period)? {
+            Some(window) => Extent {
+                live_from: Some(local(window.start)),
+                end: Some(local(period.end.map_or(window.end, |end| end.min(window.end)))),
+            },
+            None => Extent { live_from: None, end: period.end.map(whole) },
+        })
     }
 
     /// The nearest value of an attribute of the templates.
@@ -159,7 +179,7 @@ impl Told<'_> {
         &self,
         span: Range<usize>,
         start_number: u64,
-        last_end: Option<i128>,
+        last_end: &dyn Fn() -> Result<Option<i128>, String>,
     ) -> Result<Vec<Segment>, String> {
         let runs = runs(self.source, span)?;
         let mut segments = Vec::new();
@@ -174,7 +194,10 @@ impl Told<'_> {
                 Ok(repeat) => repeat.saturating_add(1),
                 Err(_) => {
                     let next = runs.get(at + 1).and_then(|next| next.time).map(i128::from);
-                    let end = next.or(last_end).ok_or("the end of a repeated S is not known")?;
+                    let end = match next {
+                        Some(next) => next,
+                        None => last_end()?.ok_or("the end of a repeated S is not known")?,
+                    };
                     let left = (end - i128::from(time)).max(0);
                     let duration = i128::from(run.duration);
                     // What is only half there of a live presentation is not there.
@@ -203,19 +226,18 @@ struct ByDuration {
     end_number: Option<u64>,
     /// Time of the first segment of the Period.
     first: i128,
-    window_start: Option<i128>,
-    is_live: bool,
+    extent: Extent,
 }
 
 impl ByDuration {
-    fn segments(&self, end: Option<i128>, limit: usize) -> Result<Vec<Segment>, String> {
-        let Self { duration, first, .. } = *self;
+    fn segments(&self, limit: usize) -> Result<Vec<Segment>, String> {
+        let Self { duration, first, extent: Extent { live_from, end }, .. } = *self;
         if duration <= 0 {
             return Err("it has neither @duration nor a SegmentTimeline".to_owned());
         }
         let by_end = end.map(|end| {
             let left = (end - first).max(0);
-            if self.is_live { left / duration } else { (left + duration - 1) / duration }
+            if live_from.is_some() { left / duration } else { (left + duration - 1) / duration }
         });
         let by_number =
             self.end_number.map(|last| i128::from(last) - i128::from(self.start_number) + 1);
@@ -225,14 +247,14 @@ impl ByDuration {
             (None, None) => return Err("its end is not known".to_owned()),
         };
         // The one that is half in the window, too.
-        let skipped = self.window_start.map_or(0, |start| ((start - first) / duration).max(0));
+        let skipped = live_from.map_or(0, |start| ((start - first) / duration).max(0));
         if count - skipped > limit as i128 {
             return Err(too_many(limit));
         }
         let segment = |at: i128| {
             let time = first + at * duration;
             // The last one ends with its Period.
-            let ends = end.filter(|_| !self.is_live).unwrap_or(i128::MAX);
+            let ends = end.filter(|_| live_from.is_none()).unwrap_or(i128::MAX);
             Some(Segment {
                 number: self.start_number.checked_add(u64::try_from(at).ok()?)?,
                 time: u64::try_from(time).ok()?,
@@ -247,10 +269,6 @@ impl ByDuration {
 
 fn too_many(limit: usize) -> String {
     format!("it has more than {limit} segments; limits.max_expanded_segments")
-}
-
-fn local_ceil(nanos: i128, timescale: i128) -> i128 {
-    (nanos * timescale + NANOS - 1) / NANOS
 }
 
 // === Reading ===
