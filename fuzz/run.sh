@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 secs=${FUZZ_SECS:-600}
-[ $# -gt 0 ] || set -- lexer render
+[ $# -gt 0 ] || set -- lexer render mpd
 
 cargo fuzz --version > /dev/null 2>&1 || cargo install cargo-fuzz --locked
 
@@ -17,19 +17,24 @@ else
 fi
 
 folders=(fixtures fuzz/crashes)
-[ ! -d "${SLUICEGATE_CORPUS:-}/hls" ] || folders+=("$SLUICEGATE_CORPUS/hls")
+for name in hls dash; do
+  [ ! -d "${SLUICEGATE_CORPUS:-}/$name" ] || folders+=("$SLUICEGATE_CORPUS/$name")
+done
 for target in "$@"; do
   seeds=fuzz/corpus/$target
   mkdir -p "$seeds"
+  # What the target reads, the longest input, and its words. Short inputs reach nearly as much as
+  # long ones, and run several times as often; an MPD is never that short.
+  kinds=(-name '*.m3u8' -o -name '*.m3u' -o -name 'input.*') max_len=1024 words=m3u8
+  [ "$target" != mpd ] || kinds=(-name '*.mpd') max_len=4096 words=mpd
   # Named by content, so that a second run adds nothing.
-  find "${folders[@]}" -type f \( -name '*.m3u8' -o -name '*.m3u' -o -name 'input.*' \) -size -64k \
+  find "${folders[@]}" -type f \( "${kinds[@]}" \) -size -64k \
     ! -name 'expected.*' -print0 |
     while IFS= read -r -d '' file; do
       cp "$file" "$seeds/$(sha1sum < "$file" | cut -d ' ' -f 1)"
     done
   echo "fuzzing $target for $secs s"
-  # Short inputs reach nearly as much as long ones, and run several times as often.
   cargo "${toolchain[@]}" fuzz run "$target" -- \
-    -max_total_time="$secs" -max_len=1024 -timeout=10 -dict=fuzz/dictionaries/m3u8.dict \
+    -max_total_time="$secs" -max_len="$max_len" -timeout=10 -dict="fuzz/dictionaries/$words.dict" \
     -print_final_stats=1
 done

@@ -3,6 +3,9 @@
 
 #[path = "../../crates/manifest/tests/common/mod.rs"]
 pub(crate) mod common;
+mod mpd;
+
+pub use mpd::mpd;
 
 use std::ops::Range;
 
@@ -29,15 +32,22 @@ pub fn render(data: &[u8]) {
     // No run is spent on what is no manifest.
     let header: &[u8] = if Format::detect(data).is_none() { b"#EXTM3U\n" } else { b"" };
     let source = [header, data].concat();
-    let Ok(template) = Template::compile(source.into(), &Options::default()) else { return };
+    if let Ok(template) = Template::compile(source.into(), &Options::default()) {
+        render_in_every_mode(&template);
+    }
+}
+
+fn render_in_every_mode(template: &Template) {
+    let is_dash = template.format().is_dash();
     for mode in Mode::ALL {
-        if let Ok((rendered, _)) = mode.render(&template) {
+        if let Ok((rendered, _)) = mode.render(template) {
             let common::Rendered { bytes, edits, kept } = rendered;
-            edits_give_the_source_back(&template, &bytes, &edits);
-            let output = slots_stay(&template, &bytes);
+            edits_give_the_source_back(template, &bytes, &edits);
+            let output =
+                if is_dash { mpd::reads_again(&bytes) } else { slots_stay(template, &bytes) };
             let is_signed = matches!(mode, Mode::SignDirectory | Mode::SignFile);
-            if is_signed && edits.iter().all(|edit| edit.removed.is_empty()) {
-                stripping_gives_the_source_back(&template, output.as_ref());
+            if is_signed && edits.iter().all(|edit| is_a_token(edit, &bytes)) {
+                stripping_gives_the_source_back(template, output.as_ref());
             }
             assert!(kept.iter().all(|kept| kept.slot < template.slots().len()));
             assert!(mode != Mode::Identity || bytes == template.source()[..]);
@@ -50,8 +60,13 @@ pub fn render(data: &[u8]) {
         let tokens =
             policy.0.sign(&gcore, common::EXPIRES, None).expect("the key needs no address");
         let rendered = plan.render(&tokens);
-        edits_give_the_source_back(&template, &rendered.bytes, &rendered.edits);
+        edits_give_the_source_back(template, &rendered.bytes, &rendered.edits);
     }
+}
+
+/// Whether an edit inserts a query, and not elements of a DASH manifest.
+fn is_a_token(edit: &Edit, bytes: &[u8]) -> bool {
+    edit.removed.is_empty() && matches!(bytes.get(edit.output.start), Some(b'?' | b'&'))
 }
 
 /// Signs, takes every offer of delta updates away, and refuses what nobody knows.

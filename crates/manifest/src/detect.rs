@@ -80,6 +80,12 @@ impl Format {
         self != Self::WebVtt || vtt::shows_pictures(&start[..start.len().min(Self::SNIFF_BYTES)])
     }
 
+    /// Whether the document is a DASH manifest, or a part of one.
+    #[must_use]
+    pub const fn is_dash(self) -> bool {
+        matches!(self, Self::Dash) || self.is_part()
+    }
+
     /// Whether the document is a part of a manifest, whose references are resolved as if they stood
     /// there.
     #[must_use]

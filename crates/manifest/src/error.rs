@@ -130,6 +130,9 @@ pub enum RefuseReason {
     /// There are more combinations of alternative base URLs than anybody needs.
     #[error("it has more than {0} combinations of alternative base URLs")]
     TooManyBases(usize),
+    /// So many Representations share so many URIs that deciding all of them would take too long.
+    #[error("its Representations share more than {0} URIs in all")]
+    TooManyUses(usize),
     /// No token could be made for it.
     #[error("no token could be made for it: {0}")]
     Unsignable(String),

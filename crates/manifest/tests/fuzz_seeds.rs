@@ -17,7 +17,9 @@ fn run_on_seeds(body: fn(&[u8])) -> usize {
     let paths = [fixtures, crashes].into_iter().flat_map(|folder| common::files_below(&folder));
     let mut count = 0;
     let is_seed = |path: &PathBuf| {
-        common::is_playlist(path) || path.file_stem().is_some_and(|name| name == "input")
+        common::is_playlist(path)
+            || path.extension().is_some_and(|extension| extension == "mpd")
+            || path.file_stem().is_some_and(|name| name == "input")
     };
     for path in paths.filter(is_seed) {
         println!("{}", path.display());
@@ -39,5 +41,11 @@ fn lexer_on_every_seed() {
 #[test]
 fn render_on_every_seed() {
     let count = run_on_seeds(bodies::render);
+    assert!(count >= 60, "{count} seeds");
+}
+
+#[test]
+fn mpd_on_every_seed() {
+    let count = run_on_seeds(bodies::mpd);
     assert!(count >= 60, "{count} seeds");
 }

@@ -10,7 +10,7 @@ use axum::Router;
 use axum::extract::Request;
 use axum::middleware::{self, Next};
 use sluicegate_gateway::{Clock as _, SystemClock};
-use sluicegate_testkit::browser::Playback;
+use sluicegate_testkit::browser::{self, Playback};
 use sluicegate_testkit::clock::ManualClock;
 use sluicegate_testkit::http::{Client, Response};
 use sluicegate_testkit::nginx::Scope;
@@ -37,9 +37,8 @@ fn plays(stream: &Stream, gateway: &Gateway, nginx: &Nginx) -> Playback {
     let redirects = assert_played_by_redirects(stream, &link, &played);
     let (home, cdn) = (gateway.url("/"), nginx.url(CDN_FOLDER));
     assert!(redirects.iter().all(|request| request.url.starts_with(&home)), "{redirects:#?}");
-    let is_of_cdn = |request: &&sluicegate_testkit::browser::Request| {
-        request.method == "GET" && request.url.starts_with(&cdn)
-    };
+    let is_of_cdn =
+        |request: &&browser::Request| request.method == "GET" && request.url.starts_with(&cdn);
     let sorted = |mut resources: Vec<Resource>| {
         resources.sort();
         resources

@@ -138,21 +138,43 @@ fn is_proof() -> bool {
     std::env::var_os("SLUICEGATE_PROOF").is_some()
 }
 
-#[test]
-fn proof_every_dash_stream_plays_in_every_mode_in_chromium() {
+fn plays_in_every_mode(stream: &str) {
     if !is_proof() {
         println!("SKIPPED: SLUICEGATE_PROOF is not set");
         return;
     }
     require_browser!();
     require_tools!("nginx");
-    for (stream, _) in STREAMS {
-        for mode in Mode::ALL {
-            for player in PLAYERS {
-                plays(stream, mode, player);
-            }
+    for mode in Mode::ALL {
+        for player in PLAYERS {
+            plays(stream, mode, player);
         }
     }
+}
+
+#[test]
+fn proof_dash_numbers_play_in_every_mode_in_chromium() {
+    plays_in_every_mode("number");
+}
+
+#[test]
+fn proof_dash_timelines_play_in_every_mode_in_chromium() {
+    plays_in_every_mode("timeline");
+}
+
+#[test]
+fn proof_dash_lists_play_in_every_mode_in_chromium() {
+    plays_in_every_mode("list");
+}
+
+#[test]
+fn proof_dash_on_demand_plays_in_every_mode_in_chromium() {
+    plays_in_every_mode("ondemand");
+}
+
+#[test]
+fn proof_dash_of_two_hosts_plays_in_every_mode_in_chromium() {
+    plays_in_every_mode("hosts");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The chain of base URLs (clause 5.6): where a reference of a level leads, before and after.
 
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use url::Url;
@@ -33,11 +34,11 @@ pub(crate) struct Bases {
     /// For each level, those that hold for what is in it.
     pub(crate) of_level: Vec<Vec<Combination>>,
     /// The text that must be written for a base URL, by its slot: not where it stays.
-    pub(crate) rebased: Vec<(u32, outcome::Rewritten)>,
+    pub(crate) rebased: BTreeMap<u32, outcome::Rewritten>,
     /// A base URL that must be written where the document has none.
     pub(crate) inserted: Option<outcome::Rewritten>,
     /// Why a base URL stays, by its slot, if the policy says so.
-    pub(crate) kept: Vec<(u32, KeepReason)>,
+    pub(crate) kept: BTreeMap<u32, KeepReason>,
 }
 
 impl Bases {
@@ -58,9 +59,9 @@ pub(crate) fn resolve_all(
 ) -> Result<Bases, (u32, RefuseReason)> {
     let mut bases = Bases {
         of_level: Vec::with_capacity(tree.levels.len()),
-        rebased: Vec::new(),
+        rebased: BTreeMap::new(),
         inserted: None,
-        kept: Vec::new(),
+        kept: BTreeMap::new(),
     };
     for level in &tree.levels {
         let around = match level.parent {

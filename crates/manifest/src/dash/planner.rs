@@ -27,6 +27,13 @@ const COPIES_QUERY: &str = "EssentialProperty schemeIdUri=\"urn:mpeg:dash:urlpar
     <up:UrlQueryInfo xmlns:up=\"urn:mpeg:dash:schema:urlparam:2014\" queryTemplate=\"$querypart$\" \
     useMPDUrlQuery=\"true\"/>";
 
+/// The most references that are decided, those that Representations share once for each: more than
+/// any manifest has, and less than a minute's work.
+const MAX_USES: usize = 2_000_000;
+
+/// How many templates of the longest length may be written out.
+const MAX_EXPANDED_TEMPLATES: usize = 32;
+
 /// Plans a DASH document.
 pub(crate) fn plan(
     template: &Template,
@@ -73,6 +80,10 @@ struct Draft<'t> {
     outcomes: Vec<Vec<(usize, Outcome)>>,
     /// The segments of leaves whose template is written out.
     expanded: BTreeMap<usize, Vec<Segment>>,
+    /// How many segments these have in all.
+    told: usize,
+    /// How many references were decided.
+    asked: usize,
     changes: Changes,
     kept: Vec<Kept>,
     losers: BTreeSet<u32>,
@@ -92,6 +103,8 @@ impl<'t> Draft<'t> {
             leaves: scene.leaves(),
             outcomes: vec![Vec::new(); scene.template.slots().len()],
             expanded: BTreeMap::new(),
+            told: 0,
+            asked: 0,
             changes: Changes::default(),
             kept: Vec::new(),
             losers: BTreeSet::new(),
@@ -155,9 +168,7 @@ impl<'t> Draft<'t> {
             let mut question = Question::of(role, &reference, &leaf.values, combinations);
             let mut evaluated = question.evaluate(policy).map_err(|why| (slot, why))?;
             if evaluated.outcome == Outcome::Expand {
-                let chain: Vec<_> = leaf.chain.iter().map(|(_, segments)| *segments).collect();
-                let told = self.scene.told(leaf, &chain, policy.max_expanded());
-                match segments.get_or_insert_with(|| told.segments()) {
+                match segments.get_or_insert_with(|| self.tell(leaf, policy)) {
                     Ok(_) => {}
                     Err(reason) => {
                         question.unexpandable = Some(reason);
@@ -168,7 +179,12 @@ impl<'t> Draft<'t> {
             found.push((slot, evaluated));
         }
         if let Some(Ok(segments)) = segments {
+            self.told += segments.len();
             self.expanded.insert(at, segments);
+        }
+        self.asked += found.len();
+        if let Some((slot, _)) = found.first().filter(|_| self.asked > MAX_USES) {
+            return Err((*slot, RefuseReason::TooManyUses(MAX_USES)));
         }
         for (slot, evaluated) in found {
             self.take(slot, at, evaluated);
@@ -245,26 +261,43 @@ impl<'t> Draft<'t> {
 
     /// What shares a template with one that is written out loses that, so it is written out, too.
     fn spread_expansion(&mut self, policy: &dyn UriPolicy) -> Result<(), Refused> {
-        let is_same = std::ptr::eq::<super::tree::Segments>;
+        let starts = |leaf: &Leaf<'t>| -> Vec<usize> {
+            leaf.chain.iter().map(|(_, segments)| segments.shape.tag.start).collect()
+        };
+        let mut lost: BTreeSet<usize> =
+            self.expanded.keys().flat_map(|&at| starts(&self.leaves[at])).collect();
         loop {
-            let shares = |(at, leaf): (usize, &Leaf<'t>)| {
-                let mut expanded = self.expanded.keys().map(|&at| &self.leaves[at]);
-                let is_shared = expanded.any(|expanded| {
-                    let others = |own| expanded.chain.iter().any(|(_, other)| is_same(own, *other));
-                    leaf.chain.iter().any(|(_, own)| others(*own))
-                });
-                (is_shared && !self.expanded.contains_key(&at)).then_some(at)
-            };
-            let Some(at) = self.leaves.iter().enumerate().find_map(shares) else { return Ok(()) };
-            let leaf = &self.leaves[at];
-            let chain: Vec<_> = leaf.chain.iter().map(|(_, segments)| *segments).collect();
-            let told = self.scene.told(leaf, &chain, policy.max_expanded());
-            let segments = told.segments().map_err(|reason| {
-                let slot = leaf.attributes.iter().flatten().next().map_or(0, |(slot, _)| *slot);
-                (slot, RefuseReason::NotExpandable(reason))
-            })?;
-            self.expanded.insert(at, segments);
+            let before = lost.len();
+            for at in 0..self.leaves.len() {
+                let own = starts(&self.leaves[at]);
+                let is_lost = own.iter().any(|start| lost.contains(start));
+                if !is_lost || self.expanded.contains_key(&at) {
+                    continue;
+                }
+                let leaf = &self.leaves[at];
+                let segments = self.tell(leaf, policy).map_err(|reason| {
+                    let slot = leaf.attributes.iter().flatten().next().map_or(0, |(slot, _)| *slot);
+                    (slot, RefuseReason::NotExpandable(reason))
+                })?;
+                self.told += segments.len();
+                self.expanded.insert(at, segments);
+                lost.extend(own);
+            }
+            if lost.len() == before {
+                return Ok(());
+            }
         }
+    }
+
+    /// The segments that a leaf's template stands for.
+    fn tell(&self, leaf: &Leaf<'t>, policy: &dyn UriPolicy) -> Result<Vec<Segment>, String> {
+        let chain: Vec<_> = leaf.chain.iter().map(|(_, segments)| *segments).collect();
+        let limit = policy.max_expanded();
+        let segments = self.scene.told(leaf, &chain, limit).segments()?;
+        if self.told + segments.len() > limit.saturating_mul(MAX_EXPANDED_TEMPLATES) {
+            return Err(format!("the manifest has more than {limit} segments many times over"));
+        }
+        Ok(segments)
     }
 
     fn write_expanded(&mut self, at: usize, policy: &mut dyn UriPolicy) -> Result<(), Refused> {
@@ -333,8 +366,9 @@ impl<'t> Draft<'t> {
             .flatten()
             .filter_map(|slot| {
                 let of_slot = &self.outcomes[slot as usize];
-                let (_, outcome) = of_slot.iter().find(|(of, _)| *of == leaf)?;
-                Some((self.scene.slot(slot), outcome))
+                // Leaves are decided in order.
+                let at = of_slot.binary_search_by_key(&leaf, |(of, _)| *of).ok()?;
+                Some((self.scene.slot(slot), &of_slot[at].1))
             })
             .collect();
         found.sort_by_key(|(slot, _)| slot.span().start);
@@ -385,10 +419,7 @@ impl<'t> Draft<'t> {
             }
             let fetched =
                 self.outcomes[base.slot as usize].first().map(|(_, outcome)| outcome.clone());
-            let rebased = || {
-                let mut known = self.bases.rebased.iter();
-                known.find(|(slot, _)| *slot == base.slot).map(|(_, rewritten)| rewritten.clone())
-            };
+            let rebased = || self.bases.rebased.get(&base.slot).cloned();
             let outcome = match fetched {
                 Some(outcome @ (Outcome::Insert(Some(_)) | Outcome::Write(_))) => Some(outcome),
                 fetched => rebased().map(Outcome::Write).or(fetched),
@@ -404,8 +435,7 @@ impl<'t> Draft<'t> {
                     );
                 }
                 None => {
-                    let mut known = self.bases.kept.iter();
-                    if let Some((_, reason)) = known.find(|(slot, _)| *slot == base.slot) {
+                    if let Some(reason) = self.bases.kept.get(&base.slot) {
                         self.kept.push(Kept { slot: base.slot as usize, reason: *reason });
                     }
                 }

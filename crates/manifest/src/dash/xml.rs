@@ -19,6 +19,12 @@ use crate::detect::BOM;
 /// Elements within each other; real manifests have some ten levels.
 const MAX_DEPTH: usize = 64;
 
+/// Attributes of one tag: looking for one that is there twice takes the square of their number.
+const MAX_ATTRIBUTES: usize = 256;
+
+/// Namespaces that are in force at one place.
+const MAX_NAMESPACES: usize = 256;
+
 const DASH: &str = "urn:mpeg:dash:schema:mpd:";
 const XLINK: &str = "http://www.w3.org/1999/xlink";
 
@@ -94,6 +100,7 @@ pub(crate) fn walk<'s>(
         has_root_ended: false,
     };
     let mut reader = NsReader::from_str(document);
+    reader.resolver_mut().set_max_namespace_bindings(MAX_NAMESPACES);
     let config = reader.config_mut();
     config.check_comments = true;
     config.allow_dangling_amp = false;
@@ -237,7 +244,11 @@ impl<'s> Walker<'s> {
         };
         let line = self.lines.of(span.start);
         let mut attributes = self.tag.take().map_or_else(Vec::new, |tag| cleared(tag.attributes));
-        for attribute in read.attributes() {
+        for (count, attribute) in read.attributes().enumerate() {
+            if count == MAX_ATTRIBUTES {
+                let problem = format!("more than {MAX_ATTRIBUTES} attributes in one tag");
+                return Err(self.lines.error(span.start, &problem));
+            }
             let attribute = attribute.map_err(|error| {
                 self.lines.error(span.start + 1 + place(&error), &error.to_string())
             })?;
