@@ -81,6 +81,68 @@ pub fn low_latency_playlist() -> String {
     text
 }
 
+/// An MPD of four video and two audio Representations in folders of their own, with a
+/// SegmentTimeline of `runs` entries for either.
+#[must_use]
+pub fn timeline_mpd(runs: usize) -> String {
+    let mut text = mpd_start();
+    for (kind, count, timescale) in [("video", 4, 90_000_u64), ("audio", 2, 48_000)] {
+        line(
+            &mut text,
+            format_args!(
+                "    <AdaptationSet contentType=\"{kind}\" mimeType=\"{kind}/mp4\" segmentAlignment=\"true\" \
+                 startWithSAP=\"1\">\n      <SegmentTemplate timescale=\"{timescale}\" \
+                 initialization=\"$RepresentationID$/init.mp4\" \
+                 media=\"$RepresentationID$/segment-$Time$.m4s\">\n        <SegmentTimeline>"
+            ),
+        );
+        let mut time = 0;
+        for run in 0..runs as u64 {
+            let duration = 4 * timescale + run % 3;
+            line(&mut text, format_args!("          <S t=\"{time}\" d=\"{duration}\" r=\"2\"/>"));
+            time += 3 * duration;
+        }
+        text.push_str("        </SegmentTimeline>\n      </SegmentTemplate>\n");
+        for number in 1..=count {
+            line(
+                &mut text,
+                format_args!(
+                    "      <Representation id=\"{kind}-{number}\" bandwidth=\"{number}00000\" \
+                     codecs=\"avc1.64001f\"/>"
+                ),
+            );
+        }
+        text.push_str("    </AdaptationSet>\n");
+    }
+    text + "  </Period>\n</MPD>\n"
+}
+
+/// An MPD of one Representation that names each of its `segments`.
+#[must_use]
+pub fn list_mpd(segments: usize) -> String {
+    let mut text = mpd_start();
+    text.push_str(
+        "    <AdaptationSet mimeType=\"video/mp4\">\n      <Representation id=\"v\" \
+         bandwidth=\"800000\" codecs=\"avc1.64001f\">\n        <SegmentList timescale=\"1000\" \
+         duration=\"4000\">\n          <Initialization sourceURL=\"video/init.mp4\"/>\n",
+    );
+    for number in 0..segments {
+        line(
+            &mut text,
+            format_args!("          <SegmentURL media=\"video/segment-1080p-{number:08}.m4s\"/>"),
+        );
+    }
+    text + "        </SegmentList>\n      </Representation>\n    </AdaptationSet>\n  </Period>\n</MPD>\n"
+}
+
+fn mpd_start() -> String {
+    String::from(
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<MPD xmlns=\"urn:mpeg:dash:schema:mpd:2011\" \
+         profiles=\"urn:mpeg:dash:profile:isoff-live:2011\" type=\"static\" \
+         mediaPresentationDuration=\"PT8H\" minBufferTime=\"PT4S\">\n  <Period id=\"1\" start=\"PT0S\">\n",
+    )
+}
+
 fn line(text: &mut String, line: std::fmt::Arguments<'_>) {
     let written = text.write_fmt(line);
     debug_assert!(written.is_ok());

@@ -67,24 +67,21 @@ impl Plan {
 
     /// Gcore's queries, whose one `&` stands in one place.
     fn overwrite_in_xml(&self, tokens: &[ByteList], out: &mut [u8]) -> Option<()> {
-        let mut last: Option<(TokenRef, [u8; GCORE_XML_LEN])> = None;
-        let is_known: Vec<_> = tokens.iter().map(is_of_gcore_queries).collect();
+        const AFTER: usize = GCORE_AMPERSAND_AT + AMPERSAND.len();
+        let queries: Vec<_> = tokens.iter().map(gcore_queries).collect();
+        let mut known = None;
+        let mut text = [0; GCORE_XML_LEN];
+        text[GCORE_AMPERSAND_AT..AFTER].copy_from_slice(AMPERSAND);
         for hole in &self.holes {
-            let text = match last {
-                Some((known, text)) if known == hole.token => text,
-                _ => {
-                    is_known.get(usize::from(hole.token.list)).filter(|&&is_known| is_known)?;
-                    let token: &[u8; GCORE_QUERY_LEN] =
-                        text_of(tokens, hole.token).try_into().ok()?;
-                    let mut text = [0; GCORE_XML_LEN];
-                    let after = GCORE_AMPERSAND_AT + AMPERSAND.len();
-                    text[..GCORE_AMPERSAND_AT].copy_from_slice(&token[..GCORE_AMPERSAND_AT]);
-                    text[GCORE_AMPERSAND_AT..after].copy_from_slice(AMPERSAND);
-                    text[after..].copy_from_slice(&token[GCORE_AMPERSAND_AT + 1..]);
-                    text
-                }
-            };
-            last = Some((hole.token, text));
+            // The segments of one directory stand together and have one token.
+            if known != Some(hole.token) {
+                let TokenRef { list, index } = hole.token;
+                let query =
+                    queries.get(usize::from(list)).copied().flatten()?.get(index as usize)?;
+                text[..GCORE_AMPERSAND_AT].copy_from_slice(&query[..GCORE_AMPERSAND_AT]);
+                text[AFTER..].copy_from_slice(&query[GCORE_AMPERSAND_AT + 1..]);
+                known = Some(hole.token);
+            }
             *out.get_mut(hole.at as usize..)?.first_chunk_mut()? = text;
         }
         Some(())
@@ -155,11 +152,12 @@ fn escape_ampersands(text: &[u8]) -> Cow<'_, [u8]> {
     Cow::Owned(escaped)
 }
 
-/// Whether each token is as long as Gcore's, with its one `&` where that has it.
-fn is_of_gcore_queries(list: &ByteList) -> bool {
-    let is_shaped =
-        |token: &[u8]| token.len() == GCORE_QUERY_LEN && token[GCORE_AMPERSAND_AT] == b'&';
-    list.iter().all(is_shaped) && memchr_iter(b'&', list.as_bytes()).count() == list.len()
+/// The tokens, if each is as long as Gcore's, with its one `&` where that has it.
+fn gcore_queries(list: &ByteList) -> Option<&[[u8; GCORE_QUERY_LEN]]> {
+    let (queries, rest) = list.of_length(GCORE_QUERY_LEN)?.as_chunks();
+    let is_shaped = queries.iter().all(|query| query[GCORE_AMPERSAND_AT] == b'&');
+    let has_one_each = memchr_iter(b'&', list.as_bytes()).count() == list.len();
+    (rest.is_empty() && is_shaped && has_one_each).then_some(queries)
 }
 
 #[inline]

@@ -57,6 +57,13 @@ impl ByteList {
         &self.bytes
     }
 
+    /// All strings, one after another, if each has this length.
+    #[must_use]
+    pub fn of_length(&self, len: usize) -> Option<&[u8]> {
+        let is_uniform = self.ends.iter().zip(1..).all(|(&end, count)| end == len * count);
+        is_uniform.then_some(&self.bytes)
+    }
+
     /// All strings in order.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &[u8]> {
         (0..self.len()).map(|index| self.get(index))
@@ -89,5 +96,10 @@ mod tests {
         list.push_pieces([b"c", b"", b"d"]);
         assert_eq!(list.iter().collect::<Vec<_>>(), [&b"ab"[..], b"", b"cd"]);
         assert_eq!((list.len(), list.total_len(), list.get(3)), (3, 4, &b""[..]));
+        assert_eq!(list.of_length(1), None);
+        let mut pairs = ByteList::default();
+        pairs.push(b"ab");
+        pairs.push(b"cd");
+        assert_eq!((pairs.of_length(2), pairs.of_length(4)), (Some(&b"abcd"[..]), None));
     }
 }

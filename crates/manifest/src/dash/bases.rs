@@ -148,10 +148,12 @@ fn rebase(
         wanted.push(source.as_ref().and_then(|url| {
             match policy.decide(&Uri::of(Role::BaseUrl, url)) {
                 Decision::Deliver { url, token } => Some((url, token)),
-                // On its own host it must be resolved by the scheme that the source gives it.
+                // Whatever is kept must lead to where the source leads.
                 Decision::Keep(reason) => {
                     kept = Some(reason);
-                    Some((url.clone(), None))
+                    let leads_elsewhere =
+                        written.as_ref().is_some_and(|written| !is_same_base(written, url));
+                    leads_elsewhere.then(|| (url.clone(), None))
                 }
                 Decision::Expand | Decision::Refuse(_) => None,
             }
