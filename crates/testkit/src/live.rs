@@ -1,16 +1,20 @@
-//! A live origin: a stream of the fixtures without end, as plain HLS and as Low-Latency HLS.
+//! A live origin: a stream of the fixtures without end, as plain HLS, as Low-Latency HLS, and as DASH.
 //!
 //! | path | what |
 //! | --- | --- |
 //! | `/plain/master.m3u8` | media playlists of whole segments, for reloads by time |
 //! | `/ll/master.m3u8` | parts, blocking reloads, preload hints, rendition reports, delta updates |
-//! | `/{either}/{360p,180p,audio}/` | `index.m3u8`, `init.mp4`, `seg-{msn}.m4s`, `part-{msn}.{part}.m4s` |
+//! | `/dash/timeline.mpd`, `/dash/number.mpd` | `$Time$` with a SegmentTimeline, `$Number$` with @duration |
+//! | `/dash/patch.mpd` | the timeline with a PatchLocation: `patch.mpp` |
+//! | `/dash/{360p,180p,audio}/` | `init.mp4`, `t{time}.m4s`, `n{number}.m4s` |
+//! | `/{plain,ll}/{360p,180p,audio}/` | `index.m3u8`, `init.mp4`, `seg-{msn}.m4s`, `part-{msn}.{part}.m4s` |
 //!
 //! Both show the same media: segments of 2 s in 5 parts, one timeline without discontinuities, with
 //! the wall clock in EXT-X-PROGRAM-DATE-TIME. What the origin is asked for before it is there is
 //! held until it is, as RFC 8216bis section 6.2.5.2 demands; what is too far ahead is 400.
 
 mod fragments;
+mod mpd;
 mod playlist;
 
 use std::sync::{Arc, Mutex};
@@ -183,6 +187,9 @@ impl Live {
         let missing = || Refusal(StatusCode::NOT_FOUND);
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
         let (kind, path) = path[1..].split_once('/').ok_or_else(missing)?;
+        if kind == "dash" {
+            return self.dash(path, query, headers).await;
+        }
         if !matches!(kind, "plain" | "ll") {
             return Err(missing());
         }
@@ -221,6 +228,61 @@ impl Live {
                 Ok(media(indices.flat_map(|index| rendition.bytes(index)).collect()))
             }
         }
+    }
+
+    async fn dash(
+        &self,
+        path: &str,
+        query: &str,
+        headers: &HeaderMap,
+    ) -> Result<(Response, Option<String>), Refusal> {
+        let missing = || Refusal(StatusCode::NOT_FOUND);
+        let kind = match path {
+            "timeline.mpd" => Some(mpd::Kind::Timeline),
+            "number.mpd" => Some(mpd::Kind::Number),
+            "patch.mpd" => Some(mpd::Kind::Patch),
+            _ => None,
+        };
+        if let Some(kind) = kind {
+            let text = self.presentation().mpd(kind);
+            return Ok(typed(text, "application/dash+xml", headers));
+        }
+        if path == "patch.mpp" {
+            let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+            let known = pairs.find(|(name, _)| *name == "known").map(|(_, value)| value);
+            let known: u64 = known.and_then(|known| known.parse().ok()).ok_or_else(missing)?;
+            // Held until there is something new.
+            for (_, rendition) in &self.renditions {
+                self.wait_for(rendition, (known + 1) * PARTS_PER_SEGMENT - 1).await;
+            }
+            let text = self.presentation().patch(known);
+            return Ok(typed(text, "application/dash-patch+xml", headers));
+        }
+        let (name, file) = path.split_once('/').ok_or_else(missing)?;
+        let rendition = self.rendition(name).ok_or_else(missing)?;
+        if file == "init.mp4" {
+            return Ok(media(rendition.init.clone()));
+        }
+        let number = |text: &str| text.parse::<u64>().map_err(|_| missing());
+        let file = file.strip_suffix(".m4s").ok_or_else(missing)?;
+        let segment = match (file.strip_prefix('t'), file.strip_prefix('n')) {
+            (Some(ticks), _) => mpd::segment_at(rendition, number(ticks)?).ok_or_else(missing)?,
+            (None, Some(segment)) => number(segment)?,
+            (None, None) => return Err(missing()),
+        };
+        let indices = segment * PARTS_PER_SEGMENT..(segment + 1) * PARTS_PER_SEGMENT;
+        // A clock that is a little fast asks a little early.
+        if indices.start > self.count(rendition) + 1 {
+            return Err(missing());
+        }
+        self.wait_for(rendition, indices.end - 1).await;
+        Ok(media(indices.flat_map(|index| rendition.bytes(index)).collect()))
+    }
+
+    fn presentation(&self) -> mpd::Presentation<'_> {
+        let counts = self.renditions.iter().map(|(_, fragments)| self.count(fragments));
+        let segments = counts.min().unwrap_or_default() / PARTS_PER_SEGMENT;
+        mpd::Presentation { renditions: &self.renditions, segments, epoch: self.epoch }
     }
 
     async fn low_latency(
@@ -286,13 +348,17 @@ impl Live {
 
 /// A playlist, or 304 for a client that has it.
 fn tagged(text: String, headers: &HeaderMap) -> (Response, Option<String>) {
+    typed(text, "application/vnd.apple.mpegurl", headers)
+}
+
+fn typed(text: String, content_type: &str, headers: &HeaderMap) -> (Response, Option<String>) {
     let mut hash = std::hash::DefaultHasher::new();
     std::hash::Hash::hash(&text, &mut hash);
     let etag = format!("\"{:016x}\"", std::hash::Hasher::finish(&hash));
     let is_known = headers.get(header::IF_NONE_MATCH).is_some_and(|known| *known == *etag);
     let described = [
         (header::ETAG, etag),
-        (header::CONTENT_TYPE, "application/vnd.apple.mpegurl".to_owned()),
+        (header::CONTENT_TYPE, content_type.to_owned()),
         (header::CACHE_CONTROL, "no-cache".to_owned()),
     ];
     if is_known {

@@ -118,10 +118,7 @@ impl<'t> Draft<'t> {
         }
         let is_moved = draft.write_segments(policy)?;
         draft.write_bases(dropped);
-        let keeps_patches = !is_moved
-            && dropped.is_empty()
-            && policy.allows_delta_updates()
-            && !bases::has_inner_bases(scene.tree);
+        let keeps_patches = !is_moved && dropped.is_empty() && policy.allows_delta_updates();
         let [document] = document;
         let document = [bases::beside(document, &draft.bases)];
         draft.write_document(&document, keeps_patches, policy)?;
@@ -452,19 +449,13 @@ impl<'t> Draft<'t> {
         policy: &mut dyn UriPolicy,
     ) -> Result<(), Refused> {
         let tree = self.scene.tree;
-        if !keeps_patches {
-            for element in &tree.patch_locations {
-                self.changes.remove(element.clone());
-            }
-        }
+        // A patch of ours is rendered without the MPD, so there must be one base for all of it.
+        let may_rewrite_patches = keeps_patches && !bases::has_inner_bases(tree);
         let mut has_location = false;
         for (slot, slot_use) in (0_u32..).zip(&tree.uses) {
             let SlotUse::Document { level } = *slot_use else { continue };
             let role = self.scene.slot(slot).role();
             has_location |= role == Role::Location;
-            if role == Role::PatchLocation && !keeps_patches {
-                continue;
-            }
             let context = self.bases.context(level);
             let reference = self.scene.reference(slot, false);
             let values = Values::default();
@@ -477,6 +468,13 @@ impl<'t> Draft<'t> {
                 unexpandable: None,
             };
             let evaluated = question.evaluate(policy).map_err(|why| (slot, why))?;
+            if role == Role::PatchLocation {
+                let is_theirs = matches!(evaluated.outcome, Outcome::Keep(_));
+                if !(may_rewrite_patches || keeps_patches && is_theirs) {
+                    self.remove_patch_location(slot);
+                    continue;
+                }
+            }
             write_in_place(self.scene, slot, &evaluated.outcome, &mut self.changes, &mut self.kept);
         }
         if tree.is_dynamic && !has_location {
@@ -487,6 +485,14 @@ impl<'t> Draft<'t> {
             }
         }
         Ok(())
+    }
+
+    fn remove_patch_location(&mut self, slot: u32) {
+        let at = self.scene.slot(slot).span().start;
+        let mut elements = self.scene.tree.patch_locations.iter();
+        if let Some(element) = elements.find(|element| element.contains(&at)) {
+            self.changes.remove(element.clone());
+        }
     }
 
     /// Puts an element that only has text before the first Period, behind what comes before it.

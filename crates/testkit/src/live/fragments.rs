@@ -88,6 +88,10 @@ impl Fragments {
         Duration::from_nanos((nanos / u128::from(self.ticks_per_second)).try_into().unwrap())
     }
 
+    pub(super) const fn ticks_per_second(&self) -> u64 {
+        self.ticks_per_second
+    }
+
     /// How many fragments have ended at a time of the stream.
     pub(super) fn ended_at(&self, time: Duration) -> u64 {
         // A part of audio is a little longer than this, the last one of a round shorter.
@@ -108,7 +112,8 @@ impl Fragments {
         durations.max().unwrap()
     }
 
-    fn start_ticks(&self, index: u64) -> u64 {
+    /// The same in units of the media's own timescale.
+    pub(super) fn start_ticks(&self, index: u64) -> u64 {
         index / self.per_round() * self.ticks_per_round + self.fragment(index).start_ticks
     }
 
