@@ -3,6 +3,7 @@
 use axum::Router;
 use axum::http::header;
 use axum::routing::get;
+use sluicegate_gateway::Clock as _;
 use sluicegate_testkit::gateway::{BEARER, CDN_SECRET};
 use sluicegate_token::{CdnKey, Gcore, Presented, ResourcePath, Scheme as _, Scope, UnixTime};
 use url::Url;
@@ -449,4 +450,31 @@ fn players_may_be_told_to_copy_the_query() {
     let gateway = site("carry = \"query\"\nurl_query_info = true").folder(media.path());
     let (_, mpd) = enter(&mut Viewer::of(&gateway));
     assert!(!mpd.contains("useMPDUrlQuery") && mpd.contains("sg="), "{mpd}");
+}
+
+/// shaka-project/shaka-player#8531, xbmc/inputstream.adaptive#199: a player goes on for a while with
+/// what the MPD before said.
+#[test]
+fn the_tokens_of_the_mpd_before_still_open() {
+    const TTL_SECS: u64 = 10;
+    let media = media(&with(LIVE, ""));
+    let cdn = cdn("https://cdn.test/", "directory", TTL_SECS);
+    let gateway = site(&cdn).folder(media.path());
+    let mut viewer = Viewer::of(&gateway);
+    let session = viewer.enter("/vod/a/manifest.mpd");
+    let mut before: Option<UnixTime> = None;
+    for _ in 0..5 {
+        let mpd = viewer.get(&session).text();
+        let template = values(&mpd, "media")[1].clone();
+        let query = template.split_once('?').unwrap().1;
+        let expires =
+            cdn_expiry(&format!("https://cdn.test/vod/a/v1/1.m4s?{query}"), Scope::Directory);
+        let now = gateway.clock.now();
+        assert!(expires.0 > now.0 + TTL_SECS && expires.0 <= now.0 + 2 * TTL_SECS);
+        if let Some(before) = before {
+            assert!(before > now, "the old ones end after the new ones have come");
+        }
+        before = Some(expires);
+        gateway.clock.advance(TTL_SECS - 1);
+    }
 }

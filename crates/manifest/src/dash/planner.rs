@@ -450,7 +450,9 @@ impl<'t> Draft<'t> {
     ) -> Result<(), Refused> {
         let tree = self.scene.tree;
         // A patch of ours is rendered without the MPD, so there must be one base for all of it.
-        let may_rewrite_patches = keeps_patches && !bases::has_inner_bases(tree);
+        // That of a patch itself takes the place of one that was offered.
+        let keeps_patches = keeps_patches || tree.is_part && policy.allows_delta_updates();
+        let may_rewrite_patches = keeps_patches && (tree.is_part || !bases::has_inner_bases(tree));
         let mut has_location = false;
         for (slot, slot_use) in (0_u32..).zip(&tree.uses) {
             let SlotUse::Document { level } = *slot_use else { continue };
