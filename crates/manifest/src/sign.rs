@@ -1,6 +1,7 @@
 //! Signing for one CDN: a token per file, or one per directory that is computed once.
 
 use std::collections::HashMap;
+use std::hash::BuildHasher as _;
 use std::net::IpAddr;
 
 use sluicegate_token::{ByteList, ResourcePath, Scheme, Scope, SignError, UnixTime, query};
@@ -30,8 +31,8 @@ pub struct CdnPaths {
     scope: Scope,
     parameters: &'static [&'static str],
     signed: ByteList,
-    /// Under directory scope: the token of each directory seen so far.
-    by_directory: HashMap<Vec<u8>, u32>,
+    /// Which of these has a hash: the same directory, or file, has one token.
+    known: HashMap<u64, u32>,
 }
 
 /// The policy of a manifest that is served by the CDN itself: every URI on one host is signed where
@@ -83,7 +84,7 @@ impl CdnPaths {
             scope: scheme.scope(),
             parameters: scheme.parameters(),
             signed: ByteList::default(),
-            by_directory: HashMap::new(),
+            known: HashMap::new(),
         }
     }
 
@@ -110,18 +111,7 @@ impl CdnPaths {
     pub fn token_for(&mut self, url: &Url) -> Result<TokenRef, RefuseReason> {
         let path = ResourcePath::parse(url.path().as_bytes())
             .map_err(|error| RefuseReason::Unsignable(error.to_string()))?;
-        let signed = self.scope.signed_part(&path);
-        let index = match self.scope {
-            Scope::File => self.want(signed),
-            Scope::Directory => match self.by_directory.get(signed) {
-                Some(&known) => known,
-                None => {
-                    let index = self.want(signed);
-                    self.by_directory.insert(signed.to_vec(), index);
-                    index
-                }
-            },
-        };
+        let index = self.want(self.scope.signed_part(&path));
         Ok(TokenRef { list: self.list, index })
     }
 
@@ -142,10 +132,16 @@ impl CdnPaths {
     }
 
     fn want(&mut self, signed: &[u8]) -> u32 {
-        let index = self.signed.len();
-        self.signed.push(signed);
+        let hash = self.known.hasher().hash_one(signed);
+        let known = self.known.get(&hash).copied();
+        if let Some(known) = known.filter(|&known| self.signed.get(known as usize) == signed) {
+            return known;
+        }
         // A source of less than 4 GiB has fewer URIs.
-        u32::try_from(index).unwrap_or(u32::MAX)
+        let index = u32::try_from(self.signed.len()).unwrap_or(u32::MAX);
+        self.signed.push(signed);
+        self.known.insert(hash, index);
+        index
     }
 }
 

@@ -211,7 +211,11 @@ impl<'d> Representation<'d> {
             return Err("sequences of segments".to_owned());
         }
         let is_one = !["$Number", "$Time"].iter().any(|varying| media.contains(varying));
-        let segments = if is_one { vec![(0, 0)] } else { self.segments(&chain)? };
+        // One file for all of them needs no numbers.
+        let segments = match self.segments(&chain) {
+            Err(_) if is_one => vec![(0, 0)],
+            told => told?,
+        };
         for (n, (number, time)) in segments.into_iter().enumerate() {
             self.put(fetches, &format!("media {n:06}"), &fill(media, number, time))?;
             if let Some(index) = attribute("index") {
