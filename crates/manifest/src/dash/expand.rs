@@ -37,6 +37,7 @@ pub(crate) struct Expansion<'e> {
     /// In the order of [`super::carriers::TEMPLATE_ATTRIBUTES`].
     pub(crate) references: &'e [Option<Reference>; 4],
     pub(crate) combinations: &'e [Combination],
+    pub(crate) may_drop: bool,
     /// The elements of the template that name a resource each, as they are to be written.
     pub(crate) units: Written,
 }
@@ -104,14 +105,9 @@ impl Expansion<'_> {
     ) -> Result<Written, RefuseReason> {
         let filled = template.fill(values).text;
         let reference = Reference::plain(filled.clone());
-        let combinations = self.combinations;
         let question = Question {
-            role,
-            reference: &reference,
-            values,
-            combinations,
-            context: None,
-            unexpandable: None,
+            may_drop: self.may_drop,
+            ..Question::of(role, &reference, values, self.combinations)
         };
         let evaluated = question.evaluate(policy)?;
         losers.extend(evaluated.losers);

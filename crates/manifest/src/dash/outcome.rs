@@ -54,6 +54,9 @@ pub(crate) struct Question<'q> {
     pub(crate) context: Option<&'q Url>,
     /// Why the template cannot be written out, if that is known.
     pub(crate) unexpandable: Option<&'q str>,
+    /// Whether base URLs that the outcome does not serve may be left out. Else the reference is
+    /// written so that it needs none.
+    pub(crate) may_drop: bool,
 }
 
 /// One combination's answer.
@@ -72,7 +75,8 @@ impl<'q> Question<'q> {
         values: &'q Values,
         combinations: &'q [Combination],
     ) -> Self {
-        Self { role, reference, values, combinations, context: None, unexpandable: None }
+        let (context, unexpandable, may_drop) = (None, None, true);
+        Self { role, reference, values, combinations, context, unexpandable, may_drop }
     }
 
     /// Asks the policy.
@@ -110,18 +114,19 @@ impl<'q> Question<'q> {
             Decision::Expand => return Err(RefuseReason::NeedsRepresentation),
             Decision::Deliver { url, token } => {
                 let added = added(*token);
-                if self.role != Role::Location && leads_there(&filled.text, answer, url, added) {
-                    for (other, combination) in answers.iter().zip(self.combinations) {
-                        if !is_served(&filled.text, other, added) {
-                            losers.extend(difference(&self.combinations[taken], combination));
-                        }
+                let fits =
+                    self.role != Role::Location && leads_there(&filled.text, answer, url, added);
+                for (other, combination) in answers.iter().zip(self.combinations) {
+                    if fits && !is_served(&filled.text, other, added) {
+                        losers.extend(difference(&self.combinations[taken], combination));
                     }
+                }
+                if fits && (losers.is_empty() || self.may_drop) {
                     Outcome::Insert(added)
                 } else {
-                    Outcome::Write(Rewritten {
-                        text: self.text(&filled, answer, url),
-                        token: *token,
-                    })
+                    losers.clear();
+                    let text = self.text(&filled, answer, url);
+                    Outcome::Write(Rewritten { text, token: *token })
                 }
             }
         };
@@ -327,9 +332,10 @@ fn is_served(reference: &str, other: &Answer, token: Option<TokenRef>) -> bool {
     }
 }
 
-/// The outermost base URL by which another combination differs.
+/// The innermost base URL by which another combination differs: the fewest others need it.
 fn difference(taken: &Combination, other: &Combination) -> Option<u32> {
-    taken.chosen.iter().zip(&other.chosen).find(|(a, b)| a != b).map(|(_, &other)| other)
+    let mut pairs = taken.chosen.iter().zip(&other.chosen).rev();
+    pairs.find(|(taken, other)| taken != other).map(|(_, &other)| other)
 }
 
 fn varies(filled: &Filled, url: &Url) -> Varies {

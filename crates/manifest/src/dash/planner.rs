@@ -10,11 +10,11 @@ use super::descend::{self, Own};
 use super::expand::Expansion;
 use super::leaf::Leaf;
 use super::outcome::{Evaluated, Outcome, Question, Rewritten};
-use super::reference::Values;
+use super::reference::{Reference, Values};
 use super::scene::{Refused, Scene, write_in_place};
 use super::text;
 use super::timeline::Segment;
-use super::tree::{LevelKind, SlotUse, Tree};
+use super::tree::{Level, LevelKind, SlotUse, Tree};
 use crate::plan::writer::Writer;
 use crate::plan::{Kept, Place, Plan};
 use crate::policy::{Decision, UriPolicy};
@@ -43,9 +43,10 @@ pub(crate) fn plan(
 ) -> Result<Plan, RenderError> {
     let scene = Scene { template, tree, place };
     let mut dropped = BTreeSet::new();
+    let mut may_drop = true;
     // Each round leaves more base URLs out, until one text serves all that are left.
     let draft = loop {
-        let draft = Draft::make(scene, &dropped, policy).map_err(|(slot, reason)| {
+        let draft = Draft::make(scene, &dropped, may_drop, policy).map_err(|(slot, reason)| {
             let slot = &template.slots()[slot as usize];
             RenderError::Refused {
                 line: slot.line(),
@@ -59,6 +60,14 @@ pub(crate) fn plan(
         dropped.extend(&draft.losers);
         if dropped.len() == before {
             break draft;
+        }
+        // Without any of its base URLs a level would lead elsewhere.
+        let is_bare = |level: &Level| {
+            !level.bases.is_empty() && level.bases.iter().all(|base| dropped.contains(&base.slot))
+        };
+        if tree.levels.iter().any(is_bare) {
+            dropped.clear();
+            may_drop = false;
         }
     };
     let escapes = policy.token_ampersands() * (text::AMPERSAND.len() - 1);
@@ -74,6 +83,7 @@ pub(crate) fn plan(
 /// A plan under construction.
 struct Draft<'t> {
     scene: Scene<'t>,
+    may_drop: bool,
     bases: Bases,
     leaves: Vec<Leaf<'t>>,
     /// By slot, what becomes of it for each of the leaves that it holds for.
@@ -95,10 +105,12 @@ impl<'t> Draft<'t> {
     fn make(
         scene: Scene<'t>,
         dropped: &BTreeSet<u32>,
+        may_drop: bool,
         policy: &mut dyn UriPolicy,
     ) -> Result<Self, Refused> {
         let mut draft = Self {
             scene,
+            may_drop,
             bases: scene.bases(dropped, policy)?,
             leaves: scene.leaves(),
             outcomes: vec![Vec::new(); scene.template.slots().len()],
@@ -142,7 +154,7 @@ impl<'t> Draft<'t> {
             if self.outcomes[slot as usize].is_empty() {
                 let values = Values::default();
                 let reference = self.scene.reference(slot, false);
-                let question = Question::of(Role::Segment, &reference, &values, combinations);
+                let question = self.question(Role::Segment, &reference, &values, combinations);
                 let mut evaluated = question.evaluate(policy).map_err(|why| (slot, why))?;
                 if policy.writes_absolute_bases() && policy.token_ampersands() > 0 {
                     evaluated.write_from_slash(&self.scene.place.served);
@@ -155,14 +167,14 @@ impl<'t> Draft<'t> {
         for slot in units {
             let reference = self.scene.reference(slot, false);
             let role = self.scene.slot(slot).role();
-            let question = Question::of(role, &reference, &leaf.values, combinations);
+            let question = self.question(role, &reference, &leaf.values, combinations);
             found.push((slot, question.evaluate(policy).map_err(|why| (slot, why))?));
         }
         let mut segments = None;
         for (slot, _) in leaf.attributes.into_iter().flatten() {
             let reference = self.scene.reference(slot, true);
             let role = self.scene.slot(slot).role();
-            let mut question = Question::of(role, &reference, &leaf.values, combinations);
+            let mut question = self.question(role, &reference, &leaf.values, combinations);
             let mut evaluated = question.evaluate(policy).map_err(|why| (slot, why))?;
             if evaluated.outcome == Outcome::Expand {
                 match segments.get_or_insert_with(|| self.tell(leaf, policy)) {
@@ -187,6 +199,16 @@ impl<'t> Draft<'t> {
             self.take(slot, at, evaluated);
         }
         Ok(())
+    }
+
+    fn question<'q>(
+        &self,
+        role: Role,
+        reference: &'q Reference,
+        values: &'q Values,
+        combinations: &'q [Combination],
+    ) -> Question<'q> {
+        Question { may_drop: self.may_drop, ..Question::of(role, reference, values, combinations) }
     }
 
     fn take(&mut self, slot: u32, leaf: usize, evaluated: Evaluated) {
@@ -313,6 +335,7 @@ impl<'t> Draft<'t> {
             segments: self.expanded.get(&at).map_or(&[], Vec::as_slice),
             references: &references,
             combinations: &self.bases.of_level[leaf.level as usize],
+            may_drop: self.may_drop,
             units,
         };
         let mut losers = Vec::new();
@@ -393,6 +416,7 @@ impl<'t> Draft<'t> {
                 combinations: &self.bases.of_level[level as usize],
                 context: None,
                 unexpandable: Some("the Representation is not known"),
+                may_drop: self.may_drop,
             };
             let evaluated = question.evaluate(policy).map_err(|why| (slot, why))?;
             self.losers.extend(evaluated.losers);
@@ -468,6 +492,7 @@ impl<'t> Draft<'t> {
                 combinations: document,
                 context: context.filter(|_| matches!(role, Role::Remote | Role::PatchLocation)),
                 unexpandable: None,
+                may_drop: self.may_drop,
             };
             let evaluated = question.evaluate(policy).map_err(|why| (slot, why))?;
             if role == Role::PatchLocation {
