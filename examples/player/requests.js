@@ -32,6 +32,10 @@ export class RequestLog {
     this.#changed(row);
   }
 
+  cancelPending() {
+    for (const row of this.rows) this.cancel(row);
+  }
+
   firstUnanswered() {
     return this.rows.find(({ outcome }) => outcome === "refused" || outcome === "failed") ?? null;
   }

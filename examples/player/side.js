@@ -1,6 +1,4 @@
-import { recordingLoader } from "./loader.js";
 import { RequestLog, statusText } from "./requests.js";
-import { withoutRetries } from "./retries.js";
 import { nameWithin } from "./short-url.js";
 import { RequestTable } from "./table.js";
 
@@ -10,16 +8,14 @@ const FRAME_COUNTER_MS = 200;
 export class Side {
   error = null;
   ended = false;
-  #Hls;
-  #hls = null;
+  #playing = null;
   #log = new RequestLog();
   #retry;
   #section;
   #table;
   #video;
 
-  constructor(Hls, section, { retry }) {
-    this.#Hls = Hls;
+  constructor(section, { retry }) {
     this.#retry = retry;
     this.#section = section;
     this.#table = new RequestTable(section);
@@ -37,38 +33,34 @@ export class Side {
     return this.#video.getVideoPlaybackQuality?.().totalVideoFrames ?? 0;
   }
 
-  play(url) {
+  /** Plays a URL with one of the players of engines.js. */
+  play(engine, url) {
     this.#reset();
-    const Hls = this.#Hls;
-    if (!Hls.isSupported()) {
+    if (!engine.isSupported()) {
       this.#stop("this browser has no Media Source Extensions", "—");
       return;
     }
     const log = new RequestLog((row) => this.#table.update(row, log.rows));
     this.#log = log;
-    const hls = new Hls({
-      loader: recordingLoader(Hls.DefaultConfig.loader, log),
-      ...(this.#retry ? {} : withoutRetries(Hls.DefaultConfig)),
-    });
-    this.#hls = hls;
-    hls.on(Hls.Events.ERROR, (_, data) => {
-      if (data.fatal) this.#fail(data, url);
-    });
-    hls.on(Hls.Events.MANIFEST_PARSED, () => {
+    const isCurrent = () => this.#log === log;
+    // What fails before it has begun has nothing to stop.
+    this.#playing = { stop: () => {}, destroy: () => {} };
+    this.#playing = engine.start(this.#video, url, {
+      log,
+      retry: this.#retry,
       // A browser that does not allow autoplay rejects; the controls still work.
-      this.#video.play().catch(() => {});
+      ready: () => { if (isCurrent()) this.#video.play().catch(() => {}); },
+      failed: (details) => { if (isCurrent()) this.#fail(details, url); },
     });
-    hls.loadSource(url);
-    hls.attachMedia(this.#video);
     this.#show("starting", "Starting");
   }
 
-  #fail(data, url) {
+  #fail(details, url) {
     const row = this.#log.firstUnanswered();
-    // The first request that failed is the cause; what hls.js gives up on in the end may be a later one.
+    // The first request that failed is the cause; what a player gives up on in the end may be a later one.
     if (row) this.#stop(`${statusText(row)} on ${nameWithin(row.url, url)}`, row.status || "—");
-    else this.#stop(data.details, "—");
-    this.#hls.stopLoad();
+    else this.#stop(details, "—");
+    this.#playing.stop();
   }
 
   #stop(reason, verdict) {
@@ -80,8 +72,8 @@ export class Side {
   }
 
   #reset() {
-    this.#hls?.destroy();
-    this.#hls = null;
+    this.#playing?.destroy();
+    this.#playing = null;
     this.#log = new RequestLog();
     this.#table.clear();
     this.#video.controls = true;
@@ -99,7 +91,7 @@ export class Side {
     for (const [event, [state, text]] of Object.entries(states)) {
       this.#video.addEventListener(event, () => {
         // "pause" comes just before "ended" and would be read out for nothing.
-        if (this.error || !this.#hls || (event === "pause" && this.#video.ended)) return;
+        if (this.error || !this.#playing || (event === "pause" && this.#video.ended)) return;
         if (event === "ended") this.ended = true;
         if (event === "playing") this.ended = false;
         this.#show(state, text);

@@ -12,7 +12,7 @@ use std::ops::Range;
 use common::Mode;
 use sluicegate_manifest::{
     Attributes, CompileError, Decision, Edit, Format, LineKind, Lines, Options, Place, Quoting,
-    Role, SignHost, Template, Uri, UriPolicy, strip, undo,
+    RenderError, Role, SignHost, Slot, Template, Uri, UriPolicy, strip, undo,
 };
 use sluicegate_token::Scope;
 use url::Url;
@@ -40,18 +40,21 @@ pub fn render(data: &[u8]) {
 fn render_in_every_mode(template: &Template) {
     let is_dash = template.format().is_dash();
     for mode in Mode::ALL {
-        if let Ok((rendered, _)) = mode.render(template) {
-            let common::Rendered { bytes, edits, kept } = rendered;
-            edits_give_the_source_back(template, &bytes, &edits);
-            let output =
-                if is_dash { mpd::reads_again(&bytes) } else { slots_stay(template, &bytes) };
-            let is_signed = matches!(mode, Mode::SignDirectory | Mode::SignFile);
-            if is_signed && edits.iter().all(|edit| is_a_token(edit, &bytes)) {
-                stripping_gives_the_source_back(template, output.as_ref());
+        let common::Rendered { bytes, edits, kept } = match mode.render(template) {
+            Ok((rendered, _)) => rendered,
+            Err(error) => {
+                has_its_place(template, &error);
+                continue;
             }
-            assert!(kept.iter().all(|kept| kept.slot < template.slots().len()));
-            assert!(mode != Mode::Identity || bytes == template.source()[..]);
+        };
+        edits_give_the_source_back(template, &bytes, &edits);
+        let output = if is_dash { mpd::reads_again(&bytes) } else { slots_stay(template, &bytes) };
+        let is_signed = matches!(mode, Mode::SignDirectory | Mode::SignFile);
+        if is_signed && edits.iter().all(|edit| is_a_token(edit, &bytes)) {
+            stripping_gives_the_source_back(template, output.as_ref());
         }
+        assert!(kept.iter().all(|kept| kept.slot < template.slots().len()));
+        assert!(mode != Mode::Identity || bytes == template.source()[..]);
     }
     let place = Place::at(common::url(common::BASE));
     let gcore = common::gcore(Scope::File);
@@ -62,6 +65,18 @@ fn render_in_every_mode(template: &Template) {
         let rendered = plan.render(&tokens);
         edits_give_the_source_back(template, &rendered.bytes, &rendered.edits);
     }
+    // A report goes on where a plan stops.
+    for decided in template.decisions(&place, &mut policy) {
+        assert!(template.slots().contains(decided.slot));
+    }
+}
+
+/// A refusal says where in the source, and what stands there.
+fn has_its_place(template: &Template, error: &RenderError) {
+    let RenderError::Refused { line, offset, carrier, .. } = error else { return };
+    let is_there = |slot: &Slot| (slot.line(), slot.span().start) == (*line, *offset);
+    assert!(template.slots().iter().any(is_there), "{error}");
+    assert!(!carrier.is_empty() && !error.to_string().is_empty());
 }
 
 /// Whether an edit inserts a query, and not elements of a DASH manifest.

@@ -43,7 +43,7 @@ pub(crate) struct Args {
         value_parser = listen::parse
     )]
     listen: SocketAddr,
-    /// Folder with streams, each in a folder of its own with a master.m3u8
+    /// Folder with streams, each in a folder of its own with a master.m3u8 or manifest.mpd
     #[arg(long, value_name = "DIR", default_value = "fixtures/streams")]
     streams: PathBuf,
     /// Folder with the page and, in its node_modules, hls.js
@@ -71,7 +71,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
     let streams = streams::find(&args.streams)?;
     if streams.is_empty() {
         return Err(Failed::usage(anyhow!(
-            "no folder in {} holds a master.m3u8: pass another one by --streams DIR",
+            "no folder in {} holds a master.m3u8 or manifest.mpd: pass another one by --streams DIR",
             args.streams.display()
         )));
     }

@@ -100,7 +100,11 @@ fn the_page_gets_a_link_of_each_kind_for_each_stream() {
             "/subdirs/master.m3u8",
             "/aes128/master.m3u8",
             "/byteranges/master.m3u8",
-            "/flat/master.m3u8"
+            "/flat/master.m3u8",
+            "/timeline/manifest.mpd",
+            "/list/manifest.mpd",
+            "/ondemand/manifest.mpd",
+            "/number/manifest.mpd"
         ]
     );
 }

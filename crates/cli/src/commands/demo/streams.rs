@@ -8,34 +8,43 @@ use anyhow::Context as _;
 #[derive(Clone, Debug)]
 pub(super) struct Stream {
     pub(super) name: String,
-    /// The multivariant playlist's path below the folder of streams, escaped, with a leading slash.
+    /// The manifest's path below the folder of streams, escaped, with a leading slash.
     pub(super) path: String,
 }
 
 /// What the fixtures are for. Another folder's streams are called as their folders.
-const NAMES: [(&str, &str); 4] = [
+const NAMES: [(&str, &str); 8] = [
     ("subdirs", "Renditions in subdirectories, with audio and subtitles"),
     ("aes128", "AES-128 with its key in another folder"),
     ("byteranges", "Byte ranges of a single file"),
     ("flat", "All in one folder"),
+    ("timeline", "Representations in subdirectories, with a timeline"),
+    ("list", "A list of segments"),
+    ("ondemand", "One file for each Representation"),
+    ("number", "Numbered segments in one folder"),
 ];
 
-/// Finds every folder with a `master.m3u8`; the known ones come first, in the order above.
+/// The manifests that a folder may hold: HLS, DASH.
+const MANIFESTS: [&str; 2] = ["master.m3u8", "manifest.mpd"];
+
+/// Finds every folder with a manifest: HLS before DASH, and the known ones first, in the order
+/// above.
 pub(super) fn find(folder: &Path) -> anyhow::Result<Vec<Stream>> {
     let read = || format!("cannot read the folder {}", folder.display());
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder).with_context(read)? {
         let entry = entry.with_context(read)?;
         let Ok(name) = entry.file_name().into_string() else { continue };
-        if entry.path().join("master.m3u8").is_file() {
-            found.push(name);
-        }
+        let is_there = |manifest: &&str| entry.path().join(manifest).is_file();
+        found.extend(MANIFESTS.into_iter().filter(is_there).map(|one| (one, name.clone())));
     }
     let rank = |name: &str| NAMES.iter().position(|(known, _)| *known == name);
-    found.sort_by_key(|name| (rank(name).unwrap_or(NAMES.len()), name.clone()));
-    let stream = |folder: String| Stream {
+    found.sort_by_key(|(manifest, name)| {
+        (*manifest != MANIFESTS[0], rank(name).unwrap_or(NAMES.len()), name.clone())
+    });
+    let stream = |(manifest, folder): (&str, String)| Stream {
         name: rank(&folder).map_or_else(|| folder.clone(), |at| NAMES[at].1.to_owned()),
-        path: format!("/{}/master.m3u8", escaped(&folder)),
+        path: format!("/{}/{manifest}", escaped(&folder)),
     };
     Ok(found.into_iter().map(stream).collect())
 }

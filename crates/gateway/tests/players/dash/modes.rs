@@ -97,7 +97,7 @@ impl Scene {
             settings += &table("cdn = ", &nginxes[0], "/", "cdn.key");
         }
         let origin = if stream == "hosts" {
-            let mut mpd = fs::read_to_string(streams.join("hosts/manifest.mpd")).unwrap();
+            let mut mpd = fs::read_to_string(streams.join("hosts/two-hosts.mpd")).unwrap();
             let mut hosts = Vec::new();
             for (host, (nginx, key)) in
                 HOSTS.iter().zip(nginxes.iter().zip(["cdn.key", "entry.key"]))
