@@ -1,13 +1,14 @@
 //! One step many times, for `valgrind --tool=callgrind`: instruction counts do not depend on what
 //! else the machine does.
 //!
-//! `icount compile|directory|file|copy N`: the 7,200-segment playlist, N times.
+//! `icount compile|plan|directory|file N [hls|timeline|list]`: a playlist of 7,200 segments, or an MPD
+//! of six Representations with a timeline, or one that lists 7,200 segments; N times.
 
 #![allow(clippy::unwrap_used, reason = "a measurement that cannot set up must fail")]
 
 use std::hint::black_box;
 
-use sluicegate_bench::media_playlist;
+use sluicegate_bench::{list_mpd, media_playlist, timeline_mpd};
 use sluicegate_manifest::{Options, Place, SignHost, Template};
 use sluicegate_token::{CdnKey, Gcore, Scope, UnixTime};
 
@@ -15,7 +16,13 @@ fn main() {
     let mut args = std::env::args().skip(1);
     let what = args.next().unwrap();
     let times: usize = args.next().unwrap().parse().unwrap();
-    let source = bytes::Bytes::from(media_playlist(7_200).into_bytes());
+    let source = match args.next().as_deref() {
+        None | Some("hls") => media_playlist(7_200),
+        Some("timeline") => timeline_mpd(150),
+        Some("list") => list_mpd(7_200),
+        Some(other) => panic!("no input '{other}'"),
+    };
+    let source = bytes::Bytes::from(source.into_bytes());
     let scope = if what == "file" { Scope::File } else { Scope::Directory };
     let gcore = Gcore::new(CdnKey::plain("bench", b"benchmark-secret-of-32-characters"), scope);
     let template = Template::compile(source.clone(), &Options::default()).unwrap();

@@ -13,10 +13,10 @@ export async function createPlayer(video, { url, level, audioTrack, fail, ready 
 
   if (level !== null) {
     player.updateSettings({ streaming: { abr: { autoSwitchBitrate: { video: false } } } });
-    // The first segment is asked for before anything can be chosen by hand.
-    player.on(events.STREAM_INITIALIZED, () => {
-      const wanted = representations()[level];
-      if (wanted) player.setRepresentationForTypeById("video", wanted.id, true);
+    // Chosen by its bitrate: afterwards the first segment of another one has been asked for already.
+    player.on(events.MANIFEST_LOADED, ({ data }) => {
+      const wanted = videoBitrates(data)[level];
+      if (wanted) player.updateSettings({ streaming: { abr: { initialBitrate: { video: wanted / 1000 } } } });
     });
   }
   player.on(events.ERROR, ({ error }) => fail(describe(error)));
@@ -46,13 +46,19 @@ export async function createPlayer(video, { url, level, audioTrack, fail, ready 
   };
 }
 
+/** The bitrates of the first Period's video, rising. */
+function videoBitrates({ Period: [period] }) {
+  const video = period.AdaptationSet.find(({ contentType, mimeType }) => (contentType ?? mimeType ?? "").startsWith("video"));
+  return (video?.Representation ?? []).map(({ bandwidth }) => bandwidth).toSorted((a, b) => a - b);
+}
+
 function describe({ code, message, data }) {
   const { request, response } = data ?? {};
   const status = response?.status ?? null;
   return {
     type: status === null ? `code ${code}` : "networkError",
     details: `code ${code}: ${message}`,
-    fatal: true,
+    fatal: ![27, 28].includes(code),
     url: request?.url ?? null,
     status,
   };

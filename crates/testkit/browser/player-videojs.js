@@ -15,6 +15,8 @@ export async function createPlayer(video, { url, level, audioTrack, fail, ready 
     const { code, message, status } = player.error();
     fail({ type: `code ${code}`, details: message, fatal: true, url: null, status: status ?? null });
   });
+  // Of a live stream it loads nothing before it is to play.
+  player.one("loadstart", ready);
   player.one("loadedmetadata", () => {
     if (level !== null) representations().forEach((one, index) => one.enabled(index === level));
     const audio = audioTrack === null ? null : audioTracks()[audioTrack];

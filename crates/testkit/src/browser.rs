@@ -226,7 +226,7 @@ pub struct PageRequest {
 // === impl Browser ===
 
 impl Browser {
-    /// Plays an HLS stream. Whether it played well is for the test to judge.
+    /// Plays an HLS or DASH stream. Whether it played well is for the test to judge.
     ///
     /// # Panics
     /// When the script itself fails.

@@ -4,7 +4,7 @@
 //! * [`browser`] plays a stream in Chromium, [`players`] in ffmpeg and GStreamer.
 //! * [`gateway`] runs a gateway of this process with a [`clock`] that the test sets, [`server`] any
 //!   other router: an origin, or the token-checking stand-in CDN (`sluicegate_gateway::Edge`).
-//! * [`live`] is an origin whose stream has no end, plain and low-latency.
+//! * [`live`] is an origin whose stream has no end: HLS, plain and low-latency, and DASH.
 //! * [`http`] sends requests whose target reaches the server byte for byte.
 //! * [`process`] ends every child, also when the test panics; [`tools`] skips a test that lacks one.
 //!

@@ -9,9 +9,14 @@
 //! | `/dash/{360p,180p,audio}/` | `init.mp4`, `t{time}.m4s`, `n{number}.m4s` |
 //! | `/{plain,ll}/{360p,180p,audio}/` | `index.m3u8`, `init.mp4`, `seg-{msn}.m4s`, `part-{msn}.{part}.m4s` |
 //!
-//! Both show the same media: segments of 2 s in 5 parts, one timeline without discontinuities, with
-//! the wall clock in EXT-X-PROGRAM-DATE-TIME. What the origin is asked for before it is there is
-//! held until it is, as RFC 8216bis section 6.2.5.2 demands; what is too far ahead is 400.
+//! All show the same media: segments of 2 s in 5 parts, one timeline without discontinuities, with
+//! the wall clock in EXT-X-PROGRAM-DATE-TIME or availabilityStartTime. What the origin is asked for
+//! before it is there is held until it is, as RFC 8216bis section 6.2.5.2 demands; what is too far
+//! ahead is 400 for a playlist and 404 for media. Media stays there after it has left the manifests.
+//!
+//! A patch leads from the MPD with `known` segments to the current one and is held until they
+//! differ. It is 404 for an MPD whose segments have all left the window: the MPD is then to be
+//! loaded as a whole (ISO/IEC 23009-1 clause 5.15).
 
 mod fragments;
 mod mpd;
@@ -64,7 +69,7 @@ pub struct Answered {
     pub at: Duration,
     /// Its status.
     pub status: u16,
-    /// The text of a playlist.
+    /// The text of a playlist, an MPD or a patch.
     pub playlist: Option<String>,
 }
 
@@ -251,6 +256,9 @@ impl Live {
             let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
             let known = pairs.find(|(name, _)| *name == "known").map(|(_, value)| value);
             let known: u64 = known.and_then(|known| known.parse().ok()).ok_or_else(missing)?;
+            if !self.presentation().can_patch(known) {
+                return Err(missing());
+            }
             // Held until there is something new.
             for (_, rendition) in &self.renditions {
                 self.wait_for(rendition, (known + 1) * PARTS_PER_SEGMENT - 1).await;
@@ -270,11 +278,11 @@ impl Live {
             (None, Some(segment)) => number(segment)?,
             (None, None) => return Err(missing()),
         };
-        let indices = segment * PARTS_PER_SEGMENT..(segment + 1) * PARTS_PER_SEGMENT;
         // A clock that is a little fast asks a little early.
-        if indices.start > self.count(rendition) + 1 {
+        if segment > (self.count(rendition) + 1) / PARTS_PER_SEGMENT {
             return Err(missing());
         }
+        let indices = segment * PARTS_PER_SEGMENT..(segment + 1) * PARTS_PER_SEGMENT;
         self.wait_for(rendition, indices.end - 1).await;
         Ok(media(indices.flat_map(|index| rendition.bytes(index)).collect()))
     }

@@ -4,8 +4,9 @@
 
 use std::time::Duration;
 
+use sluicegate_testkit::browser::{PlayOptions, Player};
 use sluicegate_testkit::http::{Client, Response};
-use sluicegate_testkit::{LiveOrigin, require_tools};
+use sluicegate_testkit::{Browser, LiveOrigin, require_browser, require_tools};
 
 fn get(origin: &LiveOrigin, target: &str) -> Response {
     Client::connect(origin.addr()).unwrap().get(target.as_bytes(), &[]).unwrap()
@@ -82,4 +83,115 @@ fn a_delta_update_leaves_out_what_is_old_and_nothing_else() {
     assert!((6..=7).contains(&skipped), "{delta}");
     let first = number_after(&delta, "#EXT-X-MEDIA-SEQUENCE:");
     assert_eq!(number_after(&delta, "\nseg-"), first + skipped);
+}
+
+/// The value of the first attribute of that name.
+fn attribute<'a>(text: &'a str, name: &str) -> &'a str {
+    let (_, after) = text.split_once(&format!(" {name}=\"")).unwrap_or_else(|| panic!("{text}"));
+    after.split_once('"').unwrap().0
+}
+
+#[test]
+fn a_live_mpd_offers_what_is_there() {
+    require_tools!("ffmpeg");
+    let origin = LiveOrigin::start();
+    for name in ["timeline", "number", "patch"] {
+        let text = get(&origin, &format!("/dash/{name}.mpd")).text();
+        assert_eq!(attribute(&text, "type"), "dynamic");
+        assert_eq!(attribute(&text, "timeShiftBufferDepth"), "PT20S");
+        assert_eq!(text.contains("<PatchLocation "), name == "patch", "{text}");
+        if name == "number" {
+            continue;
+        }
+        let timelines: Vec<_> = text.split("<SegmentTimeline>").skip(1).collect();
+        for (folder, timeline) in [("180p", timelines[0]), ("audio", timelines[1])] {
+            assert_eq!(timeline.matches("<S ").count(), 10, "{text}");
+            let target = format!("/dash/{folder}/t{}.m4s", attribute(timeline, "t"));
+            assert_eq!(get(&origin, &target).status, 200, "{target}");
+        }
+    }
+    // 30 s are 15 segments: the next one is held, the one after it is unheard of.
+    assert_eq!(get(&origin, "/dash/360p/n14.m4s").status, 200);
+    for target in ["n1000.m4s", "t1.m4s", "18446744073709551615.m4s", "n18446744073709551615.m4s"] {
+        assert_eq!(get(&origin, &format!("/dash/360p/{target}")).status, 404, "{target}");
+    }
+}
+
+#[test]
+fn a_patch_leads_from_one_mpd_to_the_next() {
+    require_tools!("ffmpeg");
+    let origin = LiveOrigin::start_after(Duration::from_secs(31));
+    let before = get(&origin, "/dash/patch.mpd").text();
+    let patch = |from: &str| {
+        let (_, location) = from.split_once("ttl=\"60\">").unwrap();
+        let (location, _) = location.split_once('<').unwrap();
+        get(&origin, &format!("/dash/{}", location.replace("&amp;", "&")))
+    };
+    let first = patch(&before).text();
+    assert_eq!(attribute(&first, "mpdId"), attribute(&before, "id"));
+    assert_eq!(attribute(&first, "originalPublishTime"), attribute(&before, "publishTime"));
+    // As many segments more as less, of video and of audio.
+    assert_eq!(
+        (first.matches("<S ").count(), first.matches("<remove ").count()),
+        (2, 2),
+        "{first}"
+    );
+    let second = patch(&first).text();
+    assert_eq!(attribute(&second, "originalPublishTime"), attribute(&first, "publishTime"));
+    let (_, added) = second.split_once("<add ").unwrap();
+    let later = get(&origin, "/dash/patch.mpd").text();
+    assert!(later.contains(&format!("<S t=\"{}\"", attribute(added, "t"))), "{second}\n{later}");
+    for known in ["0", "1000", "18446744073709551615", "x"] {
+        assert_eq!(get(&origin, &format!("/dash/patch.mpp?known={known}")).status, 404, "{known}");
+    }
+}
+
+/// Plays a live MPD without anything between the player and the origin.
+fn play_live(name: &str, player: Player) -> LiveOrigin {
+    let origin = LiveOrigin::start();
+    let options = PlayOptions { player, live_seconds: Some(6), ..PlayOptions::default() };
+    let played = Browser::play(&origin.url(&format!("/dash/{name}.mpd")), &options);
+    assert!(!played.timed_out && played.frames >= 120, "{played:#?}");
+    assert_eq!(played.errors, [], "{played:#?}");
+    assert_eq!(origin.refused(), []);
+    let is_near = |latency: &f64| (1.0..20.0).contains(latency);
+    assert!(played.latency.as_ref().is_some_and(is_near), "{:?}", played.latency);
+    origin
+}
+
+fn count(origin: &LiveOrigin, part: &str) -> usize {
+    origin.asked().iter().filter(|asked| asked.target.contains(part)).count()
+}
+
+#[test]
+fn dash_js_plays_a_live_timeline_in_chromium() {
+    require_tools!("ffmpeg");
+    require_browser!();
+    let origin = play_live("timeline", Player::DashJs);
+    assert!(count(&origin, ".mpd") >= 3 && count(&origin, ".m4s") >= 8, "{:#?}", origin.asked());
+}
+
+#[test]
+fn dash_js_applies_patches_in_chromium() {
+    require_tools!("ffmpeg");
+    require_browser!();
+    let origin = play_live("patch", Player::DashJs);
+    assert_eq!(count(&origin, ".mpd"), 1, "{:#?}", origin.asked());
+    assert!(count(&origin, ".mpp") >= 2 && count(&origin, ".m4s") >= 8, "{:#?}", origin.asked());
+}
+
+#[test]
+fn shaka_plays_live_numbers_in_chromium() {
+    require_tools!("ffmpeg");
+    require_browser!();
+    let origin = play_live("number", Player::Shaka);
+    assert!(count(&origin, "/n") >= 8, "{:#?}", origin.asked());
+}
+
+#[test]
+fn video_js_plays_a_live_timeline_in_chromium() {
+    require_tools!("ffmpeg");
+    require_browser!();
+    let origin = play_live("timeline", Player::VideoJs);
+    assert!(count(&origin, ".m4s") >= 8, "{:#?}", origin.asked());
 }

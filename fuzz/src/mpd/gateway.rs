@@ -7,8 +7,7 @@ use sluicegate_manifest::{
 use sluicegate_token::{ByteList, Scope};
 use url::{Position, Url};
 
-use crate::common;
-use crate::{edits_give_the_source_back, has_its_place};
+use super::super::{common, edits_give_the_source_back, has_its_place};
 
 /// Where players get the MPD, and what cannot be signed.
 const SERVED: &str = "https://gateway.invalid/~0.0~/vod/manifest.mpd";

@@ -202,9 +202,10 @@ fn has_packages(page: &Path) -> bool {
 }
 
 /// Looks at the page until the right player has shown two seconds of the stream.
-fn look(options: &[&str]) -> (Side, Side, Serving) {
+fn look(options: &[&str], fragment: &str) -> (Side, Side, Serving) {
     let demo = start(&real_page(), options);
     let [player, ..] = printed(&demo);
+    let player = format!("{player}{fragment}");
     let page = Browser::page(&player, &PageOptions { wait_frames: 50, ..PageOptions::default() });
     assert!(!page.timed_out, "{page:#?}");
     (page.left.unwrap(), page.right.unwrap(), demo)
@@ -235,7 +236,7 @@ fn the_right_side_plays_and_the_left_one_is_refused_in_chromium() {
     if !has_packages(&real_page()) {
         return;
     }
-    let (left, right, demo) = look(&[]);
+    let (left, right, demo) = look(&[], "");
     assert_one_plays(&left, &right);
     assert!(right.requests.iter().all(|row| row.url.starts_with(&demo.url("/"))), "{right:#?}");
 }
@@ -246,11 +247,24 @@ fn the_cdn_delivers_segments_in_chromium() {
     if !has_packages(&real_page()) {
         return;
     }
-    let (left, right, demo) = look(&["--segments", "cdn"]);
+    let (left, right, demo) = look(&["--segments", "cdn"], "");
     assert_one_plays(&left, &right);
     for row in &right.requests {
         let by_gateway = row.url.starts_with(&demo.url("/"));
         let is_playlist = row.kind.ends_with("playlist") || row.kind == "manifest";
         assert_eq!(by_gateway, is_playlist, "{row:#?}");
+    }
+}
+
+#[test]
+fn the_page_plays_dash_with_either_player_in_chromium() {
+    require_browser!();
+    if !has_packages(&real_page()) {
+        return;
+    }
+    for player in ["", "?Shaka%20Player"] {
+        let (left, right, demo) = look(&[], &format!("#/timeline/manifest.mpd{player}"));
+        assert_one_plays(&left, &right);
+        assert!(right.requests.iter().all(|row| row.url.starts_with(&demo.url("/"))), "{right:#?}");
     }
 }

@@ -207,7 +207,7 @@ LINE  ROLE          CARRIER        DECISION  REFERENCE                       URL
     assert_eq!(json["uris"][2]["why"], "foreign host");
     let summary = serde_json::json!({
         "uris": 3, "roles": {"init section": 1, "segment": 2},
-        "decisions": {"sign": 2, "keep": 1, "refuse": 0}, "unclassified": 0,
+        "decisions": {"sign": 2, "expand": 0, "keep": 1, "refuse": 0}, "unclassified": 0,
     });
     assert_eq!(json["summary"], summary);
 }

@@ -85,6 +85,11 @@ impl<'q> Question<'q> {
     /// Why nothing can be written, if the policy refuses what there is.
     pub(crate) fn evaluate(&self, policy: &mut dyn UriPolicy) -> Result<Evaluated, RefuseReason> {
         let filled = self.reference.fill(self.values);
+        // A name would begin the query, or the fragment, that a token goes to.
+        let id = self.values.representation_id.as_deref().unwrap_or_default();
+        if self.reference.is_template() && id.contains(['?', '#']) {
+            return Err(RefuseReason::BadReference);
+        }
         let mut answers = Vec::with_capacity(self.combinations.len());
         for combination in self.combinations {
             answers.push(self.ask(&filled, combination, policy)?);
@@ -237,6 +242,12 @@ impl Outcome {
             Self::Write(rewritten) => added(rewritten.token),
             Self::Keep(_) | Self::Expand => None,
         }
+    }
+
+    /// Whether another outcome leads to the same text.
+    pub(crate) fn writes_as(&self, other: &Self) -> bool {
+        let is_unchanged = |outcome: &Self| matches!(outcome, Self::Keep(_) | Self::Insert(None));
+        self == other || is_unchanged(self) && is_unchanged(other)
     }
 
     pub(crate) fn take_query_token(&mut self) {

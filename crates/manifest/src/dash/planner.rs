@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::bases::{self, Bases, Combination};
-use super::carriers::TEMPLATE_ATTRIBUTES;
+use super::carriers::{TEMPLATE_ATTRIBUTES, Unit};
 use super::changes::{Changes, Written};
 use super::descend::{self, Own};
 use super::expand::Expansion;
@@ -258,7 +258,7 @@ impl<'t> Draft<'t> {
             }
             let mut left = outcomes.iter().filter(|(leaf, _)| !is_expanded(leaf));
             let Some((_, first)) = left.next() else { continue };
-            if left.all(|(_, other)| other == first) {
+            if left.all(|(_, other)| other.writes_as(first)) {
                 let first = first.clone();
                 write_in_place(self.scene, slot, &first, &mut self.changes, &mut self.kept);
             } else {
@@ -326,6 +326,9 @@ impl<'t> Draft<'t> {
             leaf.attributes.map(|found| found.map(|(slot, _)| self.scene.reference(slot, true)));
         let mut units = Written::default();
         for (_, unit) in &leaf.units {
+            if unit.unit == Unit::Initialization && references[1].is_some() {
+                continue;
+            }
             let found = self.outcomes_of(at, [unit.slot, unit.index]);
             units.append(&descend::copy(source, unit.element.clone(), &found));
         }

@@ -123,10 +123,13 @@ pub(crate) fn write_in_place(
 ) {
     let (source, slot) = (scene.source(), scene.slot(at));
     let span = slot.span();
+    // There the `&` of a token could not be escaped.
+    let has_cdata = slot.quoting() == Quoting::XmlCdata
+        || slot.quoting() == Quoting::XmlText && text::has_cdata(&source[span.clone()]);
     match outcome {
         Outcome::Keep(reason) => kept.push(Kept { slot: at as usize, reason: *reason }),
         Outcome::Insert(None) | Outcome::Expand => {}
-        Outcome::Insert(Some(token)) if slot.quoting() != Quoting::XmlCdata => {
+        Outcome::Insert(Some(token)) if !has_cdata => {
             let raw = &source[span.clone()];
             let reference = text::decode(raw, slot.quoting());
             let end = fragment_start(&reference);
@@ -141,7 +144,6 @@ pub(crate) fn write_in_place(
             changes.insert(span.start + end, query);
         }
         Outcome::Insert(Some(_)) | Outcome::Write(_) => {
-            // In a CDATA section the `&` of a token could not be escaped.
             let (span, target) = match slot.quoting() {
                 Quoting::XmlCdata => (text::cdata_around(source, span), Quoting::XmlText),
                 quoting => (span, quoting),

@@ -105,6 +105,11 @@ fn characters(raw: &[u8]) -> Vec<(u8, usize)> {
     found
 }
 
+/// Whether a part of a text stands in a CDATA section.
+pub(crate) fn has_cdata(raw: &[u8]) -> bool {
+    memmem::find(raw, CDATA).is_some()
+}
+
 /// The CDATA section whose inside holds `span`, delimiters included.
 pub(crate) fn cdata_around(source: &[u8], span: Range<usize>) -> Range<usize> {
     let start = memmem::rfind(&source[..span.start], CDATA).unwrap_or(span.start);

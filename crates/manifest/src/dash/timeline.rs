@@ -68,7 +68,12 @@ impl Told<'_> {
             return Err("it would inherit from another SegmentList".to_owned());
         }
         let number = |name, default| self.number(name, default);
-        let timescale = i128::from(number("timescale", 1)?.max(1));
+        // The specification gives it 32 bits, and products of it stay within their own bounds then.
+        let timescale = number("timescale", 1)?;
+        if timescale > u64::from(u32::MAX) {
+            return Err("@timescale is out of range".to_owned());
+        }
+        let timescale = i128::from(timescale.max(1));
         let start_number = number("startNumber", 1)?;
         let end_number = self.attribute("endNumber").map(|_| number("endNumber", 0)).transpose()?;
         let offset = i128::from(number("presentationTimeOffset", 0)?);
@@ -80,13 +85,13 @@ impl Told<'_> {
             None => {
                 let extent = self.extent(timescale, offset)?;
                 let shift = self.attribute("eptDelta").map_or(Ok(0), |text| {
-                    text.trim().parse().map_err(|_| "@eptDelta is no number".to_owned())
+                    text.trim().parse::<i64>().map_err(|_| "@eptDelta is no number".to_owned())
                 })?;
                 let by_duration = ByDuration {
                     duration: i128::from(number("duration", 0)?),
                     start_number,
                     end_number,
-                    first: offset + shift,
+                    first: offset + i128::from(shift),
                     extent,
                 };
                 by_duration.segments(self.limit)?
@@ -121,7 +126,9 @@ impl Told<'_> {
 
     fn number(&self, name: &str, default: u64) -> Result<u64, String> {
         self.attribute(name).map_or(Ok(default), |text| {
-            text.trim().parse().map_err(|_| format!("@{name} is no number"))
+            // Beyond 63 bits nothing could be added to it.
+            let number = text.trim().parse().ok().filter(|&number| number <= i64::MAX as u64);
+            number.ok_or_else(|| format!("@{name} is no number"))
         })
     }
 

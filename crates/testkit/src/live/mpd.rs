@@ -57,6 +57,11 @@ impl Presentation<'_> {
         text + &format!("  <UTCTiming schemeIdUri=\"{direct}\" value=\"{now}\"/>\n</MPD>\n")
     }
 
+    /// Whether the MPD with `known` segments has one in common with the current MPD or the next.
+    pub(super) const fn can_patch(&self, known: u64) -> bool {
+        first(self.segments) <= known && known <= self.segments
+    }
+
     /// What changed since there were `known` segments.
     pub(super) fn patch(&self, known: u64) -> String {
         let mut text = format!(
