@@ -67,22 +67,20 @@ impl Plan {
 
     /// Gcore's queries, whose one `&` stands in one place.
     fn overwrite_in_xml(&self, tokens: &[ByteList], out: &mut [u8]) -> Option<()> {
-        const AFTER: usize = GCORE_AMPERSAND_AT + AMPERSAND.len();
         let queries: Vec<_> = tokens.iter().map(gcore_queries).collect();
-        let mut known = None;
-        let mut text = [0; GCORE_XML_LEN];
-        text[GCORE_AMPERSAND_AT..AFTER].copy_from_slice(AMPERSAND);
+        let mut last: Option<(TokenRef, &[u8; GCORE_QUERY_LEN])> = None;
         for hole in &self.holes {
             // The segments of one directory stand together and have one token.
-            if known != Some(hole.token) {
-                let TokenRef { list, index } = hole.token;
-                let query =
-                    queries.get(usize::from(list)).copied().flatten()?.get(index as usize)?;
-                text[..GCORE_AMPERSAND_AT].copy_from_slice(&query[..GCORE_AMPERSAND_AT]);
-                text[AFTER..].copy_from_slice(&query[GCORE_AMPERSAND_AT + 1..]);
-                known = Some(hole.token);
-            }
-            *out.get_mut(hole.at as usize..)?.first_chunk_mut()? = text;
+            let query = match last {
+                Some((known, query)) if known == hole.token => query,
+                _ => {
+                    let TokenRef { list, index } = hole.token;
+                    let list = queries.get(usize::from(list)).copied().flatten()?;
+                    list.get(index as usize)?
+                }
+            };
+            last = Some((hole.token, query));
+            write_in_xml(query, out.get_mut(hole.at as usize..)?.first_chunk_mut()?);
         }
         Some(())
     }
@@ -136,6 +134,15 @@ impl Plan {
         let text = text_of(tokens, token);
         if self.is_xml { escape_ampersands(text) } else { Cow::Borrowed(text) }
     }
+}
+
+/// Piece by piece into its place: whoever reads back what was just written in other pieces waits.
+#[inline]
+fn write_in_xml(query: &[u8; GCORE_QUERY_LEN], out: &mut [u8; GCORE_XML_LEN]) {
+    const AFTER: usize = GCORE_AMPERSAND_AT + AMPERSAND.len();
+    out[..GCORE_AMPERSAND_AT].copy_from_slice(&query[..GCORE_AMPERSAND_AT]);
+    out[GCORE_AMPERSAND_AT..AFTER].copy_from_slice(AMPERSAND);
+    out[AFTER..].copy_from_slice(&query[GCORE_AMPERSAND_AT + 1..]);
 }
 
 fn escape_ampersands(text: &[u8]) -> Cow<'_, [u8]> {

@@ -32,7 +32,7 @@ pub(crate) struct Combination {
 #[derive(Debug)]
 pub(crate) struct Bases {
     /// For each level, those that hold for what is in it.
-    pub(crate) of_level: Vec<Vec<Combination>>,
+    pub(crate) of_level: Vec<Rc<[Combination]>>,
     /// The text that must be written for a base URL, by its slot: not where it stays.
     pub(crate) rebased: BTreeMap<u32, outcome::Rewritten>,
     /// A base URL that must be written where the document has none.
@@ -64,20 +64,23 @@ pub(crate) fn resolve_all(
         kept: BTreeMap::new(),
     };
     for level in &tree.levels {
+        // Levels without base URLs of their own share what is around them.
         let around = match level.parent {
-            Some(parent) => bases.of_level[parent as usize].clone(),
-            None => vec![document(source, slots, tree, place)],
+            Some(parent) => Rc::clone(&bases.of_level[parent as usize]),
+            None => Rc::from([document(source, slots, tree, place)]),
         };
         let alternatives: Vec<u32> =
             level.bases.iter().map(|base| base.slot).filter(|&slot| !is_dropped(slot)).collect();
         let is_outermost = level.parent.is_none() && !tree.is_part;
         let must_be_absolute = is_outermost && policy.writes_absolute_bases();
         if alternatives.is_empty() {
-            let mut around = around;
             if must_be_absolute {
+                let mut around = around.to_vec();
                 bases.inserted = insert(&mut around, policy);
+                bases.of_level.push(around.into());
+            } else {
+                bases.of_level.push(around);
             }
-            bases.of_level.push(around);
             continue;
         }
         let mut combinations = Vec::with_capacity(alternatives.len() * around.len());
@@ -96,7 +99,7 @@ pub(crate) fn resolve_all(
                 combinations.push(Combination { source, written, chosen });
             }
         }
-        bases.of_level.push(combinations);
+        bases.of_level.push(combinations.into());
     }
     Ok(bases)
 }
@@ -209,7 +212,7 @@ fn is_same_base(a: &Url, b: &Url) -> bool {
 /// What the document's own references are resolved against, where base URLs are `bases`: players
 /// differ in whether these count, so a reference is relative only if both lead to one place.
 pub(crate) fn beside(document: Combination, bases: &Bases) -> Combination {
-    let outermost = bases.of_level.first().map(Vec::as_slice).unwrap_or_default();
+    let outermost = bases.of_level.first().map(|bases| &bases[..]).unwrap_or_default();
     let folder = |url: &Option<Rc<Url>>| url.as_deref().and_then(|url| url.join(".").ok());
     let is_certain =
         outermost.iter().all(|base| folder(&base.written) == folder(&document.written));

@@ -84,7 +84,8 @@ impl<'q> Question<'q> {
     /// # Errors
     /// Why nothing can be written, if the policy refuses what there is.
     pub(crate) fn evaluate(&self, policy: &mut dyn UriPolicy) -> Result<Evaluated, RefuseReason> {
-        let filled = self.reference.fill(self.values);
+        let bases = self.combinations.iter().filter_map(|one| one.source.as_deref());
+        let filled = self.reference.fill_beside(self.values, &mut bases.map(Url::as_str));
         // A name would begin the query, or the fragment, that a token goes to.
         let id = self.values.representation_id.as_deref().unwrap_or_default();
         if self.reference.is_template() && id.contains(['?', '#']) {

@@ -371,11 +371,15 @@ impl<'t> Draft<'t> {
         let differs = |unit: &super::tree::UnitSlot| {
             [unit.slot, unit.index].into_iter().flatten().any(|slot| differing.contains(&slot))
         };
+        // All of one kind are replaced together; there are four kinds.
+        let mut replaced: Vec<_> = Vec::new();
+        for (_, unit) in leaf.units.iter().filter(|(_, unit)| differs(unit)) {
+            if !replaced.contains(&unit.unit) {
+                replaced.push(unit.unit);
+            }
+        }
         for (_, unit) in &leaf.units {
-            // All of one kind are replaced together.
-            let is_replaced =
-                leaf.units.iter().any(|(_, other)| other.unit == unit.unit && differs(other));
-            if is_replaced {
+            if replaced.contains(&unit.unit) {
                 let outcomes = self.outcomes_of(at, [unit.slot, unit.index]);
                 own.units.append(&descend::copy(source, unit.element.clone(), &outcomes));
             }
@@ -519,8 +523,10 @@ impl<'t> Draft<'t> {
 
     fn remove_patch_location(&mut self, slot: u32) {
         let at = self.scene.slot(slot).span().start;
-        let mut elements = self.scene.tree.patch_locations.iter();
-        if let Some(element) = elements.find(|element| element.contains(&at)) {
+        // In the order of their ends.
+        let elements = &self.scene.tree.patch_locations;
+        let first = elements.partition_point(|element| element.end <= at);
+        if let Some(element) = elements.get(first).filter(|element| element.contains(&at)) {
             self.changes.remove(element.clone());
         }
     }

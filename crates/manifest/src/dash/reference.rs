@@ -1,5 +1,6 @@
 //! References as they are written: plain, or with the identifiers of a template (clause 5.3.9.4.4).
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 /// What stands for an identifier that differs from segment to segment while its URL is decided. A
@@ -67,8 +68,10 @@ pub(crate) struct Values {
 #[derive(Clone, Debug)]
 pub(crate) struct Filled {
     pub(crate) text: String,
-    /// Each identifier that nothing is known for: what stands for it, and how it is written.
-    stand_ins: Vec<(String, String)>,
+    /// What every text that stands for an identifier begins with; its number and `~` follow.
+    mark: String,
+    /// Each identifier that nothing is known for, as it is written.
+    stand_ins: Vec<String>,
     /// For each piece, where it ends in `text`.
     ends: Vec<usize>,
     /// Whether one of them differs from segment to segment.
@@ -141,13 +144,27 @@ impl Reference {
 
     /// Fills in what is known.
     pub(crate) fn fill(&self, values: &Values) -> Filled {
-        // Whatever the text and the values hold, what stands in is something else.
-        let mut mark = STAND_IN.to_string();
-        let id = values.representation_id.as_deref().unwrap_or_default();
-        while self.text.contains(&mark) || id.contains(&mark) {
-            mark.push(STAND_IN);
+        self.fill_beside(values, &mut std::iter::empty())
+    }
+
+    /// The same; what stands for an identifier is in none of `others`, which it may come to stand
+    /// in one URL with.
+    pub(crate) fn fill_beside(
+        &self,
+        values: &Values,
+        others: &mut dyn Iterator<Item = &str>,
+    ) -> Filled {
+        // What stands in first is a slash, so that pieces come to stand beside each other.
+        let filled = self.fill_with("/".to_owned(), values);
+        if filled.stand_ins.is_empty() {
+            return filled;
         }
+        self.fill_with(mark_beside(&filled.text, others), values)
+    }
+
+    fn fill_with(&self, mark: String, values: &Values) -> Filled {
         let mut filled = Filled {
+            mark,
             text: String::with_capacity(self.text.len()),
             stand_ins: Vec::new(),
             ends: Vec::with_capacity(self.pieces.len()),
@@ -172,7 +189,7 @@ impl Reference {
                     match (identifier, &values.representation_id, number) {
                         (Identifier::RepresentationId, Some(id), _) => filled.text.push_str(id),
                         (_, _, Some(number)) => format.write(number, &mut filled.text),
-                        _ => filled.stand_in(&mark, identifier, written),
+                        _ => filled.stand_in(identifier, written),
                     }
                 }
             }
@@ -205,7 +222,7 @@ impl Reference {
 // === impl Filled ===
 
 impl Filled {
-    fn stand_in(&mut self, mark: &str, identifier: Identifier, written: &str) {
+    fn stand_in(&mut self, identifier: Identifier, written: &str) {
         match identifier {
             Identifier::RepresentationId | Identifier::Bandwidth => {
                 self.lacks_representation = true;
@@ -214,24 +231,43 @@ impl Filled {
                 self.differs_by_segment = true;
             }
         }
-        let text = format!("{mark}{}{mark}", self.stand_ins.len());
+        let text = format!("{}{}{STAND_IN}", self.mark, self.stand_ins.len());
         self.text.push_str(&text);
-        self.stand_ins.push((text, written.to_owned()));
+        self.stand_ins.push(written.to_owned());
     }
 
     /// Whether something stands in for an identifier in this text.
     pub(crate) fn is_standing_in(&self, text: &str) -> bool {
-        self.stand_ins.iter().any(|(stand_in, _)| text.contains(stand_in))
+        !self.stand_ins.is_empty() && text.contains(&self.mark)
     }
 
     /// A URL's text as a template: identifiers in their places, and every other `$` doubled.
     pub(crate) fn restore(&self, text: &str) -> String {
-        let mut restored = text.replace('$', "$$");
-        for (stand_in, written) in &self.stand_ins {
-            restored = restored.replace(stand_in, written);
+        if self.stand_ins.is_empty() {
+            return text.replace('$', "$$");
+        }
+        let mut pieces = text.split(&self.mark);
+        let mut restored = pieces.next().unwrap_or_default().replace('$', "$$");
+        for piece in pieces {
+            let (number, rest) = piece.split_once(STAND_IN).unwrap_or((piece, ""));
+            let written = number.parse().ok().and_then(|at: usize| self.stand_ins.get(at));
+            restored.push_str(written.map_or("", String::as_str));
+            restored.push_str(&rest.replace('$', "$$"));
         }
         restored
     }
+}
+
+/// The first `~N-` that is in none of the texts.
+fn mark_beside(text: &str, others: &mut dyn Iterator<Item = &str>) -> String {
+    let number = |after: &str| {
+        let (number, _) = after.split_once('-')?;
+        number.parse::<usize>().ok()
+    };
+    let mut taken: BTreeSet<usize> = text.split(STAND_IN).skip(1).filter_map(number).collect();
+    others.for_each(|other| taken.extend(other.split(STAND_IN).skip(1).filter_map(number)));
+    let free = taken.iter().zip(0..).take_while(|(taken, at)| *taken == at).count();
+    format!("{STAND_IN}{free}-")
 }
 
 // === impl Format ===
@@ -327,9 +363,14 @@ mod tests {
         let template = "a~$RepresentationID$/$Number%05d$-$Time$.m4s?x=$$";
         let values = Values { representation_id: Some("v$".to_owned()), ..Values::default() };
         let filled = filled(template, &values);
-        assert_eq!(filled.text, "a~v$/~~0~~-~~1~~.m4s?x=$");
+        assert_eq!(filled.text, "a~v$/~0-0~-~0-1~.m4s?x=$");
         assert!(filled.differs_by_segment && !filled.lacks_representation);
         assert_eq!(filled.restore(&filled.text), "a~v$$/$Number%05d$-$Time$.m4s?x=$$");
+        let values = Values { representation_id: Some("0-x".to_owned()), ..Values::default() };
+        let reference = Reference::template("~$RepresentationID$/$Number$".to_owned());
+        let filled = reference.fill_beside(&values, &mut ["http://h/~1-/"].into_iter());
+        assert_eq!(filled.text, "~0-x/~2-0~");
+        assert_eq!(filled.restore("http://h/~1-/~0-x/~2-0~"), "http://h/~1-/~0-x/$Number$");
     }
 
     #[test]
@@ -337,7 +378,7 @@ mod tests {
         let reference = Reference::template("d/$RepresentationID$-$Number$.m4s".to_owned());
         let values = Values { representation_id: Some("x/v1".to_owned()), ..Values::default() };
         let filled = reference.fill(&values);
-        assert_eq!(filled.text, "d/x/v1-~0~.m4s");
+        assert_eq!(filled.text, "d/x/v1-~0-0~.m4s");
         assert_eq!(reference.tail(&filled, 2), Some("$RepresentationID$-$Number$.m4s"));
         assert_eq!(reference.tail(&filled, 4), None);
         assert_eq!(reference.tail(&filled, 7), Some("$Number$.m4s"));

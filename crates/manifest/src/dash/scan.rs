@@ -405,17 +405,18 @@ impl Scanner<'_> {
         }
         let mut at = attribute.value.start;
         let value = &self.source[attribute.value.clone()];
+        // Counted from one to the next, for there may be many.
+        let (mut counted, mut line) = (tag.span.start, tag.line);
         for url in value.split(u8::is_ascii_whitespace) {
             let span = at..at + url.len();
             at = span.end + 1;
             if !url.is_empty() {
-                self.value_slot(
-                    tag,
-                    attribute,
-                    span,
-                    Role::UtcTiming,
-                    SlotUse::Document { level: 0 },
-                )?;
+                line += memchr::memchr_iter(b'\n', &self.source[counted..span.start]).count();
+                counted = span.start;
+                let carrier = Carrier::attribute(&tag.name, &attribute.name);
+                let quoting = value_of(attribute).quoting;
+                let slot = Slot::new(span, line, Role::UtcTiming, quoting, carrier);
+                self.slot(slot, SlotUse::Document { level: 0 })?;
             }
         }
         Ok(())
