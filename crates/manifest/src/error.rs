@@ -130,8 +130,9 @@ pub enum RefuseReason {
     /// There are more combinations of alternative base URLs than anybody needs.
     #[error("it has more than {0} combinations of alternative base URLs")]
     TooManyBases(usize),
-    /// So many Representations share so many URIs that deciding all of them would take too long.
-    #[error("its Representations share more than {0} URIs in all")]
+    /// So many Representations share so much that this many MiB would have to be looked at, or
+    /// written.
+    #[error("with all that its Representations share it is more than {0} MiB")]
     TooManyUses(usize),
     /// No token could be made for it.
     #[error("no token could be made for it: {0}")]

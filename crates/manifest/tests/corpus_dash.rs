@@ -5,8 +5,8 @@
 mod common;
 #[path = "common/corpus_folder.rs"]
 mod corpus_folder;
-#[path = "common/dash_urls.rs"]
-mod dash_urls;
+#[path = "common/dash_urls/fetches.rs"]
+mod fetches;
 #[path = "common/same_urls.rs"]
 mod same_urls;
 

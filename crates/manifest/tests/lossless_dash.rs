@@ -4,8 +4,8 @@
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 mod common;
-#[path = "common/dash_urls.rs"]
-mod dash_urls;
+#[path = "common/dash_urls/fetches.rs"]
+mod fetches;
 #[path = "common/same_urls.rs"]
 mod same_urls;
 

@@ -28,7 +28,7 @@ pub(crate) enum ElementUse {
 }
 
 /// The three ways to tell segments (clause 5.3.9).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum SegmentsKind {
     Base,
     List,

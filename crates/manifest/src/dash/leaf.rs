@@ -15,10 +15,11 @@ pub(crate) struct Leaf<'t> {
     /// The elements of that kind that hold, the nearest first, each with its level.
     pub(crate) chain: Vec<(u32, &'t Segments)>,
     /// The slots of a template's attributes, in the order of
-    /// [`super::carriers::TEMPLATE_ATTRIBUTES`], each with its level.
-    pub(crate) attributes: [Option<(u32, u32)>; 4],
-    /// The elements that name a resource each, each with its level.
-    pub(crate) units: Vec<(u32, &'t UnitSlot)>,
+    /// [`super::carriers::TEMPLATE_ATTRIBUTES`].
+    pub(crate) attributes: [Option<u32>; 4],
+    /// For each kind of element that names a resource, the nearest that has such: many share a long
+    /// list.
+    with_units: Vec<(Unit, &'t Segments)>,
     /// Whether a base URL is fetched itself.
     pub(crate) fetches_base: bool,
 }
@@ -26,28 +27,27 @@ pub(crate) struct Leaf<'t> {
 impl<'t> Leaf<'t> {
     pub(crate) fn of(source: &[u8], tree: &'t Tree, level: u32) -> Self {
         let own = tree.level(level);
-        let told = tree.line(level).find_map(|(_, level)| level.segments.last());
-        let kind = told.map(|segments| segments.kind);
+        // Of several kinds in one place, which is not allowed, players take the first of these.
+        let first = |level: &Level| level.segments.iter().map(|segments| segments.kind).min();
+        let kind = tree.line(level).find_map(|(_, level)| first(level));
         let of_kind = |(at, level): (u32, &'t Level)| {
             let found = level.segments.iter().rev().find(|segments| Some(segments.kind) == kind)?;
             Some((at, found))
         };
         let chain: Vec<_> = tree.line(level).filter_map(of_kind).collect();
         let attributes = std::array::from_fn(|at| {
-            chain.iter().find_map(|(level, segments)| Some((segments.attributes[at]?, *level)))
+            chain.iter().find_map(|(_, segments)| segments.attributes[at])
         });
         let units = [Unit::Initialization, Unit::Index, Unit::BitstreamSwitching, Unit::SegmentUrl];
         let nearest = |unit: Unit| {
-            let found = chain.iter().find(|(_, segments)| segments.has(unit));
-            found.into_iter().flat_map(move |(level, segments)| {
-                segments.units(unit).map(move |unit| (*level, unit))
-            })
+            let (_, found) = chain.iter().find(|(_, segments)| segments.has(unit))?;
+            Some((unit, *found))
         };
-        let units: Vec<_> = units.into_iter().flat_map(nearest).collect();
+        let with_units: Vec<_> = units.into_iter().filter_map(nearest).collect();
         let is_representation = own.kind == super::tree::LevelKind::Representation;
         let fetches_base = is_representation
             && (matches!(kind, None | Some(SegmentsKind::Base))
-                || units.iter().any(|(_, unit)| unit.slot.is_none()));
+                || with_units.iter().any(|(unit, segments)| segments.has_unnamed(*unit)));
         Self {
             level,
             values: Values {
@@ -61,9 +61,15 @@ impl<'t> Leaf<'t> {
             kind,
             chain,
             attributes,
-            units,
+            with_units,
             fetches_base,
         }
+    }
+
+    /// The elements that name a resource each.
+    pub(crate) fn units(&self) -> impl Iterator<Item = &'t UnitSlot> + Clone {
+        let with_units = self.with_units.clone();
+        with_units.into_iter().flat_map(|(unit, segments)| segments.units(unit))
     }
 
     /// The element of its kind that it has itself.

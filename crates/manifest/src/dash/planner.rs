@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::bases::{self, Bases, Combination};
+use super::budget::Budget;
 use super::carriers::{TEMPLATE_ATTRIBUTES, Unit};
 use super::changes::{Changes, Written};
 use super::descend::{self, Own};
@@ -13,7 +14,7 @@ use super::outcome::{Evaluated, Outcome, Question, Rewritten};
 use super::reference::{Reference, Values};
 use super::scene::{Refused, Scene, write_in_place};
 use super::text;
-use super::timeline::Segment;
+use super::timeline::{Schedule, Segment, Told};
 use super::tree::{Level, LevelKind, SlotUse, Tree};
 use crate::plan::writer::Writer;
 use crate::plan::{Kept, Place, Plan};
@@ -26,13 +27,6 @@ use crate::{KeepReason, Quoting, RefuseReason, RenderError, Role, Template};
 const COPIES_QUERY: &str = "EssentialProperty schemeIdUri=\"urn:mpeg:dash:urlparam:2014\">\
     <up:UrlQueryInfo xmlns:up=\"urn:mpeg:dash:schema:urlparam:2014\" queryTemplate=\"$querypart$\" \
     useMPDUrlQuery=\"true\"/>";
-
-/// The most references that are decided, those that Representations share once for each: more than
-/// any manifest has, and less than a minute's work.
-const MAX_USES: usize = 2_000_000;
-
-/// How many templates of the longest length may be written out.
-const MAX_EXPANDED_TEMPLATES: usize = 32;
 
 /// Plans a DASH document.
 pub(crate) fn plan(
@@ -86,14 +80,12 @@ struct Draft<'t> {
     may_drop: bool,
     bases: Bases,
     leaves: Vec<Leaf<'t>>,
+    schedule: Schedule<'t>,
+    budget: Budget,
     /// By slot, what becomes of it for each of the leaves that it holds for.
     outcomes: Vec<Vec<(usize, Outcome)>>,
     /// The segments of leaves whose template is written out.
     expanded: BTreeMap<usize, Vec<Segment>>,
-    /// How many segments these have in all.
-    told: usize,
-    /// How many references were decided.
-    asked: usize,
     changes: Changes,
     kept: Vec<Kept>,
     losers: BTreeSet<u32>,
@@ -113,10 +105,10 @@ impl<'t> Draft<'t> {
             may_drop,
             bases: scene.bases(dropped, policy)?,
             leaves: scene.leaves(),
+            schedule: scene.schedule(),
+            budget: Budget::default(),
             outcomes: vec![Vec::new(); scene.template.slots().len()],
             expanded: BTreeMap::new(),
-            told: 0,
-            asked: 0,
             changes: Changes::default(),
             kept: Vec::new(),
             losers: BTreeSet::new(),
@@ -148,12 +140,15 @@ impl<'t> Draft<'t> {
     ) -> Result<(), Refused> {
         let leaf = &self.leaves[at];
         let level = leaf.level as usize;
+        let mut budget = std::mem::take(&mut self.budget);
         let mut found = Vec::new();
         for (slot, combinations) in self.scene.fetched_bases(leaf, &self.bases, document, dropped) {
             // What others fetched is the same.
             if self.outcomes[slot as usize].is_empty() {
                 let values = Values::default();
                 let reference = self.scene.reference(slot, false);
+                let cost = Budget::cost(&reference, combinations);
+                budget.spend(cost).map_err(|why| (slot, why))?;
                 let question = self.question(Role::Segment, &reference, &values, combinations);
                 let mut evaluated = question.evaluate(policy).map_err(|why| (slot, why))?;
                 if policy.writes_absolute_bases() && policy.token_ampersands() > 0 {
@@ -163,21 +158,26 @@ impl<'t> Draft<'t> {
             }
         }
         let combinations = &self.bases.of_level[level][..];
-        let units = leaf.units.iter().flat_map(|(_, unit)| [unit.slot, unit.index]).flatten();
-        for slot in units {
-            let reference = self.scene.reference(slot, false);
-            let role = self.scene.slot(slot).role();
-            let question = self.question(role, &reference, &leaf.values, combinations);
-            found.push((slot, question.evaluate(policy).map_err(|why| (slot, why))?));
+        for unit in leaf.units() {
+            for slot in [unit.slot, unit.index].into_iter().flatten() {
+                let reference = self.scene.reference(slot, false);
+                let cost = unit.element.len() + Budget::cost(&reference, combinations);
+                budget.spend(cost).map_err(|why| (slot, why))?;
+                let role = self.scene.slot(slot).role();
+                let question = self.question(role, &reference, &leaf.values, combinations);
+                found.push((slot, question.evaluate(policy).map_err(|why| (slot, why))?));
+            }
         }
         let mut segments = None;
-        for (slot, _) in leaf.attributes.into_iter().flatten() {
+        for slot in leaf.attributes.into_iter().flatten() {
             let reference = self.scene.reference(slot, true);
+            let cost = Budget::cost(&reference, combinations);
+            budget.spend(cost).map_err(|why| (slot, why))?;
             let role = self.scene.slot(slot).role();
             let mut question = self.question(role, &reference, &leaf.values, combinations);
             let mut evaluated = question.evaluate(policy).map_err(|why| (slot, why))?;
             if evaluated.outcome == Outcome::Expand {
-                match segments.get_or_insert_with(|| self.tell(leaf, policy)) {
+                match segments.get_or_insert_with(|| self.tell(leaf, policy, &mut budget)) {
                     Ok(_) => {}
                     Err(reason) => {
                         question.unexpandable = Some(reason);
@@ -188,13 +188,9 @@ impl<'t> Draft<'t> {
             found.push((slot, evaluated));
         }
         if let Some(Ok(segments)) = segments {
-            self.told += segments.len();
             self.expanded.insert(at, segments);
         }
-        self.asked += found.len();
-        if let Some((slot, _)) = found.first().filter(|_| self.asked > MAX_USES) {
-            return Err((*slot, RefuseReason::TooManyUses(MAX_USES)));
-        }
+        self.budget = budget;
         for (slot, evaluated) in found {
             self.take(slot, at, evaluated);
         }
@@ -293,12 +289,13 @@ impl<'t> Draft<'t> {
                 if !is_lost || self.expanded.contains_key(&at) {
                     continue;
                 }
+                let mut budget = std::mem::take(&mut self.budget);
                 let leaf = &self.leaves[at];
-                let segments = self.tell(leaf, policy).map_err(|reason| {
-                    let slot = leaf.attributes.iter().flatten().next().map_or(0, |(slot, _)| *slot);
+                let segments = self.tell(leaf, policy, &mut budget).map_err(|reason| {
+                    let slot = leaf.attributes.into_iter().flatten().next().unwrap_or(0);
                     (slot, RefuseReason::NotExpandable(reason))
                 })?;
-                self.told += segments.len();
+                self.budget = budget;
                 self.expanded.insert(at, segments);
                 lost.extend(own);
             }
@@ -309,13 +306,23 @@ impl<'t> Draft<'t> {
     }
 
     /// The segments that a leaf's template stands for.
-    fn tell(&self, leaf: &Leaf<'t>, policy: &dyn UriPolicy) -> Result<Vec<Segment>, String> {
+    fn tell(
+        &self,
+        leaf: &Leaf<'t>,
+        policy: &dyn UriPolicy,
+        budget: &mut Budget,
+    ) -> Result<Vec<Segment>, String> {
         let chain: Vec<_> = leaf.chain.iter().map(|(_, segments)| *segments).collect();
+        let mut spend = |bytes| budget.spend(bytes).map_err(|reason| reason.to_string());
+        spend(chain.iter().map(|segments| segments.shape.tag.len()).sum())?;
         let limit = policy.max_expanded();
-        let segments = self.scene.told(leaf, &chain, limit).segments()?;
-        if self.told + segments.len() > limit.saturating_mul(MAX_EXPANDED_TEMPLATES) {
-            return Err(format!("the manifest has more than {limit} segments many times over"));
-        }
+        let told = Told { schedule: &self.schedule, leaf: leaf.level, chain: &chain, limit };
+        let segments = told.segments()?;
+        let combinations = &self.bases.of_level[leaf.level as usize];
+        let [media, _, index, _] = leaf.attributes;
+        let cost = |slot| Budget::cost(&self.scene.reference(slot, true), combinations);
+        let of_each: usize = [media, index].into_iter().flatten().map(cost).sum();
+        spend(segments.len().saturating_mul(of_each))?;
         Ok(segments)
     }
 
@@ -323,9 +330,9 @@ impl<'t> Draft<'t> {
         let leaf = &self.leaves[at];
         let source = self.scene.source();
         let references =
-            leaf.attributes.map(|found| found.map(|(slot, _)| self.scene.reference(slot, true)));
+            leaf.attributes.map(|found| found.map(|slot| self.scene.reference(slot, true)));
         let mut units = Written::default();
-        for (_, unit) in &leaf.units {
+        for unit in leaf.units() {
             if unit.unit == Unit::Initialization && references[1].is_some() {
                 continue;
             }
@@ -342,9 +349,9 @@ impl<'t> Draft<'t> {
             units,
         };
         let mut losers = Vec::new();
-        let list = expansion.write(policy, &mut losers).map_err(|(attribute, why)| {
-            (leaf.attributes[attribute].map_or(0, |(slot, _)| slot), why)
-        })?;
+        let list = expansion
+            .write(policy, &mut losers)
+            .map_err(|(attribute, why)| (leaf.attributes[attribute].unwrap_or(0), why))?;
         self.losers.extend(losers);
         for (_, segments) in &leaf.chain {
             self.changes.remove(segments.shape.element());
@@ -359,7 +366,7 @@ impl<'t> Draft<'t> {
         let source = self.scene.source();
         let mut own = Own::default();
         for (name, found) in TEMPLATE_ATTRIBUTES.into_iter().zip(leaf.attributes) {
-            let Some((slot, _)) = found.filter(|(slot, _)| differing.contains(slot)) else {
+            let Some(slot) = found.filter(|slot| differing.contains(slot)) else {
                 continue;
             };
             let outcomes = self.outcomes_of(at, [Some(slot), None]);
@@ -373,12 +380,12 @@ impl<'t> Draft<'t> {
         };
         // All of one kind are replaced together; there are four kinds.
         let mut replaced: Vec<_> = Vec::new();
-        for (_, unit) in leaf.units.iter().filter(|(_, unit)| differs(unit)) {
+        for unit in leaf.units().filter(|unit| differs(unit)) {
             if !replaced.contains(&unit.unit) {
                 replaced.push(unit.unit);
             }
         }
-        for (_, unit) in &leaf.units {
+        for unit in leaf.units() {
             if replaced.contains(&unit.unit) {
                 let outcomes = self.outcomes_of(at, [unit.slot, unit.index]);
                 own.units.append(&descend::copy(source, unit.element.clone(), &outcomes));

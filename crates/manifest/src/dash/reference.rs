@@ -142,6 +142,11 @@ impl Reference {
         self.is_template
     }
 
+    /// How long it is as it is written.
+    pub(crate) const fn len(&self) -> usize {
+        self.text.len()
+    }
+
     /// Fills in what is known.
     pub(crate) fn fill(&self, values: &Values) -> Filled {
         self.fill_beside(values, &mut std::iter::empty())
@@ -297,8 +302,8 @@ fn identifier(text: &str) -> Option<Is> {
         None => (text, Format::PLAIN),
     };
     let identifier = match name {
-        // It has no format.
-        "RepresentationID" if name.len() == text.len() => Identifier::RepresentationId,
+        // It should have no format; players do not look at one.
+        "RepresentationID" => Identifier::RepresentationId,
         "Bandwidth" => Identifier::Bandwidth,
         "Number" => Identifier::Number,
         "Time" => Identifier::Time,
@@ -351,7 +356,7 @@ mod tests {
             ("$Number%d$", "$Number%d$"),
             ("$Number%02x$", "07"),
             ("$Number", "$Number"),
-            ("$RepresentationID%02d$", "$RepresentationID%02d$"),
+            ("$RepresentationID%05d$", "v1"),
         ] {
             assert_eq!(filled(template, &values).text, text, "{template}");
         }

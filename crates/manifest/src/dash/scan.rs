@@ -18,19 +18,20 @@ pub(crate) fn scan(source: &[u8], options: &Options) -> Result<(Vec<Slot>, Tree)
     let mut scanner = Scanner {
         source,
         limit: options.limits.max_uris,
+        lines: Lines { source, at: 0, line: 1 },
         slots: Vec::new(),
         tree: Tree::default(),
         open: Vec::new(),
     };
-    xml::walk(source, &mut |piece, line| match piece {
+    xml::walk(source, &mut |piece| match piece {
         Piece::Start(tag) => scanner.start(tag),
         Piece::End(span) => scanner.end(&span),
         Piece::Text(span) => {
-            scanner.text(span, false, line);
+            scanner.text(span, false);
             Ok(())
         }
         Piece::Cdata(span) => {
-            scanner.text(span, true, line);
+            scanner.text(span, true);
             Ok(())
         }
         Piece::Aside => {
@@ -45,6 +46,7 @@ pub(crate) fn scan(source: &[u8], options: &Options) -> Result<(Vec<Slot>, Tree)
 struct Scanner<'s> {
     source: &'s [u8],
     limit: usize,
+    lines: Lines<'s>,
     slots: Vec<Slot>,
     tree: Tree,
     open: Vec<Open>,
@@ -69,7 +71,6 @@ struct Open {
 struct Content {
     /// From the first byte that is not white space to behind the last one.
     span: Option<Range<usize>>,
-    line: usize,
     /// The inside of the last CDATA section.
     cdata: Range<usize>,
     sections: u32,
@@ -288,7 +289,7 @@ impl Scanner<'_> {
 
     // === Text ===
 
-    fn text(&mut self, span: Range<usize>, is_cdata: bool, line: usize) {
+    fn text(&mut self, span: Range<usize>, is_cdata: bool) {
         let Some(open) = self.open.last_mut() else { return };
         let content = &mut open.content;
         let text = if is_cdata {
@@ -309,11 +310,7 @@ impl Scanner<'_> {
         }
         match &mut content.span {
             Some(known) => known.end = text.end,
-            None => {
-                let before = &self.source[span.start..text.start];
-                content.line = line + memchr::memchr_iter(b'\n', before).count();
-                content.span = Some(text);
-            }
+            None => content.span = Some(text),
         }
     }
 
@@ -339,11 +336,8 @@ impl Scanner<'_> {
             let found = loose_urls_in(self.source, span);
             let role = if is_protection { Role::License } else { Role::Unclassified };
             return found.into_iter().try_for_each(|span| {
-                self.slot(
-                    Slot::new(span, content.line, role, Quoting::XmlText, carrier),
-                    SlotUse::Document { level },
-                )
-                .map(|_| ())
+                let slot_use = SlotUse::Document { level };
+                self.slot(span, role, Quoting::XmlText, carrier, slot_use).map(|_| ())
             });
         };
         let is_one_section = content.sections == 1 && !content.has_text && !content.has_aside;
@@ -360,7 +354,7 @@ impl Scanner<'_> {
             _ => SlotUse::Document { level },
         };
         let element = start..span.end;
-        let slot = self.slot(Slot::new(span, content.line, role, quoting, carrier), slot_use)?;
+        let slot = self.slot(span, role, quoting, carrier, slot_use)?;
         if role == Role::BaseUrl {
             self.tree.levels[level as usize].bases.push(Base { slot, element });
         }
@@ -388,10 +382,8 @@ impl Scanner<'_> {
         role: Role,
         slot_use: SlotUse,
     ) -> Result<u32, CompileError> {
-        let before = &self.source[tag.span.start..span.start];
-        let line = tag.line + memchr::memchr_iter(b'\n', before).count();
         let carrier = Carrier::attribute(&tag.name, &attribute.name);
-        self.slot(Slot::new(span, line, role, value_of(attribute).quoting, carrier), slot_use)
+        self.slot(span, role, value_of(attribute).quoting, carrier, slot_use)
     }
 
     /// The schemes that ask an HTTP server (clause 5.8.5.7) name some, with spaces between them.
@@ -405,18 +397,12 @@ impl Scanner<'_> {
         }
         let mut at = attribute.value.start;
         let value = &self.source[attribute.value.clone()];
-        // Counted from one to the next, for there may be many.
-        let (mut counted, mut line) = (tag.span.start, tag.line);
         for url in value.split(u8::is_ascii_whitespace) {
             let span = at..at + url.len();
             at = span.end + 1;
             if !url.is_empty() {
-                line += memchr::memchr_iter(b'\n', &self.source[counted..span.start]).count();
-                counted = span.start;
-                let carrier = Carrier::attribute(&tag.name, &attribute.name);
-                let quoting = value_of(attribute).quoting;
-                let slot = Slot::new(span, line, Role::UtcTiming, quoting, carrier);
-                self.slot(slot, SlotUse::Document { level: 0 })?;
+                let slot_use = SlotUse::Document { level: 0 };
+                self.value_slot(tag, attribute, span, Role::UtcTiming, slot_use)?;
             }
         }
         Ok(())
@@ -429,12 +415,20 @@ impl Scanner<'_> {
                 || memmem::find(value, b"://").is_some())
     }
 
-    fn slot(&mut self, slot: Slot, slot_use: SlotUse) -> Result<u32, CompileError> {
+    fn slot(
+        &mut self,
+        span: Range<usize>,
+        role: Role,
+        quoting: Quoting,
+        carrier: Carrier,
+        slot_use: SlotUse,
+    ) -> Result<u32, CompileError> {
+        let line = self.lines.of(span.start);
         if self.slots.len() >= self.limit {
-            return Err(CompileError::TooManyUris { line: slot.line(), limit: self.limit });
+            return Err(CompileError::TooManyUris { line, limit: self.limit });
         }
         let index = narrow(self.slots.len());
-        self.slots.push(slot);
+        self.slots.push(Slot::new(span, line, role, quoting, carrier));
         self.tree.uses.push(slot_use);
         Ok(index)
     }
@@ -447,6 +441,24 @@ impl Scanner<'_> {
 
     fn segments_of(&mut self, level: u32) -> Option<&mut Segments> {
         self.tree.levels[level as usize].segments.last_mut()
+    }
+}
+
+/// Counts lines from one place to the next, which is seldom far.
+struct Lines<'s> {
+    source: &'s [u8],
+    at: usize,
+    line: usize,
+}
+
+impl Lines<'_> {
+    /// The number of the line of `offset`, from 1.
+    fn of(&mut self, offset: usize) -> usize {
+        let count = |span: Range<usize>| memchr::memchr_iter(b'\n', &self.source[span]).count();
+        self.line += count(self.at.min(offset)..offset);
+        self.line -= count(offset.min(self.at)..self.at);
+        self.at = offset;
+        self.line
     }
 }
 

@@ -8,8 +8,8 @@ use super::leaf::Leaf;
 use super::outcome::{Outcome, joint};
 use super::reference::Reference;
 use super::text;
-use super::timeline::Told;
-use super::tree::{Segments, Tree};
+use super::timeline::Schedule;
+use super::tree::Tree;
 use crate::plan::{Kept, Place, fragment_start};
 use crate::policy::UriPolicy;
 use crate::slot::Slot;
@@ -99,17 +99,9 @@ impl<'t> Scene<'t> {
         slots.into_iter().map(|slot| (slot, around)).collect()
     }
 
-    pub(crate) fn told<'l>(
-        self,
-        leaf: &Leaf<'_>,
-        chain: &'l [&'l Segments],
-        limit: usize,
-    ) -> Told<'l>
-    where
-        't: 'l,
-    {
-        let (source, tree) = (self.source(), self.tree);
-        Told { source, tree, leaf: leaf.level, chain, now: self.place.now, limit }
+    /// When its Periods are.
+    pub(crate) fn schedule(self) -> Schedule<'t> {
+        Schedule::of(self.source(), self.tree, self.place.now)
     }
 }
 

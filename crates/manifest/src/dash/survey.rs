@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::bases::Combination;
+use super::budget::Budget;
 use super::outcome::Question;
 use super::reference::Values;
 use super::scene::Scene;
@@ -20,7 +21,7 @@ pub(crate) fn decisions<'t>(
     policy: &mut dyn UriPolicy,
 ) -> Vec<Decided<'t>> {
     let scene = Scene { template, tree, place };
-    let mut survey = Survey { scene, found: Vec::new() };
+    let mut survey = Survey { scene, budget: Budget::default(), found: Vec::new() };
     let none_dropped = BTreeSet::new();
     let document = [scene.document()];
     let bases = match scene.bases(&none_dropped, policy) {
@@ -35,10 +36,10 @@ pub(crate) fn decisions<'t>(
         for (slot, around) in scene.fetched_bases(&leaf, &bases, &document, &none_dropped) {
             survey.ask(slot, Some(Role::Segment), false, &Values::default(), around, policy);
         }
-        for slot in leaf.units.iter().flat_map(|(_, unit)| [unit.slot, unit.index]).flatten() {
+        for slot in leaf.units().flat_map(|unit| [unit.slot, unit.index]).flatten() {
             survey.ask(slot, None, false, &leaf.values, combinations, policy);
         }
-        for (slot, _) in leaf.attributes.into_iter().flatten() {
+        for slot in leaf.attributes.into_iter().flatten() {
             survey.ask(slot, None, true, &leaf.values, combinations, policy);
         }
     }
@@ -73,6 +74,7 @@ pub(crate) fn decisions<'t>(
 
 struct Survey<'t> {
     scene: Scene<'t>,
+    budget: Budget,
     found: Vec<(u32, Decided<'t>)>,
 }
 
@@ -89,6 +91,13 @@ impl Survey<'_> {
         let reference = self.scene.reference(slot, is_template);
         let written = self.scene.slot(slot);
         let role = role.unwrap_or_else(|| written.role());
+        if let Err(reason) = self.budget.spend(Budget::cost(&reference, combinations)) {
+            let decision = Decision::Refuse(reason);
+            if self.found.last().is_none_or(|(_, last)| last.decision != decision) {
+                self.found.push((slot, Decided { slot: written, url: None, decision }));
+            }
+            return;
+        }
         let question = Question::of(role, &reference, values, combinations);
         // Each alternative of its own.
         for combination in combinations.chunks(1) {

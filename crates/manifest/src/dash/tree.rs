@@ -6,6 +6,8 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
+use quick_xml::events::BytesStart;
+
 use super::carriers::{SegmentsKind, Unit};
 use super::text;
 use crate::Quoting;
@@ -163,12 +165,17 @@ impl Tree {
 // === impl Segments ===
 
 impl Segments {
-    pub(crate) fn units(&self, unit: Unit) -> impl Iterator<Item = &UnitSlot> {
+    pub(crate) fn units(&self, unit: Unit) -> impl Iterator<Item = &UnitSlot> + Clone {
         self.units.iter().filter(move |known| known.unit == unit)
     }
 
     pub(crate) fn has(&self, unit: Unit) -> bool {
         self.units(unit).next().is_some()
+    }
+
+    /// Whether one of them means the base URL.
+    pub(crate) fn has_unnamed(&self, unit: Unit) -> bool {
+        self.units(unit).any(|unit| unit.slot.is_none())
     }
 }
 
@@ -191,9 +198,33 @@ impl Shape {
         self.tag.start..self.end
     }
 
+    /// The value of an attribute.
+    pub(crate) fn attribute<'s>(&self, source: &'s [u8], name: &str) -> Option<Cow<'s, str>> {
+        let tag = std::str::from_utf8(&source[self.tag.clone()]).ok()?;
+        let inside = tag.strip_prefix('<')?.trim_end_matches('>').trim_end_matches('/');
+        let tag = BytesStart::from_content(inside, self.name.len());
+        let found = tag.attributes().flatten().find(|found| found.key.as_ref() == name)?;
+        let value = quick_xml::escape::unescape(&found.value).ok()?;
+        Some(Cow::Owned(value.into_owned()))
+    }
+
     /// The namespace prefix of its name, colon and all.
     pub(crate) fn prefix<'s>(&self, source: &'s [u8]) -> &'s [u8] {
         let name = &source[self.name.clone()];
         memchr::memchr(b':', name).map_or(&[], |colon| &name[..=colon])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_attribute_is_found_in_its_tag() {
+        let source = b"<x><a:S d='5' t=\"a&amp;b\"/></x>";
+        let shape = Shape { tag: 3..27, name: 4..7, end: 27, end_tag: None };
+        assert_eq!(shape.attribute(source, "t").as_deref(), Some("a&b"));
+        assert_eq!(shape.attribute(source, "d").as_deref(), Some("5"));
+        assert_eq!(shape.attribute(source, "r"), None);
     }
 }

@@ -51,7 +51,6 @@ pub(crate) struct Tag<'s> {
     pub(crate) span: Range<usize>,
     pub(crate) is_empty: bool,
     pub(crate) attributes: Vec<Attribute<'s>>,
-    pub(crate) line: usize,
 }
 
 /// An attribute; declarations of namespaces are none.
@@ -80,19 +79,18 @@ pub(crate) enum Piece<'x, 's> {
     Aside,
 }
 
-/// Shows every piece to `see`, with the number of the line on which it begins.
+/// Shows every piece to `see`.
 pub(crate) fn walk<'s>(
     source: &'s [u8],
-    see: &mut dyn FnMut(Piece<'_, 's>, usize) -> Result<(), CompileError>,
+    see: &mut dyn FnMut(Piece<'_, 's>) -> Result<(), CompileError>,
 ) -> Result<(), CompileError> {
     let start = if source.starts_with(BOM) { BOM.len() } else { 0 };
-    let lines = Lines { source, counted: 0, line: 1 };
     let document = std::str::from_utf8(&source[start..])
-        .map_err(|error| lines.error(start + error.valid_up_to(), "it is not UTF-8"))?;
+        .map_err(|error| wrong(source, start + error.valid_up_to(), "it is not UTF-8"))?;
     let mut walker = Walker {
+        source,
         start,
         document,
-        lines,
         root: None,
         is_whole: true,
         depth: 0,
@@ -118,12 +116,12 @@ pub(crate) fn walk<'s>(
                     XmlError::IllFormed(IllFormedError::MismatchedEndTag { .. }) => from,
                     _ => at.min(document.len()),
                 };
-                return Err(walker.lines.error(start + at, &error.to_string()));
+                return Err(wrong(source, start + at, &error.to_string()));
             }
         }
     }
     if walker.depth > 0 || !walker.has_root_ended {
-        return Err(walker.lines.error(source.len(), "the document ends inside of an element"));
+        return Err(wrong(source, source.len(), "the document ends inside of an element"));
     }
     Ok(())
 }
@@ -135,10 +133,10 @@ fn position(reader: &NsReader<&[u8]>) -> usize {
 // === Walker ===
 
 struct Walker<'s> {
+    source: &'s [u8],
     /// Where the document begins in the source.
     start: usize,
     document: &'s str,
-    lines: Lines<'s>,
     /// The root element's namespace.
     root: Option<String>,
     /// Whether the root is the whole document.
@@ -150,43 +148,46 @@ struct Walker<'s> {
 }
 
 impl<'s> Walker<'s> {
+    fn wrong(&self, offset: usize, problem: &str) -> CompileError {
+        wrong(self.source, offset, problem)
+    }
+
     fn piece(
         &mut self,
         event: Event<'s>,
         span: Range<usize>,
         resolver: &NamespaceResolver,
-        see: &mut dyn FnMut(Piece<'_, 's>, usize) -> Result<(), CompileError>,
+        see: &mut dyn FnMut(Piece<'_, 's>) -> Result<(), CompileError>,
     ) -> Result<(), CompileError> {
-        let line = self.lines.of(span.start);
         match event {
             Event::Start(tag) => self.tag(&tag, span, false, resolver, see),
             Event::Empty(tag) => self.tag(&tag, span, true, resolver, see),
             Event::End(_) => {
                 self.depth -= 1;
                 self.has_root_ended |= self.depth == 0;
-                see(Piece::End(span), line)
+                see(Piece::End(span))
             }
             Event::Text(_) | Event::GeneralRef(_) => {
                 let raw = &self.document[span.start - self.start..span.end - self.start];
                 if self.depth == 0 && !raw.trim_ascii().is_empty() {
-                    return Err(self.lines.error(span.start, "text stands outside of the root"));
+                    return Err(self.wrong(span.start, "text stands outside of the root"));
                 }
                 if raw.contains("]]>") {
-                    return Err(self.lines.error(span.start, "']]>' stands in text"));
+                    return Err(self.wrong(span.start, "']]>' stands in text"));
                 }
                 self.check(raw, span.start)?;
-                see(Piece::Text(span), line)
+                see(Piece::Text(span))
             }
             Event::CData(_) if self.depth == 0 => {
-                Err(self.lines.error(span.start, "text stands outside of the root"))
+                Err(self.wrong(span.start, "text stands outside of the root"))
             }
-            Event::CData(_) => see(Piece::Cdata(span), line),
-            Event::Comment(_) | Event::PI(_) => see(Piece::Aside, line),
+            Event::CData(_) => see(Piece::Cdata(span)),
+            Event::Comment(_) | Event::PI(_) => see(Piece::Aside),
             Event::Decl(declaration) => self.declaration(&declaration, span.start),
             Event::DocType(doctype) => {
                 if doctype.contains(['[', '<']) {
                     let problem = "the document type declares entities or other markup";
-                    return Err(self.lines.error(span.start, problem));
+                    return Err(self.wrong(span.start, problem));
                 }
                 Ok(())
             }
@@ -198,14 +199,14 @@ impl<'s> Walker<'s> {
         let named = match declaration.encoding() {
             None => return Ok(()),
             Some(Ok(named)) => named,
-            Some(Err(error)) => return Err(self.lines.error(at, &error.to_string())),
+            Some(Err(error)) => return Err(self.wrong(at, &error.to_string())),
         };
         // What is ASCII alone reads the same in all of them.
         let is_known = ["utf-8", "utf8", "us-ascii"].iter().any(|n| named.eq_ignore_ascii_case(n));
         if is_known || self.document.is_ascii() {
             return Ok(());
         }
-        Err(self.lines.error(at, "it declares an encoding other than UTF-8"))
+        Err(self.wrong(at, "it declares an encoding other than UTF-8"))
     }
 
     fn tag(
@@ -214,20 +215,20 @@ impl<'s> Walker<'s> {
         span: Range<usize>,
         is_empty: bool,
         resolver: &NamespaceResolver,
-        see: &mut dyn FnMut(Piece<'_, 's>, usize) -> Result<(), CompileError>,
+        see: &mut dyn FnMut(Piece<'_, 's>) -> Result<(), CompileError>,
     ) -> Result<(), CompileError> {
         // What an xlink leads to may be several elements in a row (clause 5.5.3).
         if self.depth == 0 && self.has_root_ended && self.is_whole {
-            return Err(self.lines.error(span.start, "a second root element"));
+            return Err(self.wrong(span.start, "a second root element"));
         }
         if self.depth == MAX_DEPTH {
             let problem = format!("more than {MAX_DEPTH} elements within each other");
-            return Err(self.lines.error(span.start, &problem));
+            return Err(self.wrong(span.start, &problem));
         }
         let raw = &self.document[span.start - self.start..span.end - self.start];
         let name = span.start + 1..span.start + 1 + read.name().as_ref().len();
         if !is_name(read.name().as_ref()) {
-            return Err(self.lines.error(span.start, "a tag without a proper name"));
+            return Err(self.wrong(span.start, "a tag without a proper name"));
         }
         if self.root.is_none() {
             let local = read.local_name();
@@ -242,26 +243,24 @@ impl<'s> Walker<'s> {
             let local = from.rfind(':').map_or(0, |colon| colon + 1);
             &self.document[at - self.start + local..end]
         };
-        let line = self.lines.of(span.start);
         let mut attributes = self.tag.take().map_or_else(Vec::new, |tag| cleared(tag.attributes));
         for (count, attribute) in read.attributes().enumerate() {
             if count == MAX_ATTRIBUTES {
                 let problem = format!("more than {MAX_ATTRIBUTES} attributes in one tag");
-                return Err(self.lines.error(span.start, &problem));
+                return Err(self.wrong(span.start, &problem));
             }
-            let attribute = attribute.map_err(|error| {
-                self.lines.error(span.start + 1 + place(&error), &error.to_string())
-            })?;
+            let attribute = attribute
+                .map_err(|error| self.wrong(span.start + 1 + place(&error), &error.to_string()))?;
             let key = attribute.key.as_ref();
             // Both are slices of the document.
             let key_at = self.start + offset_in(self.document, key);
             let value_at = self.start + offset_in(self.document, &attribute.value);
             if !is_name(key) {
-                return Err(self.lines.error(key_at, "an attribute without a proper name"));
+                return Err(self.wrong(key_at, "an attribute without a proper name"));
             }
             self.check(&attribute.value, value_at)?;
             if attribute.value.contains('<') {
-                return Err(self.lines.error(value_at, "'<' stands in the value of an attribute"));
+                return Err(self.wrong(value_at, "'<' stands in the value of an attribute"));
             }
             if attribute.key.as_namespace_binding().is_some() {
                 continue;
@@ -282,14 +281,13 @@ impl<'s> Walker<'s> {
             span,
             is_empty,
             attributes,
-            line,
         };
         if is_empty {
             self.has_root_ended |= self.depth == 0;
         } else {
             self.depth += 1;
         }
-        let seen = see(Piece::Start(&tag), line);
+        let seen = see(Piece::Start(&tag));
         self.tag = Some(tag);
         seen
     }
@@ -328,9 +326,8 @@ impl<'s> Walker<'s> {
         if memchr(b'&', raw.as_bytes()).is_none() {
             return Ok(());
         }
-        text::check_references(raw).map_err(|offset| {
-            self.lines.error(at + offset, "'&' begins no reference that XML knows")
-        })
+        text::check_references(raw)
+            .map_err(|offset| self.wrong(at + offset, "'&' begins no reference that XML knows"))
     }
 }
 
@@ -361,26 +358,8 @@ const fn place(error: &AttrError) -> usize {
     }
 }
 
-// === Lines ===
-
-/// Counts lines as far as they are asked for.
-struct Lines<'s> {
-    source: &'s [u8],
-    counted: usize,
-    line: usize,
-}
-
-impl Lines<'_> {
-    /// The number of the line of `offset`, from 1; offsets must not fall.
-    fn of(&mut self, offset: usize) -> usize {
-        self.line += memchr_iter(b'\n', &self.source[self.counted..offset]).count();
-        self.counted = offset;
-        self.line
-    }
-
-    fn error(&self, offset: usize, problem: &str) -> CompileError {
-        let offset = offset.min(self.source.len());
-        let line = 1 + memchr_iter(b'\n', &self.source[..offset]).count();
-        CompileError::Xml { line, offset, problem: problem.to_owned() }
-    }
+fn wrong(source: &[u8], offset: usize, problem: &str) -> CompileError {
+    let offset = offset.min(source.len());
+    let line = 1 + memchr_iter(b'\n', &source[..offset]).count();
+    CompileError::Xml { line, offset, problem: problem.to_owned() }
 }

@@ -1,13 +1,13 @@
 //! Whether the files that an MPD names are the same before and after signing, and open.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sluicegate_manifest::{Place, SignHost, Template};
 use sluicegate_token::{Presented, ResourcePath, Scheme, Scope, UnixTime};
 use url::Url;
 
 use crate::common::{self, EXPIRES, NOW};
-use crate::dash_urls::Mpd;
+use crate::fetches::expand;
 
 /// What comparing came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,27 +39,23 @@ pub(crate) fn assert_same_urls(
     let Ok(source) = std::str::from_utf8(template.source()) else {
         return Sameness::Untold("no UTF-8".to_owned());
     };
-    #[allow(clippy::cast_precision_loss, reason = "seconds")]
-    let now = NOW.0 as f64;
-    let fetches = |text| Mpd { text, url: base.clone(), now }.fetches();
+    let fetches = |text: &str| fetches(text, base);
     let before = match fetches(source) {
         Ok(before) => before,
         Err(why) => return Sameness::Untold(why),
     };
     let after =
         fetches(&rendered).unwrap_or_else(|why| panic!("{name}, {scope:?}: {why}\n{rendered}"));
-    let keys =
-        |fetches: &crate::dash_urls::Fetches| fetches.keys().cloned().collect::<BTreeSet<_>>();
-    let differing: Vec<_> = keys(&before).symmetric_difference(&keys(&after)).cloned().collect();
+    let names: [BTreeSet<_>; 2] = [before.keys().collect(), after.keys().collect()];
+    let differing: Vec<_> = names[0].symmetric_difference(&names[1]).collect();
     assert!(differing.is_empty(), "{name}, {scope:?}: {differing:?}\n{rendered}");
     let mut signed = 0;
     for (what, urls) in &after {
-        let was: BTreeSet<_> = before[what].iter().collect();
+        let was: BTreeSet<_> = before[what].iter().map(Url::as_str).collect();
         for url in urls {
-            let plain = without_tokens(url);
-            assert!(was.contains(&plain), "{name}, {scope:?}, {what}: {url} is none of {was:#?}");
-            let url: Url = url.parse().unwrap();
-            if url == *base {
+            let plain = without_tokens(url.as_str());
+            assert!(was.contains(&*plain), "{name}, {scope:?}, {what}: {url} is none of {was:#?}");
+            if url == base {
                 // A Representation that says nothing of its media.
                 continue;
             }
@@ -79,6 +75,25 @@ pub(crate) fn assert_same_urls(
         assert!(are_all || urls.len() == before[what].len(), "{name}, {what}");
     }
     Sameness::Same { signed }
+}
+
+/// The URLs by what they are of. Where all segments are one file, a list names it many times.
+fn fetches(text: &str, base: &Url) -> Result<BTreeMap<String, Vec<Url>>, String> {
+    let mut fetches = BTreeMap::new();
+    let mut last = BTreeMap::new();
+    for fetch in expand(text, base, Some(NOW.0))? {
+        let plain: Vec<_> = fetch.urls.iter().map(|url| without_tokens(url.as_str())).collect();
+        let of = format!("{} {:?}", fetch.representation, fetch.kind);
+        let this = (fetch.range.unwrap_or_default(), plain);
+        let (sequence, known) = last.entry(of.clone()).or_insert((0, None));
+        if known.as_ref() == Some(&this) {
+            continue;
+        }
+        fetches.insert(format!("{of} {sequence:06} {}", this.0), fetch.urls);
+        *sequence += 1;
+        *known = Some(this);
+    }
+    Ok(fetches)
 }
 
 /// The text without the tokens that signing adds to it.
