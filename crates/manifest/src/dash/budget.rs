@@ -7,7 +7,7 @@ use crate::RefuseReason;
 
 /// The most bytes that are looked at, or written, for all Representations: more than any manifest
 /// needs, and less than a minute's work.
-pub(crate) const MAX_BYTES: usize = 256 << 20;
+pub(crate) const MAX_BYTES: usize = 128 << 20;
 
 /// What deciding a reference costs besides its bytes.
 const DECISION: usize = 128;
