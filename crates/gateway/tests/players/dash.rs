@@ -1,6 +1,7 @@
 //! dash.js, Shaka Player, video.js, ffmpeg and GStreamer play the DASH streams in every mode of
 //! delivery, and no URL that they asked for opens with a broken token.
 
+mod downloader;
 mod modes;
 mod replay;
 
