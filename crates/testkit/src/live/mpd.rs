@@ -52,6 +52,10 @@ impl Presentation<'_> {
         text += &self.adaptation_set("video", kind, video);
         text += &self.adaptation_set("audio", kind, audio);
         text += "  </Period>\n";
+        if kind == Kind::Patch {
+            // Patches would leave the first one's moment there, and dash.js reads it again.
+            return text + "</MPD>\n";
+        }
         let now = humantime::format_rfc3339_millis(SystemTime::now());
         let direct = "urn:mpeg:dash:utc:direct:2014";
         text + &format!("  <UTCTiming schemeIdUri=\"{direct}\" value=\"{now}\"/>\n</MPD>\n")
