@@ -60,8 +60,7 @@ fn render_in_every_mode(template: &Template) {
     let gcore = common::gcore(Scope::File);
     let mut policy = ShortLived(SignHost::new(&place.base, &gcore));
     if let Ok(plan) = template.plan(&place, &mut policy) {
-        let tokens =
-            policy.0.sign(&gcore, common::EXPIRES, None).expect("the key needs no address");
+        let tokens = policy.0.sign(common::EXPIRES, None).expect("the key needs no address");
         let rendered = plan.render(&tokens);
         edits_give_the_source_back(template, &rendered.bytes, &rendered.edits);
     }
@@ -87,9 +86,9 @@ fn is_a_token(edit: &Edit, bytes: &[u8]) -> bool {
 }
 
 /// Signs, takes every offer of delta updates away, and refuses what nobody knows.
-struct ShortLived(SignHost);
+struct ShortLived<'s>(SignHost<'s>);
 
-impl UriPolicy for ShortLived {
+impl UriPolicy for ShortLived<'_> {
     fn decide(&mut self, uri: &Uri<'_>) -> Decision {
         self.0.decide(uri)
     }

@@ -12,7 +12,7 @@ use quick_xml::events::{BytesStart, Event};
 use quick_xml::{Reader, Writer};
 use sluicegate_bench::{list_mpd, timeline_mpd};
 use sluicegate_manifest::{Options, Place, Plan, SignHost, Template};
-use sluicegate_token::{CdnKey, Gcore, ResourcePath, Scheme as _, Scope, UnixTime};
+use sluicegate_token::{CdnKey, Gcore, ResourcePath, Scheme as _, Scope, Target, UnixTime};
 
 const BASE: &str = "https://cdn.example.com/vod/movie-0042/manifest.mpd";
 const FOLDER: &str = "/vod/movie-0042/";
@@ -22,7 +22,7 @@ fn gcore(scope: Scope) -> Gcore {
     Gcore::new(CdnKey::plain("bench", b"benchmark-secret-of-32-characters"), scope)
 }
 
-fn plan(template: &Template, gcore: &Gcore) -> (Plan, SignHost) {
+fn plan<'g>(template: &Template, gcore: &'g Gcore) -> (Plan, SignHost<'g>) {
     let place = Place::at(BASE.parse().unwrap());
     let mut policy = SignHost::new(&place.base, gcore);
     (template.plan(&place, &mut policy).unwrap(), policy)
@@ -45,7 +45,7 @@ fn dash(criterion: &mut Criterion) {
             let gcore = gcore(scope);
             let (made, policy) = plan(&template, &gcore);
             let mut out = Vec::new();
-            made.render_into(&policy.sign(&gcore, EXPIRES, None).unwrap(), &mut out);
+            made.render_into(&policy.sign(EXPIRES, None).unwrap(), &mut out);
             let uris = out.windows(4).filter(|window| window == b"md5=").count() as u64;
 
             let mut group = criterion.benchmark_group(format!("dash/plan/{kind}"));
@@ -60,14 +60,14 @@ fn dash(criterion: &mut Criterion) {
             group.throughput(Throughput::ElementsAndBytes { elements: uris, bytes });
             group.bench_function(BenchmarkId::new("template", name), |bench| {
                 bench.iter(|| {
-                    let tokens = policy.sign(&gcore, EXPIRES, None).unwrap();
+                    let tokens = policy.sign(EXPIRES, None).unwrap();
                     out.clear();
                     made.render_into(black_box(&tokens), &mut out);
                     out.len()
                 });
             });
             // Of a template that is written out, making the tokens is nearly all.
-            let tokens = policy.sign(&gcore, EXPIRES, None).unwrap();
+            let tokens = policy.sign(EXPIRES, None).unwrap();
             group.bench_function(BenchmarkId::new("with-tokens-made-before", name), |bench| {
                 bench.iter(|| {
                     out.clear();
@@ -112,7 +112,7 @@ impl OneByOne<'_> {
         }
         let path = ResourcePath::from_decoded(path.as_bytes()).unwrap();
         let mut query = Vec::new();
-        self.gcore.write_query(&path, EXPIRES, None, &mut query).unwrap();
+        self.gcore.write_token_for(&Target::of(&path), EXPIRES, None, &mut query).unwrap();
         let query = String::from_utf8(query).unwrap().replace('&', joint);
         let signed = format!("{reference}?{query}");
         self.by_folder.insert(folder, query);

@@ -11,7 +11,7 @@ use quick_m3u8::tag::hls::Tag;
 use quick_m3u8::{HlsLine, Reader, Writer};
 use sluicegate_bench::{low_latency_playlist, media_playlist, multivariant_playlist};
 use sluicegate_manifest::{Options, Place, Plan, SignHost, Template};
-use sluicegate_token::{CdnKey, Gcore, Scheme as _, Scope, UnixTime};
+use sluicegate_token::{CdnKey, Gcore, Scheme as _, Scope, Target, UnixTime};
 use url::Url;
 
 const BASE: &str = "https://cdn.example.com/vod/movie-0042/1080p/index.m3u8";
@@ -35,7 +35,7 @@ fn compile(source: &str) -> Template {
     Template::compile(source.as_bytes().to_vec().into(), &Options::default()).unwrap()
 }
 
-fn plan(template: &Template, gcore: &Gcore) -> (Plan, SignHost) {
+fn plan<'g>(template: &Template, gcore: &'g Gcore) -> (Plan, SignHost<'g>) {
     let place = Place::at(BASE.parse().unwrap());
     let mut policy = SignHost::new(&place.base, gcore);
     (template.plan(&place, &mut policy).unwrap(), policy)
@@ -71,7 +71,7 @@ fn hls(criterion: &mut Criterion) {
             let mut out = Vec::new();
             group.bench_function(BenchmarkId::new("template", name), |bench| {
                 bench.iter(|| {
-                    let tokens = policy.sign(&gcore, EXPIRES, None).unwrap();
+                    let tokens = policy.sign(EXPIRES, None).unwrap();
                     out.clear();
                     plan.render_into(black_box(&tokens), &mut out);
                     out.len()
@@ -117,7 +117,7 @@ impl<'g> OneByOne<'g> {
         let path = format!("{folder}/{reference}");
         let path = sluicegate_token::ResourcePath::from_decoded(path.as_bytes()).unwrap();
         let mut query = Vec::new();
-        self.gcore.write_query(&path, EXPIRES, None, &mut query).unwrap();
+        self.gcore.write_token_for(&Target::of(&path), EXPIRES, None, &mut query).unwrap();
         let query = String::from_utf8(query).unwrap();
         let signed = format!("{reference}?{query}");
         if self.gcore.scope() == Scope::Directory {

@@ -43,7 +43,7 @@ fn main() {
                 black_box(template.plan(&place, &mut policy).unwrap());
             }
             _ => {
-                let tokens = policy.sign(&gcore, UnixTime(1_900_000_000), None).unwrap();
+                let tokens = policy.sign(UnixTime(1_900_000_000), None).unwrap();
                 out.clear();
                 plan.render_into(black_box(&tokens), &mut out);
             }

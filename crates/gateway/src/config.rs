@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use secrecy::SecretSlice;
 use sluicegate_manifest::ExistingToken;
-use sluicegate_token::{Gcore, SessionKeys};
+use sluicegate_token::{Scheme, SessionKeys};
 use thiserror::Error;
 use url::Url;
 
@@ -137,7 +137,7 @@ pub enum OriginConfig {
 #[derive(Clone, Debug)]
 pub struct EntryConfig {
     /// Verifies the link.
-    pub scheme: Arc<Gcore>,
+    pub scheme: Arc<dyn Scheme>,
     /// How long after its expiry a link is still good, for clocks that differ.
     pub leeway_secs: u64,
 }
@@ -149,7 +149,7 @@ pub struct CdnConfig {
     /// slash.
     pub base_url: Url,
     /// Signs its URLs.
-    pub scheme: Arc<Gcore>,
+    pub scheme: Arc<dyn Scheme>,
     /// The window W of a CDN token's expiry: a token lives W to 2W seconds.
     pub ttl_secs: u64,
 }

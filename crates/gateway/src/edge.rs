@@ -49,11 +49,8 @@ async fn answer(State(edge): State<Edge>, request: Request) -> Result<Response, 
     let path = ResourcePath::parse(request.uri().path().as_bytes())
         .map_err(|_| Error::BadPath("nginx answers 400 to it"))?;
     let now = edge.clock.now();
-    let presented = Presented {
-        path: &path,
-        query: request.uri().query().map(str::as_bytes),
-        ip: client_address(&request),
-    };
+    let presented =
+        Presented::at(&path, request.uri().query().map(str::as_bytes), client_address(&request));
     let valid = edge.scheme.verify(&presented, now)?;
     let url =
         Url::parse("http://edge.invalid/").map_err(|error| Error::Internal(error.to_string()))?;

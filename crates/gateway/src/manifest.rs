@@ -240,7 +240,7 @@ fn cdn_terms(admitted: &Admitted, template: &Template, now: UnixTime) -> Vec<Opt
         let window = now.window_expiry(cdn.ttl_secs);
         let is_reloaded = template.is_reloaded();
         let expires = if is_reloaded { window } else { window.max(admitted.claims.expires) };
-        let ip = admitted.client.filter(|_| cdn.scheme.key().binding() == Binding::Ip);
+        let ip = admitted.client.filter(|_| cdn.scheme.binding() == Binding::Ip);
         Some(CdnTerms { expires, ip })
     };
     let has_cdns = route.config.segments == Segments::Cdn;

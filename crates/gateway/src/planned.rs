@@ -2,9 +2,11 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use sluicegate_manifest::{CdnPaths, Format, Place as Placement, Plan, Template, Variables};
+use sluicegate_manifest::{
+    CdnPaths, Format, GCORE_QUERY_LEN, Place as Placement, Plan, Template, Variables,
+};
 use sluicegate_token::session::Grant;
-use sluicegate_token::{ByteList, Scheme as _, Scope, SessionKeys, UnixTime};
+use sluicegate_token::{ByteList, Scope, SessionKeys, UnixTime};
 use url::Url;
 
 use crate::Error;
@@ -22,8 +24,8 @@ pub(crate) struct Planned {
     plan: Plan,
     /// What further session tokens are for, after the manifest's own.
     extended: Vec<(Place, Grant)>,
-    /// By host.
-    cdns: Vec<Option<CdnPaths>>,
+    /// By host, what tokens of its CDN are for.
+    cdns: Vec<Option<ByteList>>,
 }
 
 /// What plans of one manifest on one route depend on.
@@ -142,7 +144,8 @@ fn make(template: &Template, base: &Url, scene: Scene<'_>, kind: &Kind) -> Resul
             "a base URL is left out: the token of its alternatives does not open what it leads to"
         );
     }
-    Ok(Planned { plan, extended: policy.extended, cdns: policy.cdns })
+    let cdns = policy.cdns.into_iter().map(|paths| paths.map(CdnPaths::into_signed)).collect();
+    Ok(Planned { plan, extended: policy.extended, cdns })
 }
 
 impl Planned {
@@ -169,14 +172,17 @@ impl Planned {
             push(&session::extend(keys, admitted, place, *grant));
         }
         let mut tokens = vec![sessions];
-        for (host, paths) in self.cdns.iter().enumerate() {
-            let queries = match (paths, admitted.route.cdn_at(host), terms.get(host)) {
-                (Some(paths), Some(cdn), Some(Some(terms))) => paths
-                    .sign(cdn.scheme.as_ref(), terms.expires, terms.ip)
-                    .map_err(|error| Error::Unsignable(error.to_string()))?,
-                _ => ByteList::default(),
-            };
-            tokens.push(queries);
+        for (host, signed) in self.cdns.iter().enumerate() {
+            let mut of_cdn = ByteList::default();
+            if let (Some(signed), Some(cdn), Some(Some(terms))) =
+                (signed, admitted.route.cdn_at(host), terms.get(host))
+            {
+                of_cdn = ByteList::with_capacity(signed.len(), signed.len() * GCORE_QUERY_LEN);
+                cdn.scheme
+                    .write_tokens(signed, terms.expires, terms.ip, &mut of_cdn)
+                    .map_err(|error| Error::Unsignable(error.to_string()))?;
+            }
+            tokens.push(of_cdn);
         }
         let mut text = Vec::new();
         self.plan.render_into(&tokens, &mut text);

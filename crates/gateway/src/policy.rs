@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use sluicegate_manifest::{
     CdnPaths, Decision, KeepReason, RefuseReason, Role, TokenAt, TokenRef, Uri, UriPolicy, Varies,
 };
+use sluicegate_token::SessionKeys;
 use sluicegate_token::session::Grant;
-use sluicegate_token::{Scheme as _, SessionKeys};
 use url::Url;
 
 use crate::request::{Carried, SESSION_PARAMETER, carrying_path};
@@ -55,7 +55,7 @@ pub(crate) struct RoutePolicy<'a> {
     /// The variables that the manifest defines, for the documents that it names.
     exported: Vec<(String, String)>,
     /// What must be signed for the CDN of each host, if segments come from there.
-    pub(crate) cdns: Vec<Option<CdnPaths>>,
+    pub(crate) cdns: Vec<Option<CdnPaths<'a>>>,
     /// What further session tokens are for, after the manifest's own.
     pub(crate) extended: Vec<(Place, Grant)>,
     /// Which of them opens a folder or a path.
@@ -179,11 +179,7 @@ impl<'a> RoutePolicy<'a> {
         if !paths.covers(uri.varies) {
             return Some(Ok(Decision::Expand));
         }
-        let decided = route.config.existing_token.make_room(&url, paths.parameters());
-        Some(decided.and_then(|url| {
-            let token = paths.token_for(&url)?;
-            Ok(Decision::Deliver { url, token: Some(TokenAt::Query(token)) })
-        }))
+        Some(paths.deliver(&url, route.config.existing_token))
     }
 }
 
@@ -273,7 +269,7 @@ impl UriPolicy for RoutePolicy<'_> {
         let cdns = (0..route.hosts()).filter_map(|host| route.cdn_at(host));
         let theirs = cdns.flat_map(|cdn| cdn.scheme.parameters());
         let ours = [SESSION_PARAMETER, VARIABLES_PARAMETER];
-        ours.iter().chain(theirs).map(|name| (*name).to_owned()).collect()
+        ours.into_iter().chain(theirs).map(str::to_owned).collect()
     }
 
     fn protects(&self, url: &Url) -> bool {

@@ -5,7 +5,7 @@ use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 use sluicegate_manifest::ExistingToken;
-use sluicegate_token::{Binding, Link, Refusal, Scheme as _, UnixTime};
+use sluicegate_token::{Binding, Link, Refusal, UnixTime};
 
 use crate::Error;
 use crate::route::{Place, Route, Segments};
@@ -26,9 +26,9 @@ pub(crate) fn to_cdn(admitted: &Admitted, query: &str, now: UnixTime) -> Result<
     let unsignable = |problem: String| Error::Unsignable(problem);
     // What a viewer sends in the place of a token is no token.
     let url = ExistingToken::Replace
-        .make_room(&url, cdn.scheme.parameters())
+        .make_room(&url, &cdn.scheme.parameters())
         .map_err(|reason| unsignable(reason.to_string()))?;
-    let ip = match cdn.scheme.key().binding() {
+    let ip = match cdn.scheme.binding() {
         Binding::Plain => None,
         Binding::Ip => Some(client.ok_or(Refusal::NoClientAddress)?),
     };

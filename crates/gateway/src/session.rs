@@ -29,7 +29,7 @@ pub(crate) fn admit(
     now: UnixTime,
 ) -> Result<Admitted, Error> {
     let Some((text, carried)) = &request.token else {
-        return Err(Refusal::Missing("session token").into());
+        return Err(Refusal::Missing("session token".into()).into());
     };
     let mut refusal = None;
     // A path of a further host may belong to several routes; the token's MAC names the one.

@@ -19,7 +19,7 @@
 //! let mut policy = SignHost::new(&place.base, &gcore);
 //! let plan = template.plan(&place, &mut policy)?;
 //!
-//! let tokens = policy.sign(&gcore, UnixTime(2_147_483_647), None)?;
+//! let tokens = policy.sign(UnixTime(2_147_483_647), None)?;
 //! let rendered = plan.render(&tokens);
 //! let text = String::from_utf8(rendered.bytes.clone())?;
 //! assert!(text.contains("360p/index.m3u8?md5="));

@@ -4,7 +4,9 @@ use std::collections::HashMap;
 use std::hash::BuildHasher as _;
 use std::net::IpAddr;
 
-use sluicegate_token::{ByteList, ResourcePath, Scheme, Scope, SignError, UnixTime, query};
+use sluicegate_token::{
+    Binding, ByteList, Placement, ResourcePath, Scheme, Scope, SignError, Target, UnixTime, query,
+};
 use url::Url;
 
 use crate::policy::{Decision, TokenAt, TokenRef, Uri, UriPolicy, Varies};
@@ -26,22 +28,28 @@ pub enum ExistingToken {
 /// What of a manifest's URLs a CDN's scheme must sign: collected while the manifest is planned,
 /// signed for each session.
 #[derive(Clone, Debug)]
-pub struct CdnPaths {
+pub struct CdnPaths<'s> {
     list: u16,
-    scope: Scope,
-    parameters: &'static [&'static str],
+    scheme: &'s dyn Scheme,
+    parameters: Vec<String>,
     signed: ByteList,
     /// Which of these has a hash: the same directory, or file, has one token.
     known: HashMap<u64, u32>,
 }
 
-/// The policy of a manifest that is served by the CDN itself: every URI on one host is signed where
-/// it stands, every other one stays. Tokens never go to another host.
+/// The policy of a manifest that is served by the CDN itself: every URI on a host that has a scheme
+/// is signed where it stands, every other one stays. Tokens never go to another host.
 #[derive(Debug)]
-pub struct SignHost {
-    paths: CdnPaths,
-    origin: url::Origin,
+pub struct SignHost<'s> {
+    rows: Vec<Row<'s>>,
     existing: ExistingToken,
+}
+
+/// A host and its scheme.
+#[derive(Debug)]
+struct Row<'s> {
+    origin: url::Origin,
+    paths: CdnPaths<'s>,
 }
 
 // === impl ExistingToken ===
@@ -52,16 +60,22 @@ impl ExistingToken {
     /// # Errors
     /// [`RefuseReason::ExistingToken`] if it holds one of them, in any case of letters, and the
     /// rule is to refuse.
-    pub fn make_room(self, url: &Url, parameters: &[&str]) -> Result<Url, RefuseReason> {
+    pub fn make_room<P: AsRef<str>>(
+        self,
+        url: &Url,
+        parameters: &[P],
+    ) -> Result<Url, RefuseReason> {
         let present = url.query().unwrap_or_default().as_bytes();
-        let Some(found) = parameters.iter().find(|name| query::count(present, name) > 0) else {
+        let mut names = parameters.iter().map(AsRef::as_ref);
+        let Some(found) = names.find(|name| query::count(present, name) > 0) else {
             return Ok(url.clone());
         };
         match self {
-            Self::Refuse => Err(RefuseReason::ExistingToken((*found).to_owned())),
+            Self::Refuse => Err(RefuseReason::ExistingToken(found.to_owned())),
             Self::Replace => {
                 let is_taken = |name: &[u8]| {
-                    parameters.iter().any(|taken| name.eq_ignore_ascii_case(taken.as_bytes()))
+                    let mut taken = parameters.iter().map(|taken| taken.as_ref().as_bytes());
+                    taken.any(|taken| name.eq_ignore_ascii_case(taken))
                 };
                 let rest = query::without(present, is_taken);
                 let mut url = url.clone();
@@ -74,15 +88,15 @@ impl ExistingToken {
 
 // === impl CdnPaths ===
 
-impl CdnPaths {
+impl<'s> CdnPaths<'s> {
     /// Collects for `scheme`; its tokens will be list `list` of those given to
     /// [`crate::Plan::render`].
     #[must_use]
-    pub fn new(list: u16, scheme: &dyn Scheme) -> Self {
+    pub fn new(list: u16, scheme: &'s dyn Scheme) -> Self {
         Self {
             list,
-            scope: scheme.scope(),
-            parameters: scheme.parameters(),
+            scheme,
+            parameters: scheme.parameters().into_iter().map(str::to_owned).collect(),
             signed: ByteList::default(),
             known: HashMap::new(),
         }
@@ -90,8 +104,8 @@ impl CdnPaths {
 
     /// The parameters that the scheme owns.
     #[must_use]
-    pub const fn parameters(&self) -> &'static [&'static str] {
-        self.parameters
+    pub fn parameters(&self) -> &[String] {
+        &self.parameters
     }
 
     /// Whether one token opens all that a URI of a template stands for.
@@ -99,7 +113,7 @@ impl CdnPaths {
     pub fn covers(&self, varies: Varies) -> bool {
         match varies {
             Varies::Nothing => true,
-            Varies::Name => self.scope == Scope::Directory,
+            Varies::Name => self.scheme.scope() != Scope::File,
             Varies::Folder => false,
         }
     }
@@ -111,24 +125,48 @@ impl CdnPaths {
     pub fn token_for(&mut self, url: &Url) -> Result<TokenRef, RefuseReason> {
         let path = ResourcePath::parse(url.path().as_bytes())
             .map_err(|error| RefuseReason::Unsignable(error.to_string()))?;
-        let index = self.want(self.scope.signed_part(&path));
+        let target = Target { path: &path, url: url.as_str().as_bytes() };
+        let index = self.want(&self.scheme.signed_part(&target));
         Ok(TokenRef { list: self.list, index })
+    }
+
+    /// What delivers `url` with the token that will open it.
+    ///
+    /// # Errors
+    /// [`RefuseReason::Unsignable`] if the path cannot be decoded, [`RefuseReason::ExistingToken`].
+    pub fn deliver(
+        &mut self,
+        url: &Url,
+        existing: ExistingToken,
+    ) -> Result<Decision, RefuseReason> {
+        let mut url = existing.make_room(url, &self.parameters)?;
+        let token = self.token_for(&url)?;
+        let token = match self.scheme.placement() {
+            Placement::Query => TokenAt::Query(token),
+            Placement::Path { after } => {
+                let path = path_with(url.path(), after, &token.placeholder());
+                url.set_path(&path);
+                TokenAt::Path(token)
+            }
+        };
+        Ok(Decision::Deliver { url, token: Some(token) })
     }
 
     /// Makes the tokens, in the order in which they were asked for.
     ///
     /// # Errors
     /// [`SignError`], for example if the key needs the client's address.
-    pub fn sign(
-        &self,
-        scheme: &dyn Scheme,
-        expires: UnixTime,
-        ip: Option<IpAddr>,
-    ) -> Result<ByteList, SignError> {
+    pub fn sign(&self, expires: UnixTime, ip: Option<IpAddr>) -> Result<ByteList, SignError> {
         let count = self.signed.len();
-        let mut queries = ByteList::with_capacity(count, count * GCORE_QUERY_LEN);
-        scheme.write_queries(&self.signed, expires, ip, &mut queries)?;
-        Ok(queries)
+        let mut tokens = ByteList::with_capacity(count, count * GCORE_QUERY_LEN);
+        self.scheme.write_tokens(&self.signed, expires, ip, &mut tokens)?;
+        Ok(tokens)
+    }
+
+    /// What was asked for, in order: for [`Scheme::write_tokens`].
+    #[must_use]
+    pub fn into_signed(self) -> ByteList {
+        self.signed
     }
 
     fn want(&mut self, signed: &[u8]) -> u32 {
@@ -147,16 +185,22 @@ impl CdnPaths {
 
 // === impl SignHost ===
 
-impl SignHost {
+impl<'s> SignHost<'s> {
     /// Signs every URI on `host` with `scheme`: scheme, host and port of this URL, which is often
     /// the manifest's own.
     #[must_use]
-    pub fn new(host: &Url, scheme: &dyn Scheme) -> Self {
-        Self {
-            paths: CdnPaths::new(0, scheme),
-            origin: host.origin(),
-            existing: ExistingToken::Refuse,
-        }
+    pub fn new(host: &Url, scheme: &'s dyn Scheme) -> Self {
+        let policy = Self { rows: Vec::new(), existing: ExistingToken::Refuse };
+        policy.and(host, scheme)
+    }
+
+    /// Signs every URI on another host with its own scheme. Of two for one host the first counts.
+    #[must_use]
+    pub fn and(mut self, host: &Url, scheme: &'s dyn Scheme) -> Self {
+        // Nobody has thousands of CDNs.
+        let list = u16::try_from(self.rows.len()).unwrap_or(u16::MAX);
+        self.rows.push(Row { origin: host.origin(), paths: CdnPaths::new(list, scheme) });
+        self
     }
 
     /// What to do with references that are signed already.
@@ -166,56 +210,67 @@ impl SignHost {
         self
     }
 
-    /// Makes the tokens of a plan that this policy decided.
+    /// Makes the tokens of a plan that this policy decided: a list for each host. Those that are
+    /// bound to an address get `ip`.
     ///
     /// # Errors
     /// As [`CdnPaths::sign`].
-    pub fn sign(
-        &self,
-        scheme: &dyn Scheme,
-        expires: UnixTime,
-        ip: Option<IpAddr>,
-    ) -> Result<[ByteList; 1], SignError> {
-        self.paths.sign(scheme, expires, ip).map(|tokens| [tokens])
+    pub fn sign(&self, expires: UnixTime, ip: Option<IpAddr>) -> Result<Vec<ByteList>, SignError> {
+        let binds_any = self.rows.iter().any(|row| row.paths.scheme.binding() == Binding::Ip);
+        let of_row = |row: &Row<'_>| {
+            let is_bound = row.paths.scheme.binding() == Binding::Ip || !binds_any;
+            row.paths.sign(expires, ip.filter(|_| is_bound))
+        };
+        self.rows.iter().map(of_row).collect()
     }
 
-    fn is_ours(&self, url: &Url) -> bool {
-        self.origin == url.origin()
+    fn row(&mut self, url: &Url) -> Option<&mut Row<'s>> {
+        let origin = url.origin();
+        self.rows.iter_mut().find(|row| row.origin == origin)
     }
 }
 
-impl UriPolicy for SignHost {
+impl UriPolicy for SignHost<'_> {
     fn token_len(&self) -> usize {
         GCORE_QUERY_LEN
     }
 
     fn decide(&mut self, uri: &Uri<'_>) -> Decision {
-        if !self.is_ours(uri.url) {
-            return Decision::Keep(KeepReason::ForeignHost);
-        }
+        let existing = self.existing;
+        let Some(row) = self.row(uri.url) else { return Decision::Keep(KeepReason::ForeignHost) };
         match uri.role {
             Role::License => return Decision::Keep(KeepReason::License),
             // Only what is fetched gets a token.
             Role::BaseUrl => return Decision::Deliver { url: uri.url.clone(), token: None },
-            _ if !self.paths.covers(uri.varies) => return Decision::Expand,
+            _ if !row.paths.covers(uri.varies) => return Decision::Expand,
             _ => {}
         }
-        let decided = self.existing.make_room(uri.url, self.paths.parameters()).and_then(|url| {
-            let token = self.paths.token_for(&url)?;
-            Ok(Decision::Deliver { url, token: Some(TokenAt::Query(token)) })
-        });
-        decided.unwrap_or_else(Decision::Refuse)
+        row.paths.deliver(uri.url, existing).unwrap_or_else(Decision::Refuse)
     }
 
     fn token_ampersands(&self) -> usize {
-        self.paths.parameters().len().saturating_sub(1)
+        let parameters = self.rows.first().map_or(0, |row| row.paths.parameters.len());
+        parameters.saturating_sub(1)
     }
 
     fn owned_parameters(&self) -> Vec<String> {
-        self.paths.parameters().iter().map(|name| (*name).to_owned()).collect()
+        let mut names: Vec<String> = Vec::new();
+        for name in self.rows.iter().flat_map(|row| &row.paths.parameters) {
+            if !names.contains(name) {
+                names.push(name.clone());
+            }
+        }
+        names
     }
 
     fn protects(&self, url: &Url) -> bool {
-        self.is_ours(url)
+        let origin = url.origin();
+        self.rows.iter().any(|row| row.origin == origin)
     }
+}
+
+/// The path with a segment more behind its first ones.
+fn path_with(path: &str, after: usize, segment: &str) -> String {
+    let at = path.match_indices('/').nth(after).map_or(path.len(), |(at, _)| at);
+    format!("{}/{segment}{}", &path[..at], &path[at..])
 }

@@ -53,7 +53,7 @@ fn render(text: &str, scope: Scope) -> Result<usize, RefuseReason> {
         RenderError::Refused { reason, .. } => reason,
         other => panic!("{other}"),
     })?;
-    let tokens = policy.sign(&gcore, common::EXPIRES, None).unwrap();
+    let tokens = policy.sign(common::EXPIRES, None).unwrap();
     Ok(plan.render(&tokens).bytes.len())
 }
 

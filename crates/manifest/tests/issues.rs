@@ -28,7 +28,7 @@ fn references(source: &str) -> Vec<String> {
 fn opens(base: &str, reference: &str) -> bool {
     let asked = common::lead_to(&url(base), reference.as_bytes()).unwrap();
     let path = ResourcePath::parse(asked.path().as_bytes()).unwrap();
-    let presented = Presented { path: &path, query: asked.query().map(str::as_bytes), ip: None };
+    let presented = Presented::at(&path, asked.query().map(str::as_bytes), None);
     gcore(Scope::Directory).verify(&presented, UnixTime(1)).is_ok()
 }
 
@@ -428,19 +428,19 @@ fn a_steering_manifest_is_signed_as_a_role_of_its_own() {
 }
 
 /// Playlists go to a gateway, segments to one CDN and keys to another, each with its own tokens.
-struct ByRole {
-    segments: CdnPaths,
-    keys: CdnPaths,
+struct ByRole<'s> {
+    segments: CdnPaths<'s>,
+    keys: CdnPaths<'s>,
 }
 
 /// Its tokens: list 0 is the session, list 1 the segments' tokens, list 2 the keys'.
-impl ByRole {
+impl ByRole<'_> {
     const SESSION: TokenRef = TokenRef { list: 0, index: 0 };
 
     fn render(source: &str, session: &str, keys_expire: UnixTime) -> String {
         let (segments, keys) = (gcore(Scope::Directory), gcore(Scope::File));
         let mut policy =
-            Self { segments: CdnPaths::new(1, &segments), keys: CdnPaths::new(2, &keys) };
+            ByRole { segments: CdnPaths::new(1, &segments), keys: CdnPaths::new(2, &keys) };
         let session_path = Self::SESSION.placeholder();
         let served = format!("https://gw.example.com/s/{session_path}/vod/movie/i.m3u8");
         let place = Place {
@@ -454,14 +454,14 @@ impl ByRole {
         sessions.push(session.as_bytes());
         let tokens = [
             sessions,
-            policy.segments.sign(&segments, common::EXPIRES, None).unwrap(),
-            policy.keys.sign(&keys, keys_expire, None).unwrap(),
+            policy.segments.sign(common::EXPIRES, None).unwrap(),
+            policy.keys.sign(keys_expire, None).unwrap(),
         ];
         String::from_utf8(plan.render(&tokens).bytes).unwrap()
     }
 }
 
-impl UriPolicy for ByRole {
+impl UriPolicy for ByRole<'_> {
     fn decide(&mut self, uri: &Uri<'_>) -> Decision {
         let path = uri.url.path();
         let (url, token) = if uri.role.is_key() {

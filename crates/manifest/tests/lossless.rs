@@ -360,11 +360,8 @@ fn assert_signed_or_kept(mode: Mode, template: &Template, rendered: &Rendered) {
         let (old, new) =
             (common::lead_to(&base, old).unwrap(), common::lead_to(&base, new).unwrap());
         assert_eq!((old.path(), old.fragment()), (new.path(), new.fragment()));
-        let presented = Presented {
-            path: &ResourcePath::parse(new.path().as_bytes()).unwrap(),
-            query: new.query().map(str::as_bytes),
-            ip: None,
-        };
+        let path = ResourcePath::parse(new.path().as_bytes()).unwrap();
+        let presented = Presented::at(&path, new.query().map(str::as_bytes), None);
         let valid = common::gcore(mode.scope().unwrap()).verify(&presented, UnixTime(1));
         assert!(valid.is_ok(), "{new}: {valid:?}");
     }

@@ -17,6 +17,7 @@ impl ByteList {
     }
 
     /// Appends a string.
+    #[inline]
     pub fn push(&mut self, bytes: &[u8]) {
         self.bytes.extend_from_slice(bytes);
         self.ends.push(self.bytes.len());

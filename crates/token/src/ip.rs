@@ -2,6 +2,8 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use serde::Deserialize;
+
 /// The address with an IPv4-mapped IPv6 address (`::ffff:1.2.3.4`) unwrapped, since a dual-stack
 /// listener sees an IPv4 client in that form.
 #[must_use]
@@ -72,12 +74,88 @@ impl IpPrefix {
     }
 }
 
+/// How a scheme writes an address into what it hashes: bound to all of it, or to its network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct IpForm {
+    /// Bits of an IPv4 address that count: 32, 24, 16.
+    pub v4_bits: u8,
+    /// Bits of an IPv6 address that count: 128, 64.
+    pub v6_bits: u8,
+    /// How it is written.
+    pub text: IpText,
+}
+
+/// A way to write an address or a network.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum IpText {
+    /// The address, bits that do not count being zero: `1.2.3.0`.
+    #[default]
+    Address,
+    /// The same with the length: `1.2.3.0/24`.
+    Cidr,
+    /// The whole octets, or groups, that count: `1.2.3`, `2001:db8:0:1`.
+    Leading,
+    /// 4 or 16 bytes.
+    Octets,
+}
+
+impl Default for IpForm {
+    fn default() -> Self {
+        Self { v4_bits: 32, v6_bits: 128, text: IpText::Address }
+    }
+}
+
+impl IpForm {
+    /// The bytes that are hashed for a client.
+    #[must_use]
+    pub fn write(self, ip: IpAddr) -> Vec<u8> {
+        let ip = canonical(ip);
+        let bits = if ip.is_ipv4() { self.v4_bits } else { self.v6_bits };
+        let IpPrefix { masked, len } = IpPrefix::mask(ip, bits);
+        match (self.text, masked) {
+            (IpText::Address, masked) => masked.to_string().into_bytes(),
+            (IpText::Cidr, masked) => format!("{masked}/{len}").into_bytes(),
+            (IpText::Octets, IpAddr::V4(v4)) => v4.octets().to_vec(),
+            (IpText::Octets, IpAddr::V6(v6)) => v6.octets().to_vec(),
+            (IpText::Leading, IpAddr::V4(v4)) => {
+                let octets = v4.octets();
+                let counting = octets.iter().take(usize::from(len / 8));
+                counting.map(u8::to_string).collect::<Vec<_>>().join(".").into_bytes()
+            }
+            (IpText::Leading, IpAddr::V6(v6)) => {
+                let groups = v6.segments();
+                let counting = groups.iter().take(usize::from(len / 16));
+                let text = counting.map(|group| format!("{group:x}")).collect::<Vec<_>>();
+                text.join(":").into_bytes()
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn prefix(text: &str, len: u8) -> IpPrefix {
         IpPrefix::mask(text.parse().unwrap(), len)
+    }
+
+    #[test]
+    fn networks_are_written_in_each_form() {
+        let write = |ip: &str, v4_bits, v6_bits, text| {
+            let form = IpForm { v4_bits, v6_bits, text };
+            String::from_utf8(form.write(ip.parse().unwrap())).unwrap()
+        };
+        assert_eq!(write("1.2.3.4", 32, 128, IpText::Address), "1.2.3.4");
+        assert_eq!(write("::ffff:1.2.3.4", 32, 128, IpText::Address), "1.2.3.4");
+        assert_eq!(write("1.2.3.4", 24, 64, IpText::Address), "1.2.3.0");
+        assert_eq!(write("1.2.3.4", 16, 64, IpText::Cidr), "1.2.0.0/16");
+        assert_eq!(write("1.2.3.4", 24, 64, IpText::Leading), "1.2.3");
+        assert_eq!(write("2001:db8:0:1::9", 24, 64, IpText::Address), "2001:db8:0:1::");
+        assert_eq!(write("2001:db8:0:1::9", 24, 64, IpText::Leading), "2001:db8:0:1");
+        let octets = IpForm { text: IpText::Octets, ..IpForm::default() };
+        assert_eq!(octets.write("1.2.3.4".parse().unwrap()), [1, 2, 3, 4]);
     }
 
     #[test]

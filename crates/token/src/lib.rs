@@ -16,7 +16,7 @@
 //! assert_eq!(signed, "/images/1.jpg?md5=vHEnxR8VaxpEDgyNzJuWwA&expires=2147483647");
 //!
 //! let received = Link::parse(&signed)?;
-//! let presented = Presented { path: received.path(), query: received.query(), ip: None };
+//! let presented = Presented::at(received.path(), received.query(), None);
 //! assert!(gcore.verify(&presented, UnixTime(1_800_000_000)).is_ok());
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
@@ -24,6 +24,7 @@
 mod batch;
 pub mod ip;
 mod key;
+mod layout;
 mod link;
 mod path;
 pub mod query;
@@ -32,11 +33,16 @@ pub mod session;
 mod time;
 
 pub use batch::ByteList;
-pub use ip::IpPrefix;
+pub use ip::{IpForm, IpPrefix, IpText};
 pub use key::{Binding, CdnKey, KeyError, KeyId, SessionKey, SessionKeys};
+pub use layout::digest::{Algorithm, KeyText, Output};
+pub use layout::moment::MomentText;
+pub use layout::scheme::{LayoutScheme, SchemeError};
+pub use layout::template::TemplateError;
+pub use layout::{Layout, LayoutError};
 pub use link::{Link, LinkError};
 pub use path::{PathError, ResourcePath};
 pub use scheme::gcore::Gcore;
-pub use scheme::{Presented, Refusal, Scheme, Scope, SignError, Valid};
+pub use scheme::{Placement, Presented, Refusal, Scheme, Scope, SignError, Target, Valid};
 pub use session::{SessionClaims, SessionId, SessionToken};
 pub use time::UnixTime;

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use thiserror::Error;
 
-use crate::{PathError, ResourcePath, Scheme, SignError, UnixTime, query};
+use crate::{PathError, Placement, ResourcePath, Scheme, SignError, Target, UnixTime, query};
 
 /// A URL, or a path with an optional query and fragment, split into its parts by RFC 3986.
 ///
@@ -92,19 +92,35 @@ impl Link {
         let old_query = self.query().unwrap_or_default();
         for name in scheme.parameters() {
             if query::count(old_query, name) > 0 {
-                return Err(SignError::AlreadySigned(name));
+                return Err(SignError::AlreadySigned(name.to_owned()));
             }
         }
+        let url = self.without_fragment();
+        let target = Target { path: &self.path, url: url.as_bytes() };
         let mut token = Vec::new();
-        scheme.write_query(&self.path, expires, ip, &mut token)?;
+        scheme.write_token_for(&target, expires, ip, &mut token)?;
         let token = String::from_utf8_lossy(&token);
         let Self { origin, raw_path, .. } = self;
-        let query = match self.query.as_deref() {
-            None => token.into_owned(),
-            Some(query) => format!("{query}&{token}"),
-        };
+        let query = self.query.as_deref();
         let fragment = self.fragment.as_deref().map(|text| format!("#{text}")).unwrap_or_default();
-        Ok(format!("{origin}{raw_path}?{query}{fragment}"))
+        Ok(match scheme.placement() {
+            Placement::Query => {
+                let query = query.map(|query| format!("{query}&")).unwrap_or_default();
+                format!("{origin}{raw_path}?{query}{token}{fragment}")
+            }
+            Placement::Path { after } => {
+                let path = with_segments(raw_path, after, &token);
+                let query = query.map(|query| format!("?{query}")).unwrap_or_default();
+                format!("{origin}{path}{query}{fragment}")
+            }
+        })
+    }
+
+    /// The link as it is requested.
+    #[must_use]
+    pub fn without_fragment(&self) -> String {
+        let query = self.query.as_deref().map(|query| format!("?{query}")).unwrap_or_default();
+        format!("{}{}{query}", self.origin, self.raw_path)
     }
 }
 
@@ -116,6 +132,12 @@ impl fmt::Debug for Link {
             .field("path", &self.path)
             .finish_non_exhaustive()
     }
+}
+
+/// The path with more segments behind its first ones.
+fn with_segments(path: &str, after: usize, segments: &str) -> String {
+    let at = path.match_indices('/').nth(after).map_or(path.len(), |(at, _)| at);
+    format!("{}/{segments}{}", &path[..at], &path[at..])
 }
 
 fn split(text: &str, at: char) -> (&str, Option<&str>) {
@@ -196,8 +218,8 @@ mod tests {
 
     #[test]
     fn a_signed_link_is_not_signed_again() {
-        assert_eq!(signed("/a?MD5=x"), Err(SignError::AlreadySigned("md5")));
-        assert_eq!(signed("/a?b&Expires"), Err(SignError::AlreadySigned("expires")));
+        assert_eq!(signed("/a?MD5=x"), Err(SignError::AlreadySigned("md5".to_owned())));
+        assert_eq!(signed("/a?b&Expires"), Err(SignError::AlreadySigned("expires".to_owned())));
     }
 
     #[test]

@@ -2,12 +2,13 @@
 
 pub(crate) mod gcore;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::net::IpAddr;
 
 use thiserror::Error;
 
-use crate::{ByteList, ResourcePath, UnixTime};
+use crate::{Binding, ByteList, ResourcePath, UnixTime};
 
 /// How much one token opens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -16,50 +17,113 @@ pub enum Scope {
     File,
     /// The files that lie directly in the directory; no subdirectory.
     Directory,
+    /// All that lies below a folder.
+    Tree,
+}
+
+/// Where a token stands in a URL.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Placement {
+    /// At the end of the query.
+    Query,
+    /// In the path, as segments of their own.
+    Path {
+        /// How many segments of the path stand before them.
+        after: usize,
+    },
+}
+
+/// A URL that a token is made for.
+#[derive(Clone, Copy, Debug)]
+pub struct Target<'u> {
+    /// Its path.
+    pub path: &'u ResourcePath,
+    /// The URL as it is written, from its origin or from its path on.
+    pub url: &'u [u8],
 }
 
 /// A way to put a token on a URL, with its key.
 pub trait Scheme: fmt::Debug + Send + Sync {
     /// The scheme's name, as configurations write it.
-    fn name(&self) -> &'static str;
+    fn name(&self) -> &str;
 
     /// The query parameters that the scheme owns. A URL that already holds one of them, in any
     /// case, cannot be signed again: a verifier may take the first.
-    fn parameters(&self) -> &'static [&'static str];
+    fn parameters(&self) -> Vec<&str>;
 
     /// How much each token opens.
     fn scope(&self) -> Scope;
 
-    /// Appends the query that opens `path` until `expires`, without a leading `?` or `&`.
+    /// Whether its tokens are bound to the client's address.
+    fn binding(&self) -> Binding;
+
+    /// Where each token stands.
+    fn placement(&self) -> Placement {
+        Placement::Query
+    }
+
+    /// What of a URL a token is made of: all URLs with the same have the same token.
+    fn signed_part<'t>(&self, target: &Target<'t>) -> Cow<'t, [u8]> {
+        Cow::Borrowed(self.scope().signed_part(target.path))
+    }
+
+    /// Appends the token that opens `signed`, which [`Self::signed_part`] gave, until `expires`:
+    /// parameters without a leading `?` or `&`, or segments without a slash around them.
     ///
     /// # Errors
     /// [`SignError`]; nothing is appended then.
-    fn write_query(
+    fn write_token(
         &self,
-        path: &ResourcePath,
+        signed: &[u8],
         expires: UnixTime,
         ip: Option<IpAddr>,
         out: &mut Vec<u8>,
     ) -> Result<(), SignError>;
 
-    /// Appends to `queries` the query that opens each of `signed`, which are the parts of paths
-    /// that [`Scope::signed_part`] gives.
+    /// Appends the token that opens a URL.
+    ///
+    /// # Errors
+    /// As [`Self::write_token`].
+    fn write_token_for(
+        &self,
+        target: &Target<'_>,
+        expires: UnixTime,
+        ip: Option<IpAddr>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), SignError> {
+        self.write_token(&self.signed_part(target), expires, ip, out)
+    }
+
+    /// Appends to `tokens` the token that opens each of `signed`.
     ///
     /// # Errors
     /// [`SignError`]; nothing useful is appended then.
-    fn write_queries(
+    fn write_tokens(
         &self,
         signed: &ByteList,
         expires: UnixTime,
         ip: Option<IpAddr>,
-        queries: &mut ByteList,
-    ) -> Result<(), SignError>;
+        tokens: &mut ByteList,
+    ) -> Result<(), SignError> {
+        let mut token = Vec::new();
+        for signed in signed.iter() {
+            token.clear();
+            self.write_token(signed, expires, ip, &mut token)?;
+            tokens.push(&token);
+        }
+        Ok(())
+    }
 
     /// Decides whether a request is let in: parse, decode, compare in constant time, then expiry.
     ///
     /// # Errors
     /// [`Refusal`] says why not.
     fn verify(&self, presented: &Presented<'_>, now: UnixTime) -> Result<Valid, Refusal>;
+
+    /// The HTTP status with which the CDN refuses.
+    fn status(&self, refusal: &Refusal) -> u16 {
+        refusal.status()
+    }
 }
 
 /// What a request shows.
@@ -67,10 +131,53 @@ pub trait Scheme: fmt::Debug + Send + Sync {
 pub struct Presented<'r> {
     /// The request's path.
     pub path: &'r ResourcePath,
+    /// The request's URL as it is written, from its origin or from its path on; the query may be
+    /// absent here.
+    pub url: &'r [u8],
     /// The raw query, without `?`.
     pub query: Option<&'r [u8]>,
     /// The client's address, if known.
     pub ip: Option<IpAddr>,
+}
+
+// === impl Target ===
+
+impl<'u> Target<'u> {
+    /// A path alone.
+    #[must_use]
+    pub fn of(path: &'u ResourcePath) -> Self {
+        Self { path, url: path.as_bytes() }
+    }
+
+    /// The path as it is written.
+    #[must_use]
+    pub fn raw_path(&self) -> &'u [u8] {
+        let end = memchr::memchr2(b'?', b'#', self.url).unwrap_or(self.url.len());
+        let url = &self.url[..end];
+        let authority = match memchr::memmem::find(url, b"://") {
+            _ if url.starts_with(b"/") && !url.starts_with(b"//") => return url,
+            Some(colon) => colon + b"://".len(),
+            None => b"//".len(),
+        };
+        let authority = url.get(authority..).unwrap_or_default();
+        memchr::memchr(b'/', authority).map_or(b"/", |slash| &authority[slash..])
+    }
+}
+
+// === impl Presented ===
+
+impl<'r> Presented<'r> {
+    /// A request of which the decoded path is known alone.
+    #[must_use]
+    pub fn at(path: &'r ResourcePath, query: Option<&'r [u8]>, ip: Option<IpAddr>) -> Self {
+        Self { path, url: path.as_bytes(), query, ip }
+    }
+
+    /// What a token must be for.
+    #[must_use]
+    pub const fn target(&self) -> Target<'r> {
+        Target { path: self.path, url: self.url }
+    }
 }
 
 /// A token that was accepted.
@@ -95,7 +202,7 @@ pub enum SignError {
     BadExpiry,
     /// The URL already holds a parameter of the scheme.
     #[error("the URL already holds the parameter '{0}'")]
-    AlreadySigned(&'static str),
+    AlreadySigned(String),
 }
 
 /// Why a token was refused, for logs and for `verify`; a client is told the status alone.
@@ -104,7 +211,7 @@ pub enum SignError {
 pub enum Refusal {
     /// A parameter is absent or empty.
     #[error("the parameter '{0}' is missing")]
-    Missing(&'static str),
+    Missing(Cow<'static, str>),
     /// The token's text is no encoded hash.
     #[error("the token is not well-formed: {0}")]
     MalformedToken(&'static str),
@@ -136,7 +243,7 @@ impl Scope {
     pub fn signed_part(self, path: &ResourcePath) -> &[u8] {
         match self {
             Self::File => path.as_bytes(),
-            Self::Directory => path.directory(),
+            Self::Directory | Self::Tree => path.directory(),
         }
     }
 }
@@ -146,6 +253,7 @@ impl fmt::Display for Scope {
         f.write_str(match self {
             Self::File => "file",
             Self::Directory => "directory",
+            Self::Tree => "tree",
         })
     }
 }

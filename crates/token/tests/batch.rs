@@ -4,7 +4,9 @@
 
 use md5::{Digest as _, Md5};
 use md5_many::Md5Many;
-use sluicegate_token::{ByteList, CdnKey, Gcore, ResourcePath, Scheme, Scope, SignError, UnixTime};
+use sluicegate_token::{
+    ByteList, CdnKey, Gcore, ResourcePath, Scheme, Scope, SignError, Target, UnixTime,
+};
 
 /// Marsaglia's xorshift, for inputs that are the same in every run.
 struct Xorshift(u64);
@@ -69,11 +71,13 @@ fn a_batch_of_any_size_is_signed_as_one_by_one() {
                     signed.push(scope.signed_part(path));
                 }
                 let mut queries = ByteList::default();
-                gcore.write_queries(&signed, UnixTime(1_900_000_000), ip, &mut queries).unwrap();
+                gcore.write_tokens(&signed, UnixTime(1_900_000_000), ip, &mut queries).unwrap();
                 assert_eq!(queries.len(), count);
                 for (path, query) in paths.iter().zip(queries.iter()) {
                     let mut one = Vec::new();
-                    gcore.write_query(path, UnixTime(1_900_000_000), ip, &mut one).unwrap();
+                    gcore
+                        .write_token_for(&Target::of(path), UnixTime(1_900_000_000), ip, &mut one)
+                        .unwrap();
                     assert_eq!(one, query);
                 }
             }
@@ -89,11 +93,11 @@ fn a_batch_is_refused_as_one_is() {
     let mut queries = ByteList::default();
     let ip = Some("192.0.2.1".parse().unwrap());
     assert_eq!(
-        gcore.write_queries(&signed, UnixTime(9), ip, &mut queries),
+        gcore.write_tokens(&signed, UnixTime(9), ip, &mut queries),
         Err(SignError::PlainKey)
     );
     assert_eq!(
-        gcore.write_queries(&signed, UnixTime(0), None, &mut queries),
+        gcore.write_tokens(&signed, UnixTime(0), None, &mut queries),
         Err(SignError::BadExpiry)
     );
     assert!(queries.is_empty());

@@ -206,7 +206,7 @@ fn start() -> Nginx {
         root: None,
         scope: match place.scope {
             Scope::File => nginx::Scope::File,
-            Scope::Directory => nginx::Scope::Directory,
+            Scope::Directory | Scope::Tree => nginx::Scope::Directory,
         },
         secret: place.secret.to_owned(),
         bind_ip: place.binding == Binding::Ip,
@@ -225,7 +225,7 @@ fn our_status(target: &[u8], now: u64) -> u16 {
         .rfind(|place| path.is_under(place.prefix().as_bytes()))
         .expect("the first place takes every path");
     let key = CdnKey::new("k", place.secret.as_bytes(), place.binding);
-    let presented = Presented { path: &path, query, ip: Some(CLIENT) };
+    let presented = Presented::at(&path, query, Some(CLIENT));
     let verdict = Gcore::new(key, place.scope).verify(&presented, UnixTime(now));
     verdict.as_ref().map_or_else(Refusal::status, |_| 200)
 }
@@ -246,7 +246,9 @@ impl Place {
     fn signed<'p>(&self, path: &'p [u8]) -> &'p [u8] {
         match self.scope {
             Scope::File => path,
-            Scope::Directory => &path[..=path.iter().rposition(|&byte| byte == b'/').unwrap()],
+            Scope::Directory | Scope::Tree => {
+                &path[..=path.iter().rposition(|&byte| byte == b'/').unwrap()]
+            }
         }
     }
 

@@ -34,7 +34,7 @@ fn render(template: &Template, scope: Scope, copies_query: bool) {
     };
     let mut sessions = ByteList::default();
     sessions.push(SESSION);
-    let signed = policy.paths.sign(&gcore, common::EXPIRES, None);
+    let signed = policy.paths.sign(common::EXPIRES, None);
     let rendered = plan.render(&[sessions, signed.expect("the key needs no address")]);
     edits_give_the_source_back(template, &rendered.bytes, &rendered.edits);
     assert!(plan.dropped().iter().all(|&slot| template.slots()[slot].role() == Role::BaseUrl));
@@ -42,13 +42,13 @@ fn render(template: &Template, scope: Scope, copies_query: bool) {
 }
 
 /// Documents through the gateway, with the session in the path, all else from a CDN.
-struct Gateway {
+struct Gateway<'s> {
     base: Url,
-    paths: CdnPaths,
+    paths: CdnPaths<'s>,
     copies_query: bool,
 }
 
-impl Gateway {
+impl Gateway<'_> {
     fn through_gateway(&self, url: &Url) -> Decision {
         let placeholder = LIST_OF_SESSIONS.placeholder();
         let path = &url[Position::BeforePath..];
@@ -59,7 +59,7 @@ impl Gateway {
     }
 }
 
-impl UriPolicy for Gateway {
+impl UriPolicy for Gateway<'_> {
     fn decide(&mut self, uri: &Uri<'_>) -> Decision {
         if uri.url.origin() != self.base.origin() {
             return Decision::Keep(KeepReason::ForeignHost);

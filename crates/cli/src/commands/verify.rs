@@ -46,7 +46,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
     let link = args.link.link()?;
     let scheme = args.link.scheme()?;
     let now = args.now.map_or_else(clock::now, UnixTime);
-    let presented = Presented { path: link.path(), query: link.query(), ip: args.link.ip() };
+    let presented = Presented::at(link.path(), link.query(), args.link.ip());
     let verified = scheme.verify(&presented, now);
     if args.json {
         output::json(&Verdict::new(&verified, now))?;

@@ -4,7 +4,7 @@ use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 use percent_encoding::{CONTROLS, utf8_percent_encode};
-use sluicegate_token::{Binding, IpPrefix, Presented, Refusal, Scheme as _, query};
+use sluicegate_token::{Binding, IpPrefix, Presented, Refusal, query};
 
 use super::media::forwarded;
 use crate::app::App;
@@ -15,7 +15,7 @@ use crate::{Error, media_type, session};
 
 /// Answers a request without a session token: 302 to the session URL for a valid link.
 pub(crate) async fn enter(app: &App, request: &MediaRequest) -> Result<Response, Error> {
-    let no_token = || Error::from(Refusal::Missing("session token"));
+    let no_token = || Error::from(Refusal::Missing("session token".into()));
     let found = app.routes().iter().find_map(|route| Some((route, route.place(&request.path)?)));
     let (route, place) = found.filter(|(_, place)| place.host == 0).ok_or_else(no_token)?;
     let entry = route.config.entry.as_ref().ok_or_else(no_token)?;
@@ -25,7 +25,7 @@ pub(crate) async fn enter(app: &App, request: &MediaRequest) -> Result<Response,
         return Err(Error::EntryNotAManifest);
     }
 
-    let is_bound = route.config.bind_ip || entry.scheme.key().binding() == Binding::Ip;
+    let is_bound = route.config.bind_ip || entry.scheme.binding() == Binding::Ip;
     let bind_to =
         if is_bound { Some(request.client.ok_or(Refusal::NoClientAddress)?) } else { None };
     // The same link from the same place is the same session, so that a reload stays in it.
@@ -62,11 +62,8 @@ pub(crate) fn session_path(
 }
 
 fn verify(app: &App, entry: &EntryConfig, request: &MediaRequest) -> Result<(), Error> {
-    let presented = Presented {
-        path: &request.path.decoded,
-        query: Some(request.query.as_bytes()),
-        ip: request.client,
-    };
+    let presented =
+        Presented::at(&request.path.decoded, Some(request.query.as_bytes()), request.client);
     entry.scheme.verify(&presented, app.now().saturating_sub(entry.leeway_secs))?;
     Ok(())
 }

@@ -54,7 +54,6 @@ pub(crate) fn forwarded(route: &Route, raw_query: &str) -> String {
     let is_link = |name: &[u8]| {
         let entry = route.config.entry.as_ref();
         entry.is_some_and(|entry| {
-            use sluicegate_token::Scheme as _;
             let owned = entry.scheme.parameters();
             owned.iter().any(|parameter| name.eq_ignore_ascii_case(parameter.as_bytes()))
         })

@@ -77,7 +77,7 @@ fn cdn_expiry(url: &str, scope: Scope) -> UnixTime {
     let url = Url::parse(url).unwrap();
     let gcore = Gcore::new(CdnKey::plain("cdn", CDN_SECRET.as_bytes()), scope);
     let path = ResourcePath::parse(url.path().as_bytes()).unwrap();
-    let presented = Presented { path: &path, query: url.query().map(str::as_bytes), ip: None };
+    let presented = Presented::at(&path, url.query().map(str::as_bytes), None);
     gcore.verify(&presented, UnixTime(0)).unwrap().expires
 }
 

@@ -22,7 +22,7 @@ fn cdn_expiry(url: &str, scope: Scope) -> UnixTime {
     let url = Url::parse(url).unwrap();
     let gcore = Gcore::new(CdnKey::plain("cdn", CDN_SECRET.as_bytes()), scope);
     let path = ResourcePath::parse(url.path().as_bytes()).unwrap();
-    let presented = Presented { path: &path, query: url.query().map(str::as_bytes), ip: None };
+    let presented = Presented::at(&path, url.query().map(str::as_bytes), None);
     gcore.verify(&presented, UnixTime(0)).unwrap().expires
 }
 
@@ -387,7 +387,7 @@ fn a_cdn_key_that_binds_signs_for_the_viewers_address() {
         let path = ResourcePath::parse(url.path().as_bytes()).unwrap();
         for (ip, is_good) in [("127.0.0.1", true), ("127.0.0.2", false)] {
             let ip = Some(ip.parse().unwrap());
-            let presented = Presented { path: &path, query: url.query().map(str::as_bytes), ip };
+            let presented = Presented::at(&path, url.query().map(str::as_bytes), ip);
             assert_eq!(gcore.verify(&presented, UnixTime(0)).is_ok(), is_good, "{uri}");
         }
     }

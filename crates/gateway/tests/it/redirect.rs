@@ -38,7 +38,7 @@ fn target(gateway: &Gateway, answer: &Response) -> Url {
     let url: Url = answer.header("location").unwrap().parse().unwrap();
     let gcore = Gcore::new(CdnKey::plain("cdn", CDN_SECRET.as_bytes()), Scope::Directory);
     let path = ResourcePath::parse(url.path().as_bytes()).unwrap();
-    let presented = Presented { path: &path, query: url.query().map(str::as_bytes), ip: None };
+    let presented = Presented::at(&path, url.query().map(str::as_bytes), None);
     let now = gateway.clock.now();
     let valid = gcore.verify(&presented, now).unwrap();
     assert_eq!(valid.expires, now.window_expiry(TTL_SECS));
@@ -258,7 +258,7 @@ fn a_key_that_binds_signs_for_the_viewers_address() {
     let path = ResourcePath::parse(url.path().as_bytes()).unwrap();
     let from = |ip: &str| {
         let ip = Some(ip.parse().unwrap());
-        let presented = Presented { path: &path, query: url.query().map(str::as_bytes), ip };
+        let presented = Presented::at(&path, url.query().map(str::as_bytes), ip);
         gcore.verify(&presented, UnixTime(0)).is_ok()
     };
     assert!(from("203.0.113.7") && !from("203.0.113.8"));
@@ -308,6 +308,6 @@ fn a_further_host_is_signed_for_its_own_cdn() {
     let file = Gcore::new(CdnKey::plain("cdn", CDN_SECRET.as_bytes()), Scope::File);
     let path = ResourcePath::parse(b"/z/1.ts").unwrap();
     let query = segments[1].split_once('?').unwrap().1;
-    let presented = Presented { path: &path, query: Some(query.as_bytes()), ip: None };
+    let presented = Presented::at(&path, Some(query.as_bytes()), None);
     file.verify(&presented, gateway.clock.now()).unwrap();
 }

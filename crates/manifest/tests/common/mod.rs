@@ -59,9 +59,7 @@ pub(crate) fn sign_with(
     place: &Place,
 ) -> Result<Rendered, RenderError> {
     let mut policy = SignHost::new(&place.base, gcore);
-    render(template, place, &mut policy, |policy| {
-        policy.sign(gcore, EXPIRES, None).unwrap().to_vec()
-    })
+    render(template, place, &mut policy, |policy| policy.sign(EXPIRES, None).unwrap().to_vec())
 }
 
 /// Signs, per directory, what is on the manifest's own host.
@@ -163,7 +161,7 @@ impl Mode {
     ) -> Result<(Rendered, Vec<Url>), RenderError> {
         let gcore = gcore(self.scope().unwrap_or(Scope::File));
         let base = url(BASE);
-        let policy: Box<dyn ModePolicy> = match self {
+        let policy: Box<dyn ModePolicy + '_> = match self {
             Self::Identity => Box::new(KeepAll),
             Self::SignDirectory | Self::SignFile => Box::new(SignHost::new(&base, &gcore)),
             Self::SignAnew => {
@@ -178,7 +176,7 @@ impl Mode {
         let mut policy = Recording { policy, delivered: Vec::new() };
         let mut tokens = Vec::new();
         let rendered = render(template, &place, &mut policy, |policy| {
-            tokens = policy.policy.tokens(&gcore);
+            tokens = policy.policy.tokens();
             tokens.clone()
         })?;
         let delivered = policy.delivered.into_iter().map(|(url, at)| with_token(url, at, &tokens));
@@ -193,7 +191,7 @@ const SESSION: &str = "SESSION";
 
 /// A policy, and the tokens of what it decided.
 trait ModePolicy: UriPolicy {
-    fn tokens(&self, gcore: &Gcore) -> Vec<ByteList>;
+    fn tokens(&self) -> Vec<ByteList>;
 }
 
 fn with_token(mut url: Url, at: Option<TokenAt>, tokens: &[ByteList]) -> Url {
@@ -227,23 +225,23 @@ impl UriPolicy for KeepAll {
 }
 
 impl ModePolicy for KeepAll {
-    fn tokens(&self, _gcore: &Gcore) -> Vec<ByteList> {
+    fn tokens(&self) -> Vec<ByteList> {
         Vec::new()
     }
 }
 
-impl ModePolicy for SignHost {
-    fn tokens(&self, gcore: &Gcore) -> Vec<ByteList> {
-        self.sign(gcore, EXPIRES, None).unwrap().to_vec()
+impl ModePolicy for SignHost<'_> {
+    fn tokens(&self) -> Vec<ByteList> {
+        self.sign(EXPIRES, None).unwrap()
     }
 }
 
-struct ToCdn {
+struct ToCdn<'s> {
     base: Url,
-    paths: CdnPaths,
+    paths: CdnPaths<'s>,
 }
 
-impl UriPolicy for ToCdn {
+impl UriPolicy for ToCdn<'_> {
     fn decide(&mut self, uri: &Uri<'_>) -> Decision {
         if uri.url.origin() != self.base.origin() {
             return Decision::Keep(KeepReason::ForeignHost);
@@ -262,9 +260,9 @@ impl UriPolicy for ToCdn {
     }
 }
 
-impl ModePolicy for ToCdn {
-    fn tokens(&self, gcore: &Gcore) -> Vec<ByteList> {
-        vec![self.paths.sign(gcore, EXPIRES, None).unwrap()]
+impl ModePolicy for ToCdn<'_> {
+    fn tokens(&self) -> Vec<ByteList> {
+        vec![self.paths.sign(EXPIRES, None).unwrap()]
     }
 }
 
@@ -291,19 +289,19 @@ impl UriPolicy for ToGateway {
 }
 
 impl ModePolicy for ToGateway {
-    fn tokens(&self, _gcore: &Gcore) -> Vec<ByteList> {
+    fn tokens(&self) -> Vec<ByteList> {
         let mut list = ByteList::default();
         list.push(SESSION.as_bytes());
         vec![list]
     }
 }
 
-struct Recording {
-    policy: Box<dyn ModePolicy>,
+struct Recording<'p> {
+    policy: Box<dyn ModePolicy + 'p>,
     delivered: Vec<(Url, Option<TokenAt>)>,
 }
 
-impl UriPolicy for Recording {
+impl UriPolicy for Recording<'_> {
     fn decide(&mut self, uri: &Uri<'_>) -> Decision {
         let decision = self.policy.decide(uri);
         if let Decision::Deliver { url, token } = &decision {

@@ -34,7 +34,7 @@ pub(crate) fn assert_same_urls(
     let place = Place { now: Some(NOW), ..Place::at(base.clone()) };
     let mut policy = SignHost::new(base, &gcore);
     let Ok(plan) = template.plan(&place, &mut policy) else { return Sameness::Refused };
-    let tokens = policy.sign(&gcore, EXPIRES, None).unwrap();
+    let tokens = policy.sign(EXPIRES, None).unwrap();
     let rendered = String::from_utf8(plan.render(&tokens).bytes).unwrap();
     let Ok(source) = std::str::from_utf8(template.source()) else {
         return Sameness::Untold("no UTF-8".to_owned());
@@ -64,8 +64,7 @@ pub(crate) fn assert_same_urls(
                 continue;
             }
             let path = ResourcePath::parse(url.path().as_bytes()).unwrap();
-            let presented =
-                Presented { path: &path, query: url.query().map(str::as_bytes), ip: None };
+            let presented = Presented::at(&path, url.query().map(str::as_bytes), None);
             let opens = gcore.verify(&presented, UnixTime(1));
             assert!(opens.is_ok(), "{name}, {scope:?}, {what}: {url}: {opens:?}\n{rendered}");
             signed += 1;

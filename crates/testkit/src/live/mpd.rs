@@ -52,12 +52,8 @@ impl Presentation<'_> {
         text += &self.adaptation_set("video", kind, video);
         text += &self.adaptation_set("audio", kind, audio);
         text += "  </Period>\n";
-        if kind == Kind::Patch {
-            // Patches would leave the first one's moment there, and dash.js reads it again.
-            return text + "</MPD>\n";
-        }
-        let now = humantime::format_rfc3339_millis(SystemTime::now());
         let direct = "urn:mpeg:dash:utc:direct:2014";
+        let now = now();
         text + &format!("  <UTCTiming schemeIdUri=\"{direct}\" value=\"{now}\"/>\n</MPD>\n")
     }
 
@@ -78,6 +74,8 @@ impl Presentation<'_> {
         let replaced = [
             ("/MPD/@publishTime", self.published(self.segments)),
             ("/MPD/PatchLocation[1]", self.patch_location(self.segments)),
+            // dash.js reads it again every 30 s: the first one would set its clock back.
+            ("/MPD/UTCTiming[1]/@value", now()),
         ];
         for (selector, new) in replaced {
             text += &format!("  <replace sel=\"{selector}\">{new}</replace>\n");
@@ -151,6 +149,10 @@ impl Presentation<'_> {
         let moment = self.epoch + Duration::from_secs(segments * SEGMENT_SECS);
         humantime::format_rfc3339_millis(moment).to_string()
     }
+}
+
+fn now() -> String {
+    humantime::format_rfc3339_millis(SystemTime::now()).to_string()
 }
 
 /// The first segment that is offered.

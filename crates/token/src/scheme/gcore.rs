@@ -15,12 +15,15 @@ use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
 use super::{Presented, Refusal, Scheme, Scope, SignError, Valid, check_expiry};
-use crate::{Binding, ByteList, CdnKey, ResourcePath, UnixTime, ip, query};
+use crate::ip::IpForm;
+use crate::{Binding, ByteList, CdnKey, UnixTime, query};
 
 /// Length of a token: 16 bytes in base64url without padding.
 const TOKEN_CHARS: usize = 22;
 /// Where the token stands in the query, after `md5=`.
 const TOKEN_AT: usize = 4;
+/// Length of a query whose expiry has ten digits: from the year 2001 to 2286.
+const COMMON_LEN: usize = 45;
 /// A hash with two zero bytes, so that it has a whole number of base64 groups.
 const PADDED_BYTES: usize = 18;
 /// The same in base64url, of which the first [`TOKEN_CHARS`] are the hash.
@@ -45,6 +48,7 @@ const BASE64URL: GeneralPurpose = GeneralPurpose::new(
 pub struct Gcore {
     key: CdnKey,
     scope: Scope,
+    ip: IpForm,
 }
 
 impl Gcore {
@@ -54,8 +58,15 @@ impl Gcore {
     /// Signs and verifies with `key`, whose [`Binding`] says whether the client's address is in
     /// the hash.
     #[must_use]
-    pub const fn new(key: CdnKey, scope: Scope) -> Self {
-        Self { key, scope }
+    pub fn new(key: CdnKey, scope: Scope) -> Self {
+        Self { key, scope, ip: IpForm::default() }
+    }
+
+    /// How the client's address is written: Gcore documents none for its /24 and /16.
+    #[must_use]
+    pub const fn ip_form(mut self, ip: IpForm) -> Self {
+        self.ip = ip;
+        self
     }
 
     /// The key in use.
@@ -66,20 +77,20 @@ impl Gcore {
 
     /// What the hash is of, `expires` and the signed part of the path excluded.
     fn tail(&self, ip: Option<IpAddr>) -> Zeroizing<Vec<u8>> {
-        let ip = ip.map(|ip| ip::canonical(ip).to_string()).unwrap_or_default();
+        let ip = ip.map(|ip| self.ip.write(ip)).unwrap_or_default();
         let secret = self.key.secret();
         // Sized at once, so that no copy of the secret is left behind by growing.
         let mut tail = Zeroizing::new(Vec::with_capacity(ip.len() + 1 + secret.len()));
-        tail.extend_from_slice(ip.as_bytes());
+        tail.extend_from_slice(&ip);
         tail.push(b' ');
         tail.extend_from_slice(secret);
         tail
     }
 
-    fn hash(&self, expires: &[u8], path: &ResourcePath, ip: Option<IpAddr>) -> [u8; 16] {
+    fn hash(&self, expires: &[u8], signed: &[u8], ip: Option<IpAddr>) -> [u8; 16] {
         let mut md5 = Md5::new();
         md5.update(expires);
-        md5.update(self.scope.signed_part(path));
+        md5.update(signed);
         md5.update(&*self.tail(ip));
         md5.finalize().into()
     }
@@ -96,6 +107,19 @@ impl Gcore {
     }
 }
 
+/// Appends the query with each of the tokens. Where its length is known, the copy is a few moves.
+fn push_queries<Q: AsRef<[u8]> + AsMut<[u8]>>(
+    query: &mut Q,
+    texts: &[[u8; PADDED_CHARS]],
+    tokens: &mut ByteList,
+) {
+    for text in texts {
+        let place = &mut query.as_mut()[TOKEN_AT..TOKEN_AT + TOKEN_CHARS];
+        place.copy_from_slice(&text[..TOKEN_CHARS]);
+        tokens.push(query.as_ref());
+    }
+}
+
 /// Writes the parameters of a token.
 fn write_parameters(token: &[u8], expires: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(b"md5=");
@@ -105,28 +129,32 @@ fn write_parameters(token: &[u8], expires: &[u8], out: &mut Vec<u8>) {
 }
 
 impl Scheme for Gcore {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         "gcore"
     }
 
-    fn parameters(&self) -> &'static [&'static str] {
-        Self::PARAMETERS
+    fn parameters(&self) -> Vec<&str> {
+        Self::PARAMETERS.to_vec()
     }
 
     fn scope(&self) -> Scope {
         self.scope
     }
 
-    fn write_query(
+    fn binding(&self) -> Binding {
+        self.key.binding()
+    }
+
+    fn write_token(
         &self,
-        path: &ResourcePath,
+        signed: &[u8],
         expires: UnixTime,
         ip: Option<IpAddr>,
         out: &mut Vec<u8>,
     ) -> Result<(), SignError> {
         self.check(expires, ip)?;
         let expires = expires.to_string();
-        let hash = self.hash(expires.as_bytes(), path, ip);
+        let hash = self.hash(expires.as_bytes(), signed, ip);
         let mut token = [0_u8; TOKEN_CHARS];
         let written = BASE64URL.encode_slice(hash, &mut token);
         debug_assert_eq!(written, Ok(TOKEN_CHARS));
@@ -134,12 +162,12 @@ impl Scheme for Gcore {
         Ok(())
     }
 
-    fn write_queries(
+    fn write_tokens(
         &self,
         signed: &ByteList,
         expires: UnixTime,
         ip: Option<IpAddr>,
-        queries: &mut ByteList,
+        tokens: &mut ByteList,
     ) -> Result<(), SignError> {
         self.check(expires, ip)?;
         let expires = expires.to_string();
@@ -188,9 +216,9 @@ impl Scheme for Gcore {
             let bytes = padded[..batch.len()].as_flattened();
             let written = BASE64URL.encode_slice(bytes, text.as_flattened_mut());
             debug_assert_eq!(written, Ok(batch.len() * PADDED_CHARS));
-            for token in &text[..batch.len()] {
-                query[TOKEN_AT..TOKEN_AT + TOKEN_CHARS].copy_from_slice(&token[..TOKEN_CHARS]);
-                queries.push(&query);
+            match <&mut [u8; COMMON_LEN]>::try_from(&mut query[..]) {
+                Ok(query) => push_queries(query, &text[..batch.len()], tokens),
+                Err(_) => push_queries(&mut query, &text[..batch.len()], tokens),
             }
         }
         Ok(())
@@ -206,11 +234,11 @@ impl Scheme for Gcore {
             return Err(Refusal::MalformedExpiry);
         }
         if expires_text.is_empty() {
-            return Err(Refusal::Missing("expires"));
+            return Err(Refusal::Missing("expires".into()));
         }
         let expires = parse_expires(expires_text).ok_or(Refusal::MalformedExpiry)?;
         if token.is_empty() {
-            return Err(Refusal::Missing("md5"));
+            return Err(Refusal::Missing("md5".into()));
         }
         let presented_hash = decode_token(token)?;
         let ip = match self.key.binding() {
@@ -218,7 +246,7 @@ impl Scheme for Gcore {
             Binding::Ip => Some(presented.ip.ok_or(Refusal::NoClientAddress)?),
         };
         // The text as it came is what was signed, leading zeros included.
-        let hash = self.hash(expires_text, presented.path, ip);
+        let hash = self.hash(expires_text, self.scope.signed_part(presented.path), ip);
         if !bool::from(hash.ct_eq(&presented_hash)) {
             return Err(Refusal::WrongToken);
         }

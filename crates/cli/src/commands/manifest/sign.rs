@@ -76,7 +76,7 @@ pub(super) fn run(args: &Args) -> Outcome {
     let plan =
         template.plan(&place, &mut policy).map_err(|error| not_planned(&args.input, &error))?;
     let client = args.ip.map(ip::canonical);
-    let tokens = policy.sign(&*scheme, args.expiry.moment(), client).or_exit(Exit::Usage)?;
+    let tokens = policy.sign(args.expiry.moment(), client).or_exit(Exit::Usage)?;
     let mut signed = Vec::new();
     plan.render_into(&tokens, &mut signed);
     output::bytes(&signed)?;

@@ -31,8 +31,8 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args) -> Outcome {
     let template = args.input.template()?;
     let scheme = args.scheme.without_key();
-    let stripped =
-        strip(&template, scheme.parameters()).map_err(|error| not_stripped(&args.input, &error))?;
+    let stripped = strip(&template, &scheme.parameters())
+        .map_err(|error| not_stripped(&args.input, &error))?;
     output::bytes(&stripped)?;
     Ok(Exit::Ok)
 }

@@ -2,6 +2,7 @@
 
 use jiff::civil::DateTime;
 use jiff::fmt::temporal::SpanParser;
+use jiff::tz::Offset;
 use jiff::{SpanRelativeTo, Timestamp};
 
 pub(super) const NANOS: i128 = 1_000_000_000;
@@ -28,8 +29,7 @@ pub(super) fn moment(text: &str) -> Result<i128, String> {
     }
     let wrong = |_| format!("'{text}' is no date and time");
     let local: DateTime = text.parse().map_err(wrong)?;
-    let zoned = local.to_zoned(jiff::tz::TimeZone::UTC).map_err(wrong)?;
-    Ok(zoned.timestamp().as_nanosecond())
+    Ok(Offset::UTC.to_timestamp(local).map_err(wrong)?.as_nanosecond())
 }
 
 /// A decimal number of seconds in nanoseconds.

@@ -1,0 +1,204 @@
+//! Every scheme against its vectors: `fixtures/token/vectors.json`.
+
+#![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use proptest::prelude::*;
+use serde::Deserialize;
+use sluicegate_token::{
+    Binding, CdnKey, Layout, LayoutScheme, Link, Presented, Refusal, Scheme, Scope, UnixTime,
+};
+
+#[derive(Deserialize)]
+struct Vectors {
+    schemes: Vec<Vector>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+struct Vector {
+    name: String,
+    scheme: String,
+    layout: Option<String>,
+    key: String,
+    url: String,
+    expires: u64,
+    ip: Option<IpAddr>,
+    scope: Option<String>,
+    #[serde(default)]
+    fields: BTreeMap<String, String>,
+    signed: String,
+    source: String,
+    kind: String,
+}
+
+fn vectors() -> Vec<Vector> {
+    let vectors: Vectors =
+        serde_json::from_str(include_str!("../../../fixtures/token/vectors.json")).unwrap();
+    vectors.schemes
+}
+
+impl Vector {
+    fn scope(&self) -> Scope {
+        match self.scope.as_deref() {
+            None => Scope::File,
+            Some("directory") => Scope::Directory,
+            Some("tree") => Scope::Tree,
+            Some(other) => panic!("{other}"),
+        }
+    }
+
+    fn scheme_with(&self, key: &str) -> Box<dyn Scheme> {
+        let binding = if self.ip.is_some() { Binding::Ip } else { Binding::Plain };
+        let key = CdnKey::new("vector", key.as_bytes(), binding);
+        let layout = match &self.layout {
+            Some(text) => Layout::parse(text).unwrap(),
+            None => Layout::builtin(&self.scheme).unwrap_or_else(|| panic!("{}", self.scheme)),
+        };
+        let mut scheme = LayoutScheme::new(layout, key, self.scope()).unwrap();
+        for (name, value) in &self.fields {
+            scheme = scheme.field(name, value).unwrap();
+        }
+        Box::new(scheme)
+    }
+
+    fn scheme(&self) -> Box<dyn Scheme> {
+        self.scheme_with(&self.key)
+    }
+
+    fn verify(&self, url: &str, ip: Option<IpAddr>, now: u64) -> Result<u64, Refusal> {
+        let link = Link::parse(url).unwrap();
+        let url = link.without_fragment();
+        let presented =
+            Presented { path: link.path(), url: url.as_bytes(), query: link.query(), ip };
+        self.scheme().verify(&presented, UnixTime(now)).map(|valid| valid.expires.0)
+    }
+
+    fn has_end(&self) -> bool {
+        !self.name.contains("without an expiry")
+    }
+}
+
+#[test]
+fn every_vector_signs_and_verifies() {
+    for vector in vectors() {
+        let Vector { name, url, ip, expires, .. } = &vector;
+        let signed = Link::parse(url).unwrap().sign(&*vector.scheme(), UnixTime(*expires), *ip);
+        assert_eq!(signed.as_deref(), Ok(vector.signed.as_str()), "{name}");
+        let verified = vector.verify(&vector.signed, *ip, expires - 1);
+        let last = if vector.has_end() { *expires } else { u64::MAX };
+        assert_eq!(verified, Ok(last), "{name}");
+        if vector.has_end() {
+            let over = vector.verify(&vector.signed, *ip, expires + 1);
+            assert_eq!(over, Err(Refusal::Expired { ago_secs: 1 }), "{name}");
+        }
+    }
+}
+
+#[test]
+fn every_scheme_has_a_vector_and_every_vector_a_source() {
+    let vectors = vectors();
+    let tested: BTreeSet<_> = vectors.iter().map(|vector| vector.scheme.clone()).collect();
+    let known: BTreeSet<_> = Layout::builtins().map(|layout| layout.name().to_owned()).collect();
+    assert_eq!(tested, known);
+    for vector in &vectors {
+        assert!(!vector.source.is_empty(), "{}", vector.name);
+        assert!(["published", "derived"].contains(&vector.kind.as_str()), "{}", vector.name);
+    }
+}
+
+#[test]
+fn batches_sign_as_one_by_one() {
+    for vector in vectors() {
+        let scheme = vector.scheme();
+        let link = Link::parse(&vector.url).unwrap();
+        let url = link.without_fragment();
+        let target = sluicegate_token::Target { path: link.path(), url: url.as_bytes() };
+        let signed = scheme.signed_part(&target);
+        let mut list = sluicegate_token::ByteList::default();
+        list.push(&signed);
+        list.push(&signed);
+        let (mut one, mut tokens) = (Vec::new(), sluicegate_token::ByteList::default());
+        scheme.write_token(&signed, UnixTime(vector.expires), vector.ip, &mut one).unwrap();
+        scheme.write_tokens(&list, UnixTime(vector.expires), vector.ip, &mut tokens).unwrap();
+        assert_eq!(tokens.iter().collect::<Vec<_>>(), [&one[..], &one[..]], "{}", vector.name);
+    }
+}
+
+fn any_vector() -> impl Strategy<Value = Vector> {
+    proptest::sample::select(vectors())
+}
+
+proptest! {
+    /// One changed character of the signed URL. Accepted is what means the same: the last character
+    /// of a hash in base64 has spare bits, a wide scope opens neighbours, and the address that some
+    /// write into the URL is for people.
+    #[test]
+    fn a_changed_character_is_refused(
+        vector in any_vector(), at in any::<prop::sample::Index>(), to in "[a-zA-Z0-9]",
+    ) {
+        let at = at.index(vector.signed.len());
+        if vector.signed[at..].chars().next().is_none_or(|c| !c.is_ascii_alphanumeric()) {
+            return Ok(());
+        }
+        let mut changed = vector.signed.clone();
+        changed.replace_range(at..=at, &to);
+        if changed.eq_ignore_ascii_case(&vector.signed) {
+            return Ok(());
+        }
+        if vector.verify(&changed, vector.ip, vector.expires - 1).is_err() {
+            return Ok(());
+        }
+        let ends_hash = vector.signed[at + 1..].is_empty()
+            || vector.signed[at + 1..].starts_with(['&', ',', '=', '/', '%']);
+        let query_at = vector.signed.find('?').unwrap_or(vector.signed.len());
+        let is_neighbour = vector.scope() != Scope::File && at < query_at
+            || vector.name.contains("$hls_uri") && at < query_at;
+        let is_ip = vector.signed.find("&ip=").is_some_and(|ip| at > ip);
+        prop_assert!(ends_hash || is_neighbour || is_ip, "{}: {changed}", vector.name);
+    }
+
+    #[test]
+    fn nothing_makes_verifying_panic(
+        vector in any_vector(), path in "/[ -~]{0,40}", query in proptest::option::of("[ -~]{0,60}"),
+        now in any::<u64>(),
+    ) {
+        let Ok(parsed) = sluicegate_token::ResourcePath::parse(path.as_bytes()) else { return Ok(()) };
+        let presented = Presented {
+            path: &parsed,
+            url: path.as_bytes(),
+            query: query.as_deref().map(str::as_bytes),
+            ip: vector.ip,
+        };
+        prop_assert!(vector.scheme().verify(&presented, UnixTime(now)).is_err());
+    }
+
+    #[test]
+    fn another_key_address_or_path_is_refused(
+        vector in any_vector(), key in "[a-z]{8}", last in 1..200_u8, name in "[a-z]{1,8}",
+    ) {
+        let before = vector.expires - 1;
+        let link = Link::parse(&vector.signed).unwrap();
+        let url = link.without_fragment();
+        let presented = |ip| Presented {
+            path: link.path(), url: url.as_bytes(), query: link.query(), ip,
+        };
+        if vector.key != key && vector.scheme != "fastly" {
+            let verdict = vector.scheme_with(&key).verify(&presented(vector.ip), UnixTime(before));
+            prop_assert_eq!(verdict, Err(Refusal::WrongToken));
+        }
+        if vector.ip.is_some() {
+            let other = IpAddr::from([203, 0, 113, last]);
+            let verdict = vector.scheme().verify(&presented(Some(other)), UnixTime(before));
+            prop_assert_eq!(verdict, Err(Refusal::WrongToken));
+            let verdict = vector.scheme().verify(&presented(None), UnixTime(before));
+            prop_assert_eq!(verdict, Err(Refusal::NoClientAddress));
+        }
+        let file = vector.url.rsplit('/').next().unwrap();
+        let moved = vector.signed.replacen(file, &format!("{name}/{file}"), 1);
+        if vector.scope() != Scope::Tree {
+            prop_assert!(vector.verify(&moved, vector.ip, before).is_err(), "{}", moved);
+        }
+    }
+}
