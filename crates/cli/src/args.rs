@@ -2,7 +2,9 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{config, demo, edge, keygen, manifest, serve, sign, verify};
+use crate::commands::{
+    config, demo, edge, explain, keygen, manifest, schemes, serve, sign, verify,
+};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -11,6 +13,7 @@ Examples:
   sluicegate keygen --out cdn.key
   sluicegate sign --key-file cdn.key --ttl 2h https://cdn.example.com/videos/a/master.m3u8
   sluicegate verify --key-file cdn.key 'https://cdn.example.com/videos/a/master.m3u8?md5=...'
+  sluicegate explain --key-file cdn.key 'https://cdn.example.com/videos/a/master.m3u8?md5=...'
   sluicegate manifest sign --key-file cdn.key --base-url https://cdn.example.com/videos/a/ master.m3u8
 
 Exit codes: 0 ok, 1 refused or invalid, 2 failure, 64 usage.
@@ -32,6 +35,8 @@ pub(crate) enum Command {
     Edge(edge::Args),
     Sign(sign::Args),
     Verify(verify::Args),
+    Explain(explain::Args),
+    Schemes(schemes::Args),
     Manifest(manifest::Args),
     Keygen(keygen::Args),
     Config(config::Args),

@@ -3,8 +3,10 @@
 pub(crate) mod config;
 pub(crate) mod demo;
 pub(crate) mod edge;
+pub(crate) mod explain;
 pub(crate) mod keygen;
 pub(crate) mod manifest;
+pub(crate) mod schemes;
 pub(crate) mod serve;
 pub(crate) mod sign;
 pub(crate) mod verify;
@@ -20,6 +22,8 @@ pub(crate) fn run(command: Command) -> Outcome {
         Command::Edge(args) => edge::run(&args),
         Command::Sign(args) => sign::run(&args),
         Command::Verify(args) => verify::run(&args),
+        Command::Explain(args) => explain::run(&args),
+        Command::Schemes(args) => schemes::run(&args),
         Command::Manifest(args) => manifest::run(&args),
         Command::Keygen(args) => keygen::run(&args),
         Command::Config(args) => config::run(&args),

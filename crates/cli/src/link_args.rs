@@ -1,27 +1,21 @@
-//! The arguments that commands share: which link, which scheme, which key, until when.
+//! The arguments that commands share: which address, which scheme, which key, until when.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
-use clap::ValueEnum;
-use sluicegate_token::{Binding, CdnKey, Gcore, Link, Scheme, Scope, UnixTime};
+use sluicegate_token::{Binding, Link, Presented, RingKey, Scheme, SchemeRing, Scope, UnixTime};
 
 use crate::clock;
 use crate::exit::{Exit, Failed, OrExit as _};
 use crate::key_source::KeyArgs;
+use crate::scheme_args::{CheckedScopeArgs, SchemeArgs, parse_duration};
 
-/// How a link is signed.
+/// Who may use a link, and how it is signed.
 #[derive(Debug, clap::Args)]
-pub(crate) struct LinkArgs {
-    /// URL (https://host/path), or path that begins with '/'
-    #[arg(value_name = "URL")]
-    url: String,
-    /// Layout of the token
-    #[arg(long, value_enum, default_value_t = SchemeName::Gcore)]
-    scheme: SchemeName,
-    /// What the token opens
-    #[arg(long, value_enum, default_value_t = ScopeName::File)]
-    scope: ScopeName,
+pub(crate) struct SignArgs {
+    #[command(flatten)]
+    pub(crate) scheme: SchemeArgs,
     /// The only client address that may use the link; the key must be one for bound links
     #[arg(long, value_name = "ADDR")]
     ip: Option<IpAddr>,
@@ -38,77 +32,90 @@ pub(crate) struct ExpiryArgs {
         value_parser = clap::value_parser!(u64).range(1..=i64::MAX as u64)
     )]
     expires: Option<u64>,
-    /// How long the link is good from now: 90s, 10m, 2h, 30d
-    #[arg(long, value_name = "DURATION", default_value = "1h", value_parser = parse_ttl)]
-    ttl: Duration,
+    /// How long the link is good from now: 90s, 10m, 2h, 30d [default: 1h]
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    ttl: Option<Duration>,
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub(crate) enum SchemeName {
-    /// Gcore's secure token, which is nginx secure_link
-    Gcore,
-}
+const DEFAULT_TTL: Duration = Duration::from_secs(3600);
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub(crate) enum ScopeName {
-    /// The one file
-    File,
-    /// Every file directly in the file's directory, none in a subdirectory
-    Directory,
-}
-
-impl LinkArgs {
-    /// The link, split into its parts.
-    pub(crate) fn link(&self) -> Result<Link, Failed> {
-        Link::parse(&self.url).or_exit(Exit::Usage)
-    }
-
+impl SignArgs {
     /// The scheme with its key. An address means that the key is for bound links.
-    pub(crate) fn scheme(&self) -> Result<Box<dyn Scheme>, Failed> {
-        let binding = if self.ip.is_some() { Binding::Ip } else { Binding::Plain };
-        Ok(self.scheme.with_key(self.key.read(binding)?, self.scope.into()))
+    pub(crate) fn scheme(
+        &self,
+        scope: Option<Scope>,
+        expiry: &ExpiryArgs,
+    ) -> Result<Arc<dyn Scheme>, Failed> {
+        self.scheme.with_key(self.key.read(binding(self.ip))?, scope, expiry.ttl)
     }
 
     /// The client's address as it is hashed: an IPv4-mapped one as IPv4.
     pub(crate) fn ip(&self) -> Option<IpAddr> {
         self.ip.map(sluicegate_token::ip::canonical)
     }
+
+    /// The one key that links are checked with.
+    pub(crate) fn ring(&self, scope: &CheckedScopeArgs) -> Result<SchemeRing, Failed> {
+        self.ring_with(scope, binding(self.ip), Vec::new())
+    }
+
+    /// The same, with another binding and further keys.
+    pub(crate) fn ring_with(
+        &self,
+        scope: &CheckedScopeArgs,
+        binding: Binding,
+        further: Vec<RingKey>,
+    ) -> Result<SchemeRing, Failed> {
+        let (scope, opens) = scope.of();
+        let scheme = self.scheme.with_key(self.key.read(binding)?, scope, None)?;
+        let mut keys = SchemeRing::of(scheme).keys().to_vec();
+        keys.extend(further);
+        let ring = SchemeRing::new(keys).unwrap_or_else(|| unreachable!("there is one key"));
+        Ok(ring.opens(opens))
+    }
 }
 
-impl SchemeName {
-    pub(crate) fn with_key(self, key: CdnKey, scope: Scope) -> Box<dyn Scheme> {
-        match self {
-            Self::Gcore => Box::new(Gcore::new(key, scope)),
-        }
-    }
+/// An address on the command line means that the key is for bound links.
+pub(crate) const fn binding(ip: Option<IpAddr>) -> Binding {
+    if ip.is_some() { Binding::Ip } else { Binding::Plain }
+}
 
-    /// The scheme for what asks only how its tokens are written: nothing is signed with it.
-    pub(crate) fn without_key(self) -> Box<dyn Scheme> {
-        self.with_key(CdnKey::plain("none", b"none"), Scope::Directory)
-    }
+/// Reads a link, split into its parts.
+pub(crate) fn parse_link(url: &str) -> Result<Link, Failed> {
+    Link::parse(url).or_exit(Exit::Usage)
+}
+
+/// Shows a link to a verifier.
+pub(crate) fn present<R>(
+    link: &Link,
+    ip: Option<IpAddr>,
+    show: impl FnOnce(&Presented<'_>) -> R,
+) -> R {
+    let url = link.without_fragment();
+    show(&Presented { path: link.path(), url: url.as_bytes(), query: link.query(), ip })
 }
 
 impl ExpiryArgs {
-    /// The last good second.
-    pub(crate) fn moment(&self) -> UnixTime {
-        self.expires.map_or_else(|| clock::now().saturating_add(self.ttl.as_secs()), UnixTime)
+    /// The last good second of a link that `scheme` signs now.
+    pub(crate) fn moment(&self, scheme: &dyn Scheme) -> Result<UnixTime, Failed> {
+        let default = scheme.lifetime_secs().unwrap_or(DEFAULT_TTL.as_secs());
+        Ok(self.given(scheme)?.unwrap_or_else(|| clock::now().saturating_add(default)))
     }
-}
 
-impl From<ScopeName> for Scope {
-    fn from(name: ScopeName) -> Self {
-        match name {
-            ScopeName::File => Self::File,
-            ScopeName::Directory => Self::Directory,
+    /// The same, if the command line says it.
+    pub(crate) fn given(&self, scheme: &dyn Scheme) -> Result<Option<UnixTime>, Failed> {
+        if let Some(expires) = self.expires {
+            return Ok(Some(UnixTime(expires)));
         }
+        let lifetime = scheme.lifetime_secs();
+        if let (Some(ttl), Some(lifetime)) = (self.ttl, lifetime)
+            && ttl.as_secs() > lifetime
+        {
+            return Err(Failed::usage(anyhow::anyhow!(
+                "a token of this scheme lives {lifetime} s from its making, and --ttl asks for \
+                 more: pass --lifetime as the CDN has it"
+            )));
+        }
+        Ok(self.ttl.map(|ttl| clock::now().saturating_add(ttl.as_secs())))
     }
-}
-
-fn parse_ttl(text: &str) -> Result<Duration, String> {
-    let ttl = humantime::parse_duration(text)
-        .map_err(|error| format!("{error} (write it as 90s, 10m, 2h or 30d)"))?;
-    if ttl.as_secs() == 0 {
-        return Err("a link needs at least one second (1s)".to_owned());
-    }
-    Ok(ttl)
 }

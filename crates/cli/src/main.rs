@@ -13,6 +13,7 @@ mod link_args;
 mod listen;
 mod output;
 mod runtime;
+mod scheme_args;
 mod stop;
 mod telemetry;
 

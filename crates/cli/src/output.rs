@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::io::{self, BufWriter, IsTerminal as _, StdoutLock, Write};
 
 use anyhow::Context as _;
+use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
 /// What a coloured word says.
@@ -14,7 +15,13 @@ pub(crate) enum Tone {
 }
 
 /// A long result that is printed as it comes.
-pub(crate) struct Stream(BufWriter<StdoutLock<'static>>);
+pub(crate) struct Stream {
+    out: BufWriter<StdoutLock<'static>>,
+    is_gone: bool,
+}
+
+/// How far long work is, for the person at the terminal: nothing is shown elsewhere.
+pub(crate) struct Progress(ProgressBar);
 
 /// Prints a result and a line end.
 pub(crate) fn line(text: &str) -> anyhow::Result<()> {
@@ -37,15 +44,51 @@ fn unless_gone(written: io::Result<()>) -> anyhow::Result<()> {
 
 impl Stream {
     pub(crate) fn to_stdout() -> Self {
-        Self(BufWriter::new(io::stdout().lock()))
+        Self { out: BufWriter::with_capacity(64 << 10, io::stdout().lock()), is_gone: false }
     }
 
     pub(crate) fn write(&mut self, text: &str) -> anyhow::Result<()> {
-        unless_gone(self.0.write_all(text.as_bytes()))
+        let written = self.out.write_all(text.as_bytes());
+        self.is_gone |= written.as_ref().is_err_and(|why| why.kind() == io::ErrorKind::BrokenPipe);
+        unless_gone(written)
+    }
+
+    /// Whether nobody reads any more.
+    pub(crate) const fn is_gone(&self) -> bool {
+        self.is_gone
     }
 
     pub(crate) fn finish(mut self) -> anyhow::Result<()> {
-        unless_gone(self.0.flush())
+        unless_gone(self.out.flush())
+    }
+}
+
+impl Progress {
+    /// Counts things of this name.
+    pub(crate) fn of(name: &str) -> Self {
+        let bar = ProgressBar::new_spinner();
+        let template = format!("{{spinner}} {{human_pos}} {name}, {{per_sec}}, {{elapsed}}");
+        if let Ok(style) = ProgressStyle::with_template(&template) {
+            bar.set_style(style);
+        }
+        Self(bar)
+    }
+
+    /// So many are done.
+    pub(crate) fn at(&self, count: u64) {
+        // Asking the clock at each would cost more than the work.
+        if count.is_multiple_of(1024) {
+            self.0.set_position(count);
+        }
+    }
+
+    /// Prints a remark above the bar.
+    pub(crate) fn note(&self, text: &str) {
+        self.0.suspend(|| note(text));
+    }
+
+    pub(crate) fn finish(self) {
+        self.0.finish_and_clear();
     }
 }
 

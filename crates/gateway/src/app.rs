@@ -6,13 +6,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::routing::{any, get, post};
-use sluicegate_token::{SessionKeys, UnixTime};
+use sluicegate_token::{SessionKey, SessionKeys, UnixTime};
 
 use crate::clock::Clock;
 use crate::config::{ApiConfig, Config, Limits, OriginConfig, RouteConfig};
 use crate::handlers::{health, media, sessions};
 use crate::manifest::Templates;
 use crate::origin::{FolderOrigin, HttpOrigin, Origin, new_client};
+use crate::refusals::Refusals;
 use crate::route::Route;
 use crate::{Error, layers};
 
@@ -35,6 +36,7 @@ struct Shared {
     clock: Arc<dyn Clock>,
     public_host: String,
     public_path: String,
+    refusals: Refusals,
     is_draining: AtomicBool,
 }
 
@@ -69,6 +71,7 @@ impl App {
             clock,
             public_host,
             public_path,
+            refusals: Refusals::default(),
             is_draining: AtomicBool::new(false),
         })))
     }
@@ -108,6 +111,12 @@ impl App {
         &self.0.keys
     }
 
+    /// The key that session tokens are made with at this moment.
+    pub(crate) fn signer(&self, now: UnixTime) -> Result<&SessionKey, Error> {
+        let none = || Error::Internal("no session key is active".to_owned());
+        self.0.keys.signing(now).ok_or_else(none)
+    }
+
     pub(crate) fn api(&self) -> Option<&ApiConfig> {
         self.0.api.as_ref()
     }
@@ -122,6 +131,11 @@ impl App {
 
     pub(crate) fn templates(&self) -> &Templates {
         &self.0.templates
+    }
+
+    /// Says in the log why links and sessions are refused.
+    pub(crate) fn refusals(&self) -> &Refusals {
+        &self.0.refusals
     }
 
     pub(crate) fn session_length_secs(&self) -> u64 {

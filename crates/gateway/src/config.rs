@@ -5,16 +5,15 @@
 
 mod check;
 mod raw;
-mod secrets;
+mod signers;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
 use secrecy::SecretSlice;
 use sluicegate_manifest::ExistingToken;
-use sluicegate_token::{Scheme, SessionKeys};
+use sluicegate_token::{SchemeRing, SessionKeys, UnixTime};
 use thiserror::Error;
 use url::Url;
 
@@ -41,6 +40,8 @@ pub struct Config {
     pub timeouts: Timeouts,
     /// The routes; the one with the longest matching path serves a request.
     pub routes: Vec<RouteConfig>,
+    /// What can be served, and should be mended: files of keys that others may read.
+    pub warnings: Vec<String>,
 }
 
 /// Session keys and lifetime.
@@ -137,7 +138,7 @@ pub enum OriginConfig {
 #[derive(Clone, Debug)]
 pub struct EntryConfig {
     /// Verifies the link.
-    pub scheme: Arc<dyn Scheme>,
+    pub ring: SchemeRing,
     /// How long after its expiry a link is still good, for clocks that differ.
     pub leeway_secs: u64,
 }
@@ -149,7 +150,7 @@ pub struct CdnConfig {
     /// slash.
     pub base_url: Url,
     /// Signs its URLs.
-    pub scheme: Arc<dyn Scheme>,
+    pub ring: SchemeRing,
     /// The window W of a CDN token's expiry: a token lives W to 2W seconds.
     pub ttl_secs: u64,
 }
@@ -161,6 +162,15 @@ pub struct HostConfig {
     pub url: Url,
     /// The CDN that delivers segments of this host; without one the gateway does.
     pub cdn: Option<CdnConfig>,
+}
+
+/// Hosts with their schemes and keys, for manifests that are signed as files.
+#[derive(Clone, Debug)]
+pub struct Hosts {
+    /// A row for each host.
+    pub hosts: Vec<CdnConfig>,
+    /// What can be used, and should be mended.
+    pub warnings: Vec<String>,
 }
 
 /// Why a configuration cannot be served.
@@ -199,6 +209,23 @@ impl std::fmt::Debug for ApiConfig {
     }
 }
 
+impl CdnConfig {
+    /// The last second of a token that is made now: the window's, unless the CDN counts from the
+    /// making and stops before.
+    #[must_use]
+    pub fn window_expiry(&self, now: UnixTime) -> UnixTime {
+        self.no_later(now.window_expiry(self.ttl_secs), now)
+    }
+
+    /// `expires`, or the last window's end for which a token made now can last.
+    pub(crate) fn no_later(&self, expires: UnixTime, now: UnixTime) -> UnixTime {
+        match self.ring.scheme().lifetime_secs() {
+            Some(lifetime) => expires.min(now.window_expiry(lifetime / 2)),
+            None => expires,
+        }
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {
@@ -226,11 +253,7 @@ impl Config {
     /// # Errors
     /// [`ConfigError`] with the key and, for the file's shape, the line.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
-        let text = std::fs::read_to_string(path).map_err(|error| ConfigError::Unreadable {
-            path: path.to_owned(),
-            reason: error.to_string(),
-        })?;
-        let folder = path.parent().unwrap_or(Path::new("."));
+        let (text, folder) = read(path)?;
         Self::parse(&text, folder, path)
     }
 
@@ -246,12 +269,34 @@ impl Config {
     /// # Errors
     /// As [`Self::load`].
     pub fn parse(text: &str, folder: &Path, name: &Path) -> Result<Self, ConfigError> {
-        let raw: raw::Config = toml::from_str(text).map_err(|error| ConfigError::Syntax {
-            path: name.to_owned(),
-            message: syntax_message(&error, text),
-        })?;
-        check::check(raw, folder)
+        check::check(shape(text, name)?, folder)
     }
+}
+
+impl Hosts {
+    /// Reads a file of `[[host]]` tables, each like `[route.cdn]`.
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        let (text, folder) = read(path)?;
+        check::check_hosts(shape(&text, path)?, folder)
+    }
+}
+
+fn read(path: &Path) -> Result<(String, &Path), ConfigError> {
+    let text = std::fs::read_to_string(path).map_err(|error| ConfigError::Unreadable {
+        path: path.to_owned(),
+        reason: error.to_string(),
+    })?;
+    Ok((text, path.parent().unwrap_or(Path::new("."))))
+}
+
+fn shape<T: serde::de::DeserializeOwned>(text: &str, name: &Path) -> Result<T, ConfigError> {
+    toml::from_str(text).map_err(|error| ConfigError::Syntax {
+        path: name.to_owned(),
+        message: syntax_message(&error, text),
+    })
 }
 
 /// The parser's message with its place. The line itself is not shown: a secret may stand in it.

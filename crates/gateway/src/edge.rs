@@ -9,31 +9,34 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::http::Method;
+use axum::http::{Method, header};
 use axum::response::Response;
-use sluicegate_token::{Presented, ResourcePath, Scheme};
+use sluicegate_token::{Presented, ResourcePath, SchemeRing};
 use url::Url;
 
 use crate::clock::Clock;
 use crate::layers::{self, client_address};
 use crate::origin::FolderOrigin;
+use crate::refusals::Refusals;
 use crate::{Error, delivery};
 
 /// A token-checking server of a folder.
 #[derive(Clone, Debug)]
 pub struct Edge {
     folder: Arc<FolderOrigin>,
-    scheme: Arc<dyn Scheme>,
+    ring: Arc<SchemeRing>,
+    refusals: Arc<Refusals>,
     clock: Arc<dyn Clock>,
 }
 
 impl Edge {
-    /// Serves the files beneath `folder` to whoever shows a token of `scheme`.
+    /// Serves the files beneath `folder` to whoever shows a token of `ring`.
     ///
     /// # Errors
     /// If the folder cannot be opened.
-    pub fn open(folder: &Path, scheme: Arc<dyn Scheme>, clock: Arc<dyn Clock>) -> io::Result<Self> {
-        Ok(Self { folder: Arc::new(FolderOrigin::open(folder)?), scheme, clock })
+    pub fn open(folder: &Path, ring: SchemeRing, clock: Arc<dyn Clock>) -> io::Result<Self> {
+        let folder = Arc::new(FolderOrigin::open(folder)?);
+        Ok(Self { folder, ring: Arc::new(ring), refusals: Arc::default(), clock })
     }
 
     /// The service over HTTP.
@@ -49,9 +52,19 @@ async fn answer(State(edge): State<Edge>, request: Request) -> Result<Response, 
     let path = ResourcePath::parse(request.uri().path().as_bytes())
         .map_err(|_| Error::BadPath("nginx answers 400 to it"))?;
     let now = edge.clock.now();
-    let presented =
-        Presented::at(&path, request.uri().query().map(str::as_bytes), client_address(&request));
-    let valid = edge.scheme.verify(&presented, now)?;
+    // Some schemes sign whole URLs.
+    let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
+    let url = format!("http://{}{}", host.unwrap_or_default(), request.uri().path());
+    let presented = Presented {
+        path: &path,
+        url: url.as_bytes(),
+        query: request.uri().query().map(str::as_bytes),
+        ip: client_address(&request),
+    };
+    let valid = edge
+        .ring
+        .verify(&presented, now)
+        .map_err(|refusal| edge.refusals.of_link(&edge.ring, &presented, now, refusal))?;
     let url =
         Url::parse("http://edge.invalid/").map_err(|error| Error::Internal(error.to_string()))?;
     let conditions = delivery::conditions(request.method(), request.headers());

@@ -35,6 +35,16 @@ pub enum Error {
     /// A token was refused, or is missing.
     #[error("{0}")]
     Refused(#[from] Refusal),
+    /// A token was refused, and what is wrong with it was found.
+    #[error("{refusal}: {cause}")]
+    Explained {
+        /// The status that the scheme has for it.
+        status: u16,
+        /// What the server says.
+        refusal: Refusal,
+        /// What is wrong.
+        cause: String,
+    },
     /// Two session tokens in one request.
     #[error("the request carries two session tokens")]
     TwoTokens,
@@ -131,6 +141,9 @@ impl Error {
             Self::Refused(refusal) => {
                 StatusCode::from_u16(refusal.status()).unwrap_or(StatusCode::FORBIDDEN)
             }
+            Self::Explained { status, .. } => {
+                StatusCode::from_u16(*status).unwrap_or(StatusCode::FORBIDDEN)
+            }
             Self::TwoTokens
             | Self::EntryNotAManifest
             | Self::GrantRefused(_)
@@ -159,8 +172,9 @@ impl Error {
             Self::BadQuery => "bad-query",
             Self::PathTooLong(_) => "path-too-long",
             Self::MethodNotAllowed(_) => "method-not-allowed",
-            Self::Refused(Refusal::Expired { .. }) => "expired",
-            Self::Refused(_) | Self::TwoTokens => "forbidden",
+            Self::Refused(Refusal::Expired { .. })
+            | Self::Explained { refusal: Refusal::Expired { .. }, .. } => "expired",
+            Self::Refused(_) | Self::Explained { .. } | Self::TwoTokens => "forbidden",
             Self::EntryNotAManifest => "entry-not-a-manifest",
             Self::GrantRefused(_) => "grant-refused",
             Self::NoRoute | Self::NotFound => "not-found",

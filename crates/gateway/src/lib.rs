@@ -12,8 +12,10 @@ mod config;
 mod delivery;
 mod edge;
 mod error;
+mod explain;
 mod fetch;
 mod handlers;
+mod key_source;
 mod layers;
 mod manifest;
 mod media_type;
@@ -21,6 +23,7 @@ mod origin;
 mod planned;
 mod policy;
 mod redirect;
+mod refusals;
 mod request;
 mod route;
 mod serve;
@@ -31,12 +34,14 @@ pub use app::App;
 pub use asset::AssetPattern;
 pub use clock::{Clock, SystemClock};
 pub use config::{
-    ApiConfig, CdnConfig, Config, ConfigError, EntryConfig, HostConfig, Limits, OriginConfig,
-    RouteConfig, SessionConfig, Timeouts,
+    ApiConfig, CdnConfig, Config, ConfigError, EntryConfig, HostConfig, Hosts, Limits,
+    OriginConfig, RouteConfig, SessionConfig, Timeouts,
 };
 pub use edge::Edge;
 pub use error::{Error, ErrorSource};
+pub use explain::Subject;
 pub use fetch::{Document, fetch_document};
+pub use key_source::{FoundKey, KeyProblem, KeySource};
 pub use route::{Carry, GrantMode, Segments, ThirdParty, Unexpandable};
 pub use serve::{Listening, ServeError, bind, serve, shutdown_signal};
 pub use sluicegate_manifest::ExistingToken;

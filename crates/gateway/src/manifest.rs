@@ -11,7 +11,7 @@ use headers::{ETag, HeaderMapExt as _, IfNoneMatch};
 use moka::future::Cache;
 use sha2::{Digest as _, Sha256};
 use sluicegate_manifest::{CompileError, Format, Options, Template, Variables};
-use sluicegate_token::{Binding, UnixTime};
+use sluicegate_token::{Binding, SessionKey, UnixTime};
 use url::Url;
 
 use crate::Error;
@@ -196,9 +196,9 @@ pub(crate) fn respond(
     request: &HeaderMap,
     now: UnixTime,
 ) -> Result<Response, Error> {
-    let keys = app.keys();
+    let signer = app.signer(now)?;
     let scene = Scene {
-        keys,
+        signer,
         public_host: app.public_host(),
         public_path: app.public_path(),
         route: &admitted.route,
@@ -207,9 +207,9 @@ pub(crate) fn respond(
         carried: admitted.carried,
         max_expanded: app.limits().max_expanded_segments,
     };
-    let terms = cdn_terms(admitted, &compiled.template, now);
+    let terms = cdn_terms(admitted, &compiled.template, now)?;
     let moment = planned::moment(&compiled.template, scene, now);
-    let etag = entity_tag(admitted, compiled, given, &terms, moment);
+    let etag = entity_tag(admitted, compiled, given, signer, &terms, moment);
     let mut response = Response::new(Body::empty());
     let headers = response.headers_mut();
     headers.typed_insert(etag.clone());
@@ -225,7 +225,7 @@ pub(crate) fn respond(
     let plans = &compiled.plans;
     let planned =
         plans.of(&compiled.template, &compiled.url, scene, given.query, variables, moment)?;
-    let text = planned.render(keys, admitted, &terms)?;
+    let text = planned.render(signer, admitted, &terms)?;
     response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(text.len()));
     *response.body_mut() = Body::from(text);
     Ok(response)
@@ -233,15 +233,21 @@ pub(crate) fn respond(
 
 /// For each host that has a CDN. Live playlists bring fresh tokens with each reload, so theirs may
 /// be short. Whatever is loaded once must hold for the session.
-fn cdn_terms(admitted: &Admitted, template: &Template, now: UnixTime) -> Vec<Option<CdnTerms>> {
+fn cdn_terms<'a>(
+    admitted: &'a Admitted,
+    template: &Template,
+    now: UnixTime,
+) -> Result<Vec<Option<CdnTerms<'a>>>, Error> {
     let route = &admitted.route;
     let terms = |host| {
-        let cdn = route.cdn_at(host)?;
-        let window = now.window_expiry(cdn.ttl_secs);
+        let Some(cdn) = route.cdn_at(host) else { return Ok(None) };
+        let key = cdn.ring.signing(now).map_err(|error| Error::Unsignable(error.to_string()))?;
+        let window = cdn.window_expiry(now);
         let is_reloaded = template.is_reloaded();
-        let expires = if is_reloaded { window } else { window.max(admitted.claims.expires) };
-        let ip = admitted.client.filter(|_| cdn.scheme.binding() == Binding::Ip);
-        Some(CdnTerms { expires, ip })
+        let session = cdn.no_later(admitted.claims.expires, now);
+        let expires = if is_reloaded { window } else { window.max(session) };
+        let ip = admitted.client.filter(|_| cdn.ring.binding() == Binding::Ip);
+        Ok(Some(CdnTerms { key, expires, ip }))
     };
     let has_cdns = route.config.segments == Segments::Cdn;
     (0..if has_cdns { route.hosts() } else { 0 }).map(terms).collect()
@@ -253,7 +259,8 @@ fn entity_tag(
     admitted: &Admitted,
     compiled: &Compiled,
     given: &Given<'_>,
-    terms: &[Option<CdnTerms>],
+    signer: &SessionKey,
+    terms: &[Option<CdnTerms<'_>>],
     moment: Option<UnixTime>,
 ) -> ETag {
     let mut hash = Sha256::new();
@@ -267,8 +274,11 @@ fn entity_tag(
         hash.update(text);
         hash.update([0]);
     }
+    hash.update([signer.id()]);
     for terms in terms {
         hash.update(terms.map_or(0, |terms| terms.expires.0).to_be_bytes());
+        hash.update(terms.map_or(String::new(), |terms| terms.key.id.to_string()));
+        hash.update([0]);
     }
     hash.update(moment.map_or(0, |moment| moment.0).to_be_bytes());
     if let Some(client) = admitted.client {

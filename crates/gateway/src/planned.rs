@@ -6,7 +6,7 @@ use sluicegate_manifest::{
     CdnPaths, Format, GCORE_QUERY_LEN, Place as Placement, Plan, Template, Variables,
 };
 use sluicegate_token::session::Grant;
-use sluicegate_token::{ByteList, Scope, SessionKeys, UnixTime};
+use sluicegate_token::{ByteList, RingKey, Scope, SessionKey, UnixTime};
 use url::Url;
 
 use crate::Error;
@@ -31,6 +31,8 @@ pub(crate) struct Planned {
 /// What plans of one manifest on one route depend on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Kind {
+    /// What it seals is sealed with this key.
+    signer: u8,
     grant: Grant,
     carried: Carried,
     raw_path: String,
@@ -47,7 +49,8 @@ pub(crate) struct Plans(Mutex<Vec<(Kind, Arc<Planned>)>>);
 
 /// When the CDN's tokens of a rendering end, and for whom they are.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct CdnTerms {
+pub(crate) struct CdnTerms<'k> {
+    pub(crate) key: &'k RingKey,
     pub(crate) expires: UnixTime,
     pub(crate) ip: Option<std::net::IpAddr>,
 }
@@ -66,6 +69,7 @@ impl Plans {
         let query =
             if template.reads_its_query() { viewers_query.to_owned() } else { String::new() };
         let kind = Kind {
+            signer: scene.signer.id(),
             grant: scene.grant,
             carried: scene.carried,
             raw_path: scene.place.raw.clone(),
@@ -97,7 +101,7 @@ pub(crate) fn moment(template: &Template, scene: Scene<'_>, now: UnixTime) -> Op
     let config = &scene.route.config;
     let mut cdns = (0..scene.route.hosts()).filter_map(|host| scene.route.cdn_at(host));
     let is_written_out = match config.segments {
-        Segments::Cdn => cdns.any(|cdn| cdn.scheme.scope() == Scope::File),
+        Segments::Cdn => cdns.any(|cdn| cdn.ring.scheme().scope() == Scope::File),
         _ => matches!(scene.grant, Grant::Exact { .. }),
     };
     Some(now).filter(|_| template.is_dynamic() && is_written_out)
@@ -152,9 +156,9 @@ impl Planned {
     /// Renders for one session.
     pub(crate) fn render(
         &self,
-        keys: &SessionKeys,
+        signer: &SessionKey,
         admitted: &Admitted,
-        terms: &[Option<CdnTerms>],
+        terms: &[Option<CdnTerms<'_>>],
     ) -> Result<Vec<u8>, Error> {
         let mut sessions = ByteList::default();
         let mut push = |token: &sluicegate_token::SessionToken| match admitted.carried {
@@ -169,16 +173,15 @@ impl Planned {
         };
         push(&admitted.token);
         for (place, grant) in &self.extended {
-            push(&session::extend(keys, admitted, place, *grant));
+            push(&session::extend(signer, admitted, place, *grant));
         }
         let mut tokens = vec![sessions];
         for (host, signed) in self.cdns.iter().enumerate() {
             let mut of_cdn = ByteList::default();
-            if let (Some(signed), Some(cdn), Some(Some(terms))) =
-                (signed, admitted.route.cdn_at(host), terms.get(host))
-            {
+            if let (Some(signed), Some(Some(terms))) = (signed, terms.get(host)) {
                 of_cdn = ByteList::with_capacity(signed.len(), signed.len() * GCORE_QUERY_LEN);
-                cdn.scheme
+                let scheme = &terms.key.scheme;
+                scheme
                     .write_tokens(signed, terms.expires, terms.ip, &mut of_cdn)
                     .map_err(|error| Error::Unsignable(error.to_string()))?;
             }

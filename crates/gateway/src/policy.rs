@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use sluicegate_manifest::{
     CdnPaths, Decision, KeepReason, RefuseReason, Role, TokenAt, TokenRef, Uri, UriPolicy, Varies,
 };
-use sluicegate_token::SessionKeys;
+use sluicegate_token::SessionKey;
 use sluicegate_token::session::Grant;
 use url::Url;
 
@@ -33,7 +33,8 @@ pub(crate) const QUERY_VARIABLE: &str = ":query";
 /// What a plan is made for.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Scene<'a> {
-    pub(crate) keys: &'a SessionKeys,
+    /// The key that seals what travels with a URL.
+    pub(crate) signer: &'a SessionKey,
     /// Scheme, host and port of the gateway's public URL. Most URLs are written without it.
     pub(crate) public_host: &'a str,
     /// The path of the gateway's public URL.
@@ -84,7 +85,7 @@ impl<'a> RoutePolicy<'a> {
             let cdn = scene.route.cdn_at(host)?;
             // A configuration has some hosts, not thousands.
             let list = CDN_LIST + u16::try_from(host).ok()?;
-            Some(CdnPaths::new(list, cdn.scheme.as_ref()))
+            Some(CdnPaths::new(list, cdn.ring.scheme().as_ref()))
         };
         Self {
             scene,
@@ -148,8 +149,8 @@ impl<'a> RoutePolicy<'a> {
         let exported: Vec<_> =
             self.exported.iter().cloned().chain(context).chain(own_query).collect();
         if uri.role.is_document() && !exported.is_empty() {
-            let Scene { keys, route, .. } = self.scene;
-            let sealed = variables::seal(keys, route, place, &exported).ok_or_else(|| {
+            let Scene { signer, route, .. } = self.scene;
+            let sealed = variables::seal(signer, route, place, &exported).ok_or_else(|| {
                 RefuseReason::Unsignable("the manifest's variables are too long".to_owned())
             })?;
             let old = url.query().map(|old| format!("{old}&")).unwrap_or_default();
@@ -267,7 +268,7 @@ impl UriPolicy for RoutePolicy<'_> {
     fn owned_parameters(&self) -> Vec<String> {
         let route = self.scene.route;
         let cdns = (0..route.hosts()).filter_map(|host| route.cdn_at(host));
-        let theirs = cdns.flat_map(|cdn| cdn.scheme.parameters());
+        let theirs = cdns.flat_map(|cdn| cdn.ring.scheme().parameters());
         let ours = [SESSION_PARAMETER, VARIABLES_PARAMETER];
         ours.into_iter().chain(theirs).map(str::to_owned).collect()
     }

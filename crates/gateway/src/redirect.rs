@@ -26,15 +26,16 @@ pub(crate) fn to_cdn(admitted: &Admitted, query: &str, now: UnixTime) -> Result<
     let unsignable = |problem: String| Error::Unsignable(problem);
     // What a viewer sends in the place of a token is no token.
     let url = ExistingToken::Replace
-        .make_room(&url, &cdn.scheme.parameters())
+        .make_room(&url, &cdn.ring.scheme().parameters())
         .map_err(|reason| unsignable(reason.to_string()))?;
-    let ip = match cdn.scheme.binding() {
+    let ip = match cdn.ring.binding() {
         Binding::Plain => None,
         Binding::Ip => Some(client.ok_or(Refusal::NoClientAddress)?),
     };
     let link = Link::parse(url.as_str()).map_err(|error| unsignable(error.to_string()))?;
+    let key = cdn.ring.signing(now).map_err(|error| unsignable(error.to_string()))?;
     let location = link
-        .sign(cdn.scheme.as_ref(), now.window_expiry(cdn.ttl_secs), ip)
+        .sign(key.scheme.as_ref(), cdn.window_expiry(now), ip)
         .map_err(|error| unsignable(error.to_string()))?;
     let location = HeaderValue::from_str(&location)
         .map_err(|_| Error::Internal("a CDN URL is no header value".to_owned()))?;

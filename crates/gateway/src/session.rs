@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use sluicegate_token::session::{BoundBits, Grant, SessionClaims, SessionId, SessionToken};
-use sluicegate_token::{IpPrefix, Refusal, SessionKeys, UnixTime};
+use sluicegate_token::{IpPrefix, Refusal, SessionKey, SessionKeys, UnixTime};
 
 use crate::Error;
 use crate::request::{Carried, MediaRequest};
@@ -63,7 +63,7 @@ pub(crate) fn admit(
 ///
 /// `bind_to` is the address that the session is bound to, if any.
 pub(crate) fn begin(
-    keys: &SessionKeys,
+    signer: &SessionKey,
     route: &Route,
     place: &Place,
     session: SessionId,
@@ -85,7 +85,7 @@ pub(crate) fn begin(
         expires,
         session,
     };
-    Ok((keys.signing().seal(&claims, &route.config.id, &place.path, bind_to), claims))
+    Ok((signer.seal(&claims, &route.config.id, &place.path, bind_to), claims))
 }
 
 /// What may be granted of a URI that the session's own grant does not cover: its folder, or the
@@ -104,11 +104,11 @@ pub(crate) fn grant_beyond(route: &Route, place: &Place, manifest: &Place) -> Op
 
 /// Makes a token of the same session and end for another grant.
 pub(crate) fn extend(
-    keys: &SessionKeys,
+    signer: &SessionKey,
     admitted: &Admitted,
     place: &Place,
     grant: Grant,
 ) -> SessionToken {
     let claims = SessionClaims { grant, ..admitted.claims };
-    keys.signing().seal(&claims, &admitted.route.config.id, &place.path, admitted.client)
+    signer.seal(&claims, &admitted.route.config.id, &place.path, admitted.client)
 }

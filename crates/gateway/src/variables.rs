@@ -4,7 +4,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sluicegate_manifest::Variables;
-use sluicegate_token::{Refusal, SessionKeys};
+use sluicegate_token::{Refusal, SessionKey, SessionKeys, UnixTime};
 
 use crate::Error;
 use crate::route::{Place, Route};
@@ -20,15 +20,14 @@ const TAG_BYTES: usize = 16;
 
 /// Writes the values for a document at `place`; none if they are too long.
 pub(crate) fn seal(
-    keys: &SessionKeys,
+    signer: &SessionKey,
     route: &Route,
     place: &Place,
     variables: &[(String, String)],
 ) -> Option<String> {
     let values = serde_json::to_vec(variables).ok().filter(|values| values.len() <= MAX_BYTES)?;
-    let key = keys.signing();
-    let tag = key.tag(LABEL, &[route.config.id.as_bytes(), place.path.as_bytes(), &values]);
-    let sealed = [&[key.id()][..], &tag, &values].concat();
+    let tag = signer.tag(LABEL, &[route.config.id.as_bytes(), place.path.as_bytes(), &values]);
+    let sealed = [&[signer.id()][..], &tag, &values].concat();
     Some(URL_SAFE_NO_PAD.encode(sealed))
 }
 
@@ -38,13 +37,14 @@ pub(crate) fn open(
     route: &Route,
     place: &Place,
     sealed: Option<&str>,
+    now: UnixTime,
 ) -> Result<Variables, Error> {
     let Some(sealed) = sealed else { return Ok(Variables::default()) };
     let malformed = Refusal::MalformedToken("the variables are not well-formed");
     let bytes = URL_SAFE_NO_PAD.decode(sealed).map_err(|_| malformed.clone())?;
     let (&id, rest) = bytes.split_first().ok_or_else(|| malformed.clone())?;
     let (tag, values) = rest.split_first_chunk::<TAG_BYTES>().ok_or_else(|| malformed.clone())?;
-    let key = keys.by_id(id).ok_or(Refusal::UnknownKey(id))?;
+    let key = keys.by_id(id, now).ok_or(Refusal::UnknownKey(id))?;
     let parts = [route.config.id.as_bytes(), place.path.as_bytes(), values];
     if !key.has_tagged(LABEL, &parts, tag) {
         return Err(Refusal::WrongToken.into());

@@ -39,7 +39,7 @@ pub struct CdnPaths<'s> {
 
 /// The policy of a manifest that is served by the CDN itself: every URI on a host that has a scheme
 /// is signed where it stands, every other one stays. Tokens never go to another host.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct SignHost<'s> {
     rows: Vec<Row<'s>>,
     existing: ExistingToken,
@@ -190,8 +190,7 @@ impl<'s> SignHost<'s> {
     /// the manifest's own.
     #[must_use]
     pub fn new(host: &Url, scheme: &'s dyn Scheme) -> Self {
-        let policy = Self { rows: Vec::new(), existing: ExistingToken::Refuse };
-        policy.and(host, scheme)
+        Self::default().and(host, scheme)
     }
 
     /// Signs every URI on another host with its own scheme. Of two for one host the first counts.
@@ -216,12 +215,24 @@ impl<'s> SignHost<'s> {
     /// # Errors
     /// As [`CdnPaths::sign`].
     pub fn sign(&self, expires: UnixTime, ip: Option<IpAddr>) -> Result<Vec<ByteList>, SignError> {
+        self.sign_each(&vec![expires; self.rows.len()], ip)
+    }
+
+    /// The same with an end for each host, in the order in which they were given.
+    ///
+    /// # Errors
+    /// As [`CdnPaths::sign`].
+    pub fn sign_each(
+        &self,
+        expires: &[UnixTime],
+        ip: Option<IpAddr>,
+    ) -> Result<Vec<ByteList>, SignError> {
         let binds_any = self.rows.iter().any(|row| row.paths.scheme.binding() == Binding::Ip);
-        let of_row = |row: &Row<'_>| {
+        let of_row = |(row, expires): (&Row<'_>, &UnixTime)| {
             let is_bound = row.paths.scheme.binding() == Binding::Ip || !binds_any;
-            row.paths.sign(expires, ip.filter(|_| is_bound))
+            row.paths.sign(*expires, ip.filter(|_| is_bound))
         };
-        self.rows.iter().map(of_row).collect()
+        self.rows.iter().zip(expires).map(of_row).collect()
     }
 
     fn row(&mut self, url: &Url) -> Option<&mut Row<'s>> {

@@ -156,7 +156,7 @@ fn real_mpds_parse_alike_where_tokens_were_only_inserted() {
         let mut policy = SignHost::new(&base, &gcore);
         let place = Place { now: Some(NOW), ..Place::at(base.clone()) };
         let rendered = common::render(&template, &place, &mut policy, |policy| {
-            policy.sign(common::EXPIRES, None).unwrap().to_vec()
+            policy.sign(common::EXPIRES, None).unwrap()
         });
         let Ok(rendered) = rendered else {
             refused += 1;

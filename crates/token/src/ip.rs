@@ -1,6 +1,7 @@
 //! Client addresses as tokens bind to them.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::str::FromStr;
 
 use serde::Deserialize;
 
@@ -133,6 +134,35 @@ impl IpForm {
     }
 }
 
+/// `address`, `cidr`, `leading` or `octets`, and how many bits count: `cidr/24`, `address/24/64` for
+/// IPv4 and IPv6. Without them all do.
+impl FromStr for IpForm {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let wrong = || {
+            format!(
+                "\"{text}\" is no form of an address: write address, cidr, leading or octets, and \
+                 perhaps the bits that count for IPv4 and IPv6, as in address/24/64"
+            )
+        };
+        let mut parts = text.split('/');
+        let written = match parts.next() {
+            Some("address") => IpText::Address,
+            Some("cidr") => IpText::Cidr,
+            Some("leading") => IpText::Leading,
+            Some("octets") => IpText::Octets,
+            _ => return Err(wrong()),
+        };
+        let mut bits = |most: u8| match parts.next() {
+            None => Ok(most),
+            Some(bits) => bits.parse().ok().filter(|bits| *bits <= most).ok_or_else(wrong),
+        };
+        let form = Self { v4_bits: bits(32)?, v6_bits: bits(128)?, text: written };
+        if parts.next().is_some() { Err(wrong()) } else { Ok(form) }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -156,6 +186,17 @@ mod tests {
         assert_eq!(write("2001:db8:0:1::9", 24, 64, IpText::Leading), "2001:db8:0:1");
         let octets = IpForm { text: IpText::Octets, ..IpForm::default() };
         assert_eq!(octets.write("1.2.3.4".parse().unwrap()), [1, 2, 3, 4]);
+    }
+
+    #[test]
+    fn a_form_is_read_from_text() {
+        let form = |v4_bits, v6_bits, text| Ok(IpForm { v4_bits, v6_bits, text });
+        assert_eq!("address".parse(), form(32, 128, IpText::Address));
+        assert_eq!("cidr/24".parse(), form(24, 128, IpText::Cidr));
+        assert_eq!("leading/16/64".parse(), form(16, 64, IpText::Leading));
+        for bad in ["", "adress", "cidr/33", "cidr/24/129", "cidr/24/64/1", "octets/x"] {
+            assert!(bad.parse::<IpForm>().is_err(), "{bad}");
+        }
     }
 
     #[test]

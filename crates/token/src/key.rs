@@ -10,6 +10,8 @@ use sha2::Sha256;
 use thiserror::Error;
 use zeroize::Zeroizing;
 
+use crate::{KeyPeriod, UnixTime};
+
 /// The name of a key, for logs and for rotation. Not a secret.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct KeyId(String);
@@ -41,9 +43,9 @@ pub struct SessionKey {
     bytes: Zeroizing<[u8; SessionKey::LEN]>,
 }
 
-/// The session keys that are accepted; the first one signs.
+/// The session keys: the newest that is active signs, all that are not retired are accepted.
 #[derive(Clone, Debug)]
-pub struct SessionKeys(Vec<SessionKey>);
+pub struct SessionKeys(Vec<(SessionKey, KeyPeriod)>);
 
 /// Why text is no key.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -208,38 +210,46 @@ impl fmt::Debug for SessionKey {
 // === impl SessionKeys ===
 
 impl SessionKeys {
-    /// Takes the keys in order: the first one signs, all of them verify.
+    /// Takes keys that are good for ever: the first one signs.
     ///
     /// # Errors
     /// [`KeyError::NoSessionKey`] for an empty list, [`KeyError::DuplicateId`].
     pub fn new(keys: Vec<SessionKey>) -> Result<Self, KeyError> {
+        Self::with_periods(keys.into_iter().map(|key| (key, KeyPeriod::ALWAYS)).collect())
+    }
+
+    /// Takes keys, each with the time in which it is good.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn with_periods(keys: Vec<(SessionKey, KeyPeriod)>) -> Result<Self, KeyError> {
         if keys.is_empty() {
             return Err(KeyError::NoSessionKey);
         }
-        for (at, key) in keys.iter().enumerate() {
-            if keys[..at].iter().any(|earlier| earlier.id == key.id) {
+        for (at, (key, _)) in keys.iter().enumerate() {
+            if keys[..at].iter().any(|(earlier, _)| earlier.id == key.id) {
                 return Err(KeyError::DuplicateId(key.id));
             }
         }
         Ok(Self(keys))
     }
 
-    /// The key that signs.
+    /// The key that signs at this moment. None if all are retired, or none is active yet.
     #[must_use]
-    pub fn signing(&self) -> &SessionKey {
-        // `new` refuses an empty list.
-        &self.0[0]
+    pub fn signing(&self, now: UnixTime) -> Option<&SessionKey> {
+        let at = KeyPeriod::signing(self.0.iter().map(|(_, period)| period), now)?;
+        self.0.get(at).map(|(key, _)| key)
     }
 
-    /// The key that a token names.
+    /// The key that a token names, unless it is retired.
     #[must_use]
-    pub fn by_id(&self, id: u8) -> Option<&SessionKey> {
-        self.0.iter().find(|key| key.id == id)
+    pub fn by_id(&self, id: u8, now: UnixTime) -> Option<&SessionKey> {
+        self.accepted(now).find(|key| key.id == id)
     }
 
-    /// All keys, the signing one first.
-    pub fn iter(&self) -> impl Iterator<Item = &SessionKey> {
-        self.0.iter()
+    /// The keys that are accepted at this moment.
+    pub fn accepted(&self, now: UnixTime) -> impl Iterator<Item = &SessionKey> {
+        self.0.iter().filter(move |(_, period)| period.is_accepted(now)).map(|(key, _)| key)
     }
 }
 
@@ -300,7 +310,27 @@ mod tests {
         assert_eq!(SessionKeys::new(vec![key(1), key(1)]).unwrap_err(), KeyError::DuplicateId(1));
         assert_eq!(SessionKeys::new(vec![]).unwrap_err(), KeyError::NoSessionKey);
         let keys = SessionKeys::new(vec![key(2), key(1)]).unwrap();
-        assert_eq!(keys.signing().id(), 2);
-        assert!(keys.by_id(1).is_some() && keys.by_id(3).is_none());
+        let now = UnixTime(1_000);
+        assert_eq!(keys.signing(now).unwrap().id(), 2);
+        assert!(keys.by_id(1, now).is_some() && keys.by_id(3, now).is_none());
+    }
+
+    #[test]
+    fn the_newest_active_key_signs_and_a_retired_one_is_not_accepted() {
+        let key = |id, active_from, retired_from: Option<u64>| {
+            let retired_from = retired_from.map(UnixTime);
+            let period = KeyPeriod { active_from: UnixTime(active_from), retired_from };
+            (SessionKey::new(id, [id; 32]), period)
+        };
+        let keys = vec![key(1, 0, Some(300)), key(2, 100, None), key(3, 200, Some(250))];
+        let keys = SessionKeys::with_periods(keys).unwrap();
+        let signing = |now| keys.signing(UnixTime(now)).map(SessionKey::id);
+        assert_eq!([signing(99), signing(100), signing(200)], [Some(1), Some(2), Some(3)]);
+        assert_eq!(signing(250), Some(2));
+        let accepted = |now| keys.accepted(UnixTime(now)).map(SessionKey::id).collect::<Vec<_>>();
+        assert_eq!(accepted(0), [1, 2, 3]);
+        assert_eq!(accepted(300), [2]);
+        let late = SessionKeys::with_periods(vec![key(1, 0, Some(5))]).unwrap();
+        assert_eq!(late.signing(UnixTime(5)).map(SessionKey::id), None);
     }
 }

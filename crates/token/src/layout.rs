@@ -150,6 +150,17 @@ impl Layout {
         check(raw).map(|parts| Self(Arc::new(parts)))
     }
 
+    /// Checks a layout that stands in another document of TOML.
+    ///
+    /// # Errors
+    /// [`LayoutError`].
+    pub fn from_table(table: toml::Table) -> Result<Self, LayoutError> {
+        let raw: raw::Layout = table
+            .try_into()
+            .map_err(|error: toml::de::Error| LayoutError::Shape(error.to_string()))?;
+        check(raw).map(|parts| Self(Arc::new(parts)))
+    }
+
     /// The layouts that are part of this crate.
     ///
     /// # Panics
@@ -162,6 +173,15 @@ impl Layout {
     #[must_use]
     pub fn builtin(name: &str) -> Option<Self> {
         Self::builtins().find(|layout| layout.name() == name)
+    }
+
+    /// The file of the one of this name among them.
+    #[must_use]
+    pub fn builtin_text(name: &str) -> Option<&'static str> {
+        Self::builtins()
+            .zip(BUILTIN)
+            .find(|(layout, _)| layout.name() == name)
+            .map(|(_, &text)| text)
     }
 
     /// Its name, as configurations write it.
@@ -188,6 +208,31 @@ impl Layout {
         &self.0.scopes
     }
 
+    /// The query parameters that its tokens stand in.
+    #[must_use]
+    pub fn parameters(&self) -> Vec<&str> {
+        match &self.0.place {
+            Place::Query(parameters) => parameters.iter().map(|(name, _)| &name[..]).collect(),
+            Place::Path { .. } => Vec::new(),
+        }
+    }
+
+    /// Whether its tokens say when they were made, rather than when they end.
+    #[must_use]
+    pub fn is_issue(&self) -> bool {
+        self.0.time.is_issue
+    }
+
+    /// Whether its tokens say how long they live.
+    #[must_use]
+    pub fn writes_lifetime(&self) -> bool {
+        let templates = match &self.0.place {
+            Place::Query(parameters) => parameters.iter().map(|(_, value)| value).collect(),
+            Place::Path { segments, .. } => segments.iter().collect::<Vec<_>>(),
+        };
+        templates.iter().any(|template| template.fields().contains(&Field::Ttl))
+    }
+
     /// The fields of its own, each with its default.
     #[must_use]
     pub fn fields(&self) -> &[(String, String)] {
@@ -196,11 +241,6 @@ impl Layout {
 
     pub(crate) fn parts(&self) -> &Parts {
         &self.0
-    }
-
-    /// The same with another message.
-    pub(crate) fn with_message(&self, message: Template) -> Self {
-        Self(Arc::new(Parts { message, ..Parts::clone(&self.0) }))
     }
 }
 

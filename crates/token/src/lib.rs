@@ -22,6 +22,7 @@
 //! ```
 
 mod batch;
+mod explain;
 pub mod ip;
 mod key;
 mod layout;
@@ -33,16 +34,23 @@ pub mod session;
 mod time;
 
 pub use batch::ByteList;
+pub use explain::{Effort, Explanation, Mistake, SessionPlace, explain, explain_session};
 pub use ip::{IpForm, IpPrefix, IpText};
 pub use key::{Binding, CdnKey, KeyError, KeyId, SessionKey, SessionKeys};
 pub use layout::digest::{Algorithm, KeyText, Output};
 pub use layout::moment::MomentText;
-pub use layout::scheme::{LayoutScheme, SchemeError};
+pub use layout::scheme::LayoutScheme;
 pub use layout::template::TemplateError;
 pub use layout::{Layout, LayoutError};
 pub use link::{Link, LinkError};
 pub use path::{PathError, ResourcePath};
+pub use scheme::akamai::Akamai;
+pub use scheme::bunny::Bunny;
+pub use scheme::cloudfront::CloudFront;
 pub use scheme::gcore::Gcore;
+pub use scheme::kind::{SchemeError, SchemeKind, SchemeOptions};
+pub use scheme::nginx_secret::NginxSecret;
+pub use scheme::ring::{KeyPeriod, Opens, RingKey, SchemeRing};
 pub use scheme::{Placement, Presented, Refusal, Scheme, Scope, SignError, Target, Valid};
 pub use session::{SessionClaims, SessionId, SessionToken};
 pub use time::UnixTime;

@@ -17,7 +17,7 @@ pub fn count(query: &[u8], name: &str) -> usize {
 
 /// The query without the parameters that `taken` names; order and bytes of the others stay.
 #[must_use]
-pub fn without(query: &[u8], taken: impl Fn(&[u8]) -> bool) -> Vec<u8> {
+pub fn without(query: &[u8], mut taken: impl FnMut(&[u8]) -> bool) -> Vec<u8> {
     let mut kept = Vec::with_capacity(query.len());
     let mut first = true;
     for piece in query.split(|&byte| byte == b'&') {

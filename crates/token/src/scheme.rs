@@ -1,14 +1,22 @@
 //! What a CDN's token looks like: the trait that each scheme implements, and what verifying tells.
 
+pub(crate) mod akamai;
+pub(crate) mod bunny;
+pub(crate) mod cloudfront;
 pub(crate) mod gcore;
+pub(crate) mod kind;
+pub(crate) mod nginx_secret;
+pub(crate) mod ring;
+mod wildcard;
 
 use std::borrow::Cow;
 use std::fmt;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use thiserror::Error;
 
-use crate::{Binding, ByteList, ResourcePath, UnixTime};
+use crate::{Binding, ByteList, LayoutScheme, ResourcePath, UnixTime};
 
 /// How much one token opens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -124,6 +132,22 @@ pub trait Scheme: fmt::Debug + Send + Sync {
     fn status(&self, refusal: &Refusal) -> u16 {
         refusal.status()
     }
+
+    /// How long a token lives from its making, in seconds, if that is all that its CDN knows: then
+    /// its end cannot be chosen.
+    fn lifetime_secs(&self) -> Option<u64> {
+        None
+    }
+
+    /// The same scheme and key for another scope, where a verifier may know either.
+    fn with_scope(&self, _scope: Scope) -> Option<Arc<dyn Scheme>> {
+        None
+    }
+
+    /// The same scheme and key as data, of which [`crate::explain()`] knows the common mistakes.
+    fn as_layout(&self) -> Option<LayoutScheme> {
+        None
+    }
 }
 
 /// What a request shows.
@@ -152,15 +176,22 @@ impl<'u> Target<'u> {
     /// The path as it is written.
     #[must_use]
     pub fn raw_path(&self) -> &'u [u8] {
-        let end = memchr::memchr2(b'?', b'#', self.url).unwrap_or(self.url.len());
-        let url = &self.url[..end];
-        let authority = match memchr::memmem::find(url, b"://") {
-            _ if url.starts_with(b"/") && !url.starts_with(b"//") => return url,
+        let request = self.raw_request();
+        &request[..memchr::memchr(b'?', request).unwrap_or(request.len())]
+    }
+
+    /// Path and query as they are written.
+    #[must_use]
+    pub fn raw_request(&self) -> &'u [u8] {
+        let url = &self.url[..memchr::memchr(b'#', self.url).unwrap_or(self.url.len())];
+        let path = &url[..memchr::memchr(b'?', url).unwrap_or(url.len())];
+        let authority = match memchr::memmem::find(path, b"://") {
+            _ if path.starts_with(b"/") && !path.starts_with(b"//") => return url,
             Some(colon) => colon + b"://".len(),
             None => b"//".len(),
         };
-        let authority = url.get(authority..).unwrap_or_default();
-        memchr::memchr(b'/', authority).map_or(b"/", |slash| &authority[slash..])
+        let rest = path.get(authority..).unwrap_or_default();
+        memchr::memchr(b'/', rest).map_or(b"/", |slash| &url[authority + slash..])
     }
 }
 
@@ -203,6 +234,15 @@ pub enum SignError {
     /// The URL already holds a parameter of the scheme.
     #[error("the URL already holds the parameter '{0}'")]
     AlreadySigned(String),
+    /// The scheme signs whole URLs.
+    #[error("this scheme signs whole URLs: give scheme and host, too")]
+    NoHost,
+    /// The URL has no place for a token of this scheme.
+    #[error("the URL cannot take a token: {0}")]
+    NoPlace(&'static str),
+    /// Every key of the ring is retired, or not active yet.
+    #[error("no key is active: give one whose `active_from` is past and that is not retired")]
+    NoActiveKey,
 }
 
 /// Why a token was refused, for logs and for `verify`; a client is told the status alone.
@@ -224,6 +264,21 @@ pub enum Refusal {
     /// The token is bound to an address and the client's is not known.
     #[error("the token is bound to an address and the client's address is not known")]
     NoClientAddress,
+    /// The token is bound to an address, which is not the client's.
+    #[error("the token is not for this client's address")]
+    OtherClient,
+    /// The token is right, and for other URLs.
+    #[error("the token is for other URLs than this one")]
+    NotCovered,
+    /// The token is for a whole URL, and the host is not known.
+    #[error("the token is for a whole URL: scheme and host are not known")]
+    NoHost,
+    /// The token's time has not come.
+    #[error("the token is good in {in_secs} s, not yet")]
+    NotYetValid {
+        /// Seconds until its first good second.
+        in_secs: u64,
+    },
     /// The token names a key that is not known here.
     #[error("the token names the key {0}, which is not known")]
     UnknownKey(u8),
@@ -280,6 +335,10 @@ impl Refusal {
             Self::WrongToken => "token-wrong",
             Self::NoClientAddress => "client-address-unknown",
             Self::UnknownKey(_) => "key-unknown",
+            Self::OtherClient => "client-address-other",
+            Self::NotCovered => "token-not-covering",
+            Self::NoHost => "host-unknown",
+            Self::NotYetValid { .. } => "token-not-yet-valid",
             Self::Expired { .. } => "token-expired",
         }
     }
@@ -291,5 +350,21 @@ pub(crate) fn check_expiry(expires: UnixTime, now: UnixTime) -> Result<Valid, Re
         Err(Refusal::Expired { ago_secs: now.0 - expires.0 })
     } else {
         Ok(Valid { expires })
+    }
+}
+
+/// What every scheme with an expiry asks of it, and of the client's address.
+pub(crate) fn check_terms(
+    binding: Binding,
+    expires: UnixTime,
+    ip: Option<IpAddr>,
+) -> Result<(), SignError> {
+    if expires.0 == 0 || i64::try_from(expires.0).is_err() {
+        return Err(SignError::BadExpiry);
+    }
+    match (binding, ip) {
+        (Binding::Ip, None) => Err(SignError::NoClientAddress),
+        (Binding::Plain, Some(_)) => Err(SignError::PlainKey),
+        _ => Ok(()),
     }
 }

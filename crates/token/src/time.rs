@@ -31,6 +31,15 @@ impl UnixTime {
     }
 }
 
+impl UnixTime {
+    /// Reads a moment with its zone, such as `2026-12-01T00:00:00Z` (RFC 3339), to the second.
+    #[must_use]
+    pub fn from_rfc3339(text: &str) -> Option<Self> {
+        let moment: jiff::Timestamp = text.trim().parse().ok()?;
+        u64::try_from(moment.as_second()).ok().map(Self)
+    }
+}
+
 impl fmt::Display for UnixTime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)

@@ -15,7 +15,7 @@ use sluicegate_gateway::{
     RouteConfig, Segments, SessionConfig, SystemClock, ThirdParty, Timeouts, Unexpandable, bind,
     serve,
 };
-use sluicegate_token::{CdnKey, Gcore, Scope, SessionKey, SessionKeys};
+use sluicegate_token::{CdnKey, Gcore, SchemeRing, Scope, SessionKey, SessionKeys};
 use tracing_subscriber::filter::LevelFilter;
 
 use self::page::Links;
@@ -111,8 +111,12 @@ async fn run_demo(args: &Args, streams: Vec<streams::Stream>, stop: Stop) -> Out
         cdn_scheme: Arc::clone(&cdn_scheme),
         streams,
     };
-    let edge = Edge::open(&args.streams, Arc::clone(&cdn_scheme) as _, Arc::new(SystemClock))
-        .with_context(|| format!("cannot serve the folder {}", args.streams.display()))?;
+    let edge = Edge::open(
+        &args.streams,
+        SchemeRing::of(Arc::clone(&cdn_scheme) as _),
+        Arc::new(SystemClock),
+    )
+    .with_context(|| format!("cannot serve the folder {}", args.streams.display()))?;
     let config = config(args, &listening, &cdn_listening, link_scheme, cdn_scheme)?;
     let app = App::build(config, Arc::new(SystemClock))?;
 
@@ -173,13 +177,14 @@ fn config(
             sign_licenses: false,
             bind_ip: false,
             forward_query: Vec::new(),
-            entry: Some(EntryConfig { scheme: link_scheme, leeway_secs: 0 }),
+            entry: Some(EntryConfig { ring: SchemeRing::of(link_scheme), leeway_secs: 0 }),
             cdn: Some(CdnConfig {
                 base_url: format!("{}/", url_of(cdn)).parse()?,
-                scheme: cdn_scheme,
+                ring: SchemeRing::of(cdn_scheme),
                 ttl_secs: 3600,
             }),
         }],
+        warnings: Vec::new(),
     })
 }
 

@@ -6,12 +6,12 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use sluicegate_gateway::{Edge, SystemClock, bind, serve};
-use sluicegate_token::{Binding, Gcore, Scheme};
+use sluicegate_token::{Binding, SchemeRing};
 use tracing_subscriber::filter::LevelFilter;
 
 use crate::exit::{Exit, Outcome};
 use crate::key_source::KeyArgs;
-use crate::link_args::{SchemeName, ScopeName};
+use crate::scheme_args::{CheckedScopeArgs, SchemeArgs};
 use crate::stop::run_until_stopped;
 use crate::telemetry::LogArgs;
 use crate::{listen, output};
@@ -23,7 +23,7 @@ Examples:
   curl -I \"$(sluicegate sign --scope directory http://127.0.0.1:8081/flat/master.m3u8)\"
 
 Answers as Gcore's edge and nginx secure_link do: 403 without a good token, 410 for a good one
-that has expired. A directory token opens no subdirectory.";
+that has expired. A directory token opens no subdirectory. The log says why a token is refused.";
 
 /// Serve a folder as the CDN would: only with a good token
 #[derive(Debug, clap::Args)]
@@ -32,12 +32,10 @@ pub(crate) struct Args {
     /// The folder to serve
     #[arg(value_name = "DIR")]
     folder: PathBuf,
-    /// Layout of the token
-    #[arg(long, value_enum, default_value_t = SchemeName::Gcore)]
-    scheme: SchemeName,
-    /// What a token opens
-    #[arg(long, value_enum, default_value_t = ScopeName::File)]
-    scope: ScopeName,
+    #[command(flatten)]
+    scheme: SchemeArgs,
+    #[command(flatten)]
+    scope: CheckedScopeArgs,
     /// Links are bound to the client's address: `sluicegate sign --ip ADDR`
     #[arg(long)]
     bind_ip: bool,
@@ -56,10 +54,9 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args) -> Outcome {
     let binding = if args.bind_ip { Binding::Ip } else { Binding::Plain };
     let key = args.key.read(binding)?;
-    let scheme: Arc<dyn Scheme> = match args.scheme {
-        SchemeName::Gcore => Arc::new(Gcore::new(key, args.scope.into())),
-    };
-    let edge = Edge::open(&args.folder, scheme, Arc::new(SystemClock))
+    let (scope, opens) = args.scope.of();
+    let ring = SchemeRing::of(args.scheme.with_key(key, scope, None)?).opens(opens);
+    let edge = Edge::open(&args.folder, ring, Arc::new(SystemClock))
         .with_context(|| format!("cannot serve the folder {}", args.folder.display()))?;
     args.log.start(LevelFilter::INFO)?;
     run_until_stopped(|stop| async move {

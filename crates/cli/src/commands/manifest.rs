@@ -33,7 +33,7 @@ pub(crate) struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
-    Sign(sign::Args),
+    Sign(Box<sign::Args>),
     Inspect(inspect::Args),
     Strip(strip::Args),
 }

@@ -1,11 +1,12 @@
 //! `sluicegate verify`: what an edge would answer to a link, and why.
 
 use serde::Serialize;
-use sluicegate_token::{Presented, Refusal, UnixTime, Valid};
+use sluicegate_token::{Refusal, UnixTime, Valid};
 
 use crate::exit::{Exit, Outcome};
-use crate::link_args::LinkArgs;
+use crate::link_args::{SignArgs, parse_link, present};
 use crate::output::{Tone, coloured};
+use crate::scheme_args::CheckedScopeArgs;
 use crate::{clock, output};
 
 const EXAMPLES: &str = "\
@@ -13,6 +14,7 @@ Examples:
   export SLUICEGATE_KEY=...
   sluicegate verify 'https://cdn.example.com/images/1.jpg?md5=...&expires=2147483647'
   sluicegate verify --scope directory --ip 203.0.113.7 --key-file bound.key '/live/1.ts?md5=...'
+  sluicegate verify --scope either --key-file cdn.key 'https://cdn.example.com/a/1.ts?md5=...'
   sluicegate verify --now 1800000000 --json '/images/1.jpg?md5=...' | jq .status
 
 Put the URL in single quotes: the shell takes `&` for its own.
@@ -22,8 +24,13 @@ Exit code 0: the link is good. 1: it is refused, with the status an edge answers
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
+    /// URL (https://host/path), or path that begins with '/'
+    #[arg(value_name = "URL")]
+    url: String,
     #[command(flatten)]
-    link: LinkArgs,
+    scope: CheckedScopeArgs,
+    #[command(flatten)]
+    sign: SignArgs,
     /// Check as if it were this Unix time
     #[arg(long, value_name = "UNIX")]
     now: Option<u64>,
@@ -43,15 +50,15 @@ struct Verdict {
 }
 
 pub(crate) fn run(args: &Args) -> Outcome {
-    let link = args.link.link()?;
-    let scheme = args.link.scheme()?;
+    let link = parse_link(&args.url)?;
+    let ring = args.sign.ring(&args.scope)?;
     let now = args.now.map_or_else(clock::now, UnixTime);
-    let presented = Presented::at(link.path(), link.query(), args.link.ip());
-    let verified = scheme.verify(&presented, now);
+    let verified = present(&link, args.sign.ip(), |presented| ring.verify(presented, now));
+    let status = verified.as_ref().map_or_else(|refusal| ring.status(refusal), |_| 200);
     if args.json {
-        output::json(&Verdict::new(&verified, now))?;
+        output::json(&Verdict::new(&verified, status, now))?;
     } else {
-        output::line(&in_words(&verified, now))?;
+        output::line(&in_words(&verified, status, now))?;
         if let Some(hint) = verified.as_ref().err().and_then(hint) {
             output::note(hint);
         }
@@ -60,18 +67,19 @@ pub(crate) fn run(args: &Args) -> Outcome {
 }
 
 impl Verdict {
-    fn new(verified: &Result<Valid, Refusal>, now: UnixTime) -> Self {
+    fn new(verified: &Result<Valid, Refusal>, status: u16, now: UnixTime) -> Self {
         match verified {
             Ok(valid) => Self {
                 valid: true,
-                status: 200,
+                status,
                 code: None,
                 reason: None,
-                expires: Some(valid.expires.0),
+                // A token without an end has none.
+                expires: Some(valid.expires.0).filter(|&secs| secs != u64::MAX),
             },
             Err(refusal) => Self {
                 valid: false,
-                status: refusal.status(),
+                status,
                 code: Some(refusal.code()),
                 reason: Some(refusal.to_string()),
                 expires: match refusal {
@@ -83,15 +91,17 @@ impl Verdict {
     }
 }
 
-fn in_words(verified: &Result<Valid, Refusal>, now: UnixTime) -> String {
+pub(super) fn in_words(verified: &Result<Valid, Refusal>, status: u16, now: UnixTime) -> String {
     match verified {
+        Ok(Valid { expires: UnixTime(u64::MAX) }) => {
+            format!("{} without an end", coloured("valid", Tone::Good))
+        }
         Ok(Valid { expires }) => {
             let until = clock::rfc3339(*expires).unwrap_or_else(|| format!("Unix time {expires}"));
             let left = clock::approximately(expires.saturating_sub(now.0).0);
             format!("{} until {until} (in {left})", coloured("valid", Tone::Good))
         }
         Err(refusal) => {
-            let status = refusal.status();
             format!("{} ({status}): {refusal}", coloured("refused", Tone::Bad))
         }
     }
@@ -100,9 +110,9 @@ fn in_words(verified: &Result<Valid, Refusal>, now: UnixTime) -> String {
 /// What to try next.
 fn hint(refusal: &Refusal) -> Option<&'static str> {
     match refusal {
-        Refusal::WrongToken => Some(
-            "Check --scope, --ip and the key: the token covers all three, with path and expiry.",
-        ),
+        Refusal::WrongToken => {
+            Some("`sluicegate explain` tries the known mistakes and names the one that fits.")
+        }
         Refusal::Missing(_) => {
             Some("Is the URL in single quotes? `sluicegate sign` puts a token on a link.")
         }

@@ -36,6 +36,9 @@ impl Folder {
     pub(crate) fn write(&self, name: &str, text: impl AsRef<[u8]>) -> PathBuf {
         let path = self.path().join(name);
         std::fs::write(&path, text).unwrap();
+        if name.ends_with(".key") {
+            keep_private(&path);
+        }
         path
     }
 
@@ -45,6 +48,12 @@ impl Folder {
         command.arg("sign").arg("--key-file").arg(self.path().join("cdn.key"));
         Run::line(command.args(options).arg(url))
     }
+}
+
+/// Makes a file one that its owner alone may read, as keys must be.
+pub(crate) fn keep_private(path: &Path) {
+    use std::os::unix::fs::PermissionsExt as _;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).unwrap();
 }
 
 /// A configuration whose one route `vod` serves `/videos/` from `origin`.

@@ -4,6 +4,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 
+use crate::folder::keep_private;
 use crate::run::{KEY, Run, sluicegate, without_key};
 
 /// Arguments of a fixed expiry, and the tokens of vectors in fixtures/token/vectors.json.
@@ -69,6 +70,7 @@ fn the_key_comes_from_a_file_a_variable_or_another_variable() {
     for (number, text) in plain.into_iter().enumerate() {
         let file = folder.path().join(format!("{number}.key"));
         std::fs::write(&file, text).unwrap();
+        keep_private(&file);
         // The file wins over the default variable, which is set here.
         let mut command = sluicegate();
         command.args(["sign", "/images/1.jpg", "--key-file"]).arg(file).args(EXPIRES);

@@ -82,7 +82,7 @@ fn people_are_told_why() {
         run.only_line(),
         "refused (403): the token does not match: another path, expiry, address or key was signed"
     );
-    assert!(run.stderr.starts_with("Check --scope, --ip and the key"));
+    assert!(run.stderr.starts_with("`sluicegate explain` tries the known mistakes"));
 
     // What is left of a link that stood in a shell without quotes.
     let run = verify(&[url.split('&').next().unwrap()]);
@@ -144,8 +144,12 @@ fn another_scope_address_or_key_is_refused() {
     }
     assert_eq!(status(&[&bound, "--ip", "::ffff:203.0.113.7"]), (0, 200));
 
-    let another_key = Run::of(without_key().args(["verify", &file]).env("SLUICEGATE_KEY", "other"));
+    let another_key =
+        Run::of(without_key().args(["verify", &file]).env("SLUICEGATE_KEY", "another"));
     assert_eq!(another_key.code, 1);
+    let too_short = Run::of(without_key().args(["verify", &file]).env("SLUICEGATE_KEY", "other"));
+    assert_eq!(too_short.code, 64);
+    assert!(too_short.stderr.contains("6 to 32 characters"), "{}", too_short.stderr);
 }
 
 #[test]

@@ -1,17 +1,16 @@
 //! From the file's shape to a configuration that can be served.
 
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
-use secrecy::{ExposeSecret as _, SecretSlice};
 use sluicegate_manifest::ExistingToken;
-use sluicegate_token::{Binding, CdnKey, Gcore, ResourcePath, Scope, SessionKey, SessionKeys};
+use sluicegate_token::ResourcePath;
 use url::Url;
 
+use super::signers::Keys;
 use super::{
-    ApiConfig, CdnConfig, Config, ConfigError, EntryConfig, HostConfig, Limits, OriginConfig,
-    RouteConfig, SessionConfig, Timeouts, raw, secrets,
+    ApiConfig, CdnConfig, Config, ConfigError, EntryConfig, HostConfig, Hosts, Limits,
+    OriginConfig, RouteConfig, SessionConfig, Timeouts, raw,
 };
 use crate::AssetPattern;
 use crate::route::{Carry, Segments};
@@ -22,23 +21,22 @@ const RESERVED: [&str; 4] = ["/s/", "/v1/", "/healthz/", "/readyz/"];
 /// A year: beyond it a window is surely a mistake, and every expiry still fits 32 bits.
 const MAX_WINDOW_SECS: u64 = 366 * 86_400;
 
-/// Makes a key for a CDN, and a bearer token.
-const KEYGEN: &str = "sluicegate keygen";
-
-/// Shorter bearer tokens can be guessed.
-const MIN_BEARER_BYTES: usize = 16;
-
 pub(super) fn check(raw: raw::Config, folder: &Path) -> Result<Config, ConfigError> {
-    let mut ring = KeyRing::default();
-    let session = session(&raw.session, folder, &mut ring)?;
-    let api = raw.api.as_ref().map(|api| bearer(api, folder, &mut ring)).transpose()?;
+    let layouts = raw::Layouts { files: raw.layouts, tables: raw.inline_layouts };
+    let mut keys = Keys::new(layouts, folder)?;
+    let session = SessionConfig {
+        keys: keys.session(&raw.session)?,
+        length_secs: window(raw.session.length_secs, "session.length_secs")?,
+    };
+    let api = raw.api.as_ref().map(|api| keys.bearer(&api.bearer)).transpose()?;
+    let api = api.map(|bearer| ApiConfig { bearer });
     let public_url = raw.public_url.as_deref().map(public_url).transpose()?;
     if raw.routes.is_empty() {
         return Err(wrong("route", "there is none; add a [[route]] table with id and origin"));
     }
     let mut routes = Vec::new();
     for route in raw.routes {
-        routes.push(check_route(route, folder, &mut ring)?);
+        routes.push(check_route(route, folder, &mut keys)?);
     }
     for (at, route) in routes.iter().enumerate() {
         if routes[..at].iter().any(|earlier| earlier.id == route.id) {
@@ -51,7 +49,7 @@ pub(super) fn check(raw: raw::Config, folder: &Path) -> Result<Config, ConfigErr
             ));
         }
     }
-    ring.check()?;
+    keys.check()?;
     Ok(Config {
         listen: raw.listen,
         public_url,
@@ -61,43 +59,14 @@ pub(super) fn check(raw: raw::Config, folder: &Path) -> Result<Config, ConfigErr
         daterange_uris: raw.daterange_uris,
         timeouts: timeouts(&raw.timeouts),
         routes,
+        warnings: keys.warnings,
     })
-}
-
-fn session(
-    raw: &raw::Session,
-    folder: &Path,
-    ring: &mut KeyRing,
-) -> Result<SessionConfig, ConfigError> {
-    let place = "session.key";
-    let text = secrets::read(&raw.key, folder, place, "sluicegate keygen --session")?;
-    let key = SessionKey::from_text(raw.key_id, text.expose_secret())
-        .map_err(|error| wrong(place, error.to_string()))?;
-    ring.session.push(key.clone());
-    let keys = SessionKeys::new(vec![key]).map_err(|error| wrong(place, error.to_string()))?;
-    Ok(SessionConfig { keys, length_secs: window(raw.length_secs, "session.length_secs")? })
-}
-
-fn bearer(raw: &raw::Api, folder: &Path, ring: &mut KeyRing) -> Result<ApiConfig, ConfigError> {
-    let text = secrets::read(&raw.bearer, folder, "api.bearer", KEYGEN)?;
-    let token = text.expose_secret().trim_ascii();
-    if token.len() < MIN_BEARER_BYTES || !token.iter().all(u8::is_ascii_graphic) {
-        return Err(wrong(
-            "api.bearer",
-            format!(
-                "a bearer token has {MIN_BEARER_BYTES} or more printable characters; `sluicegate keygen` makes one"
-            ),
-        ));
-    }
-    let bearer: SecretSlice<u8> = token.to_vec().into();
-    ring.bearers.push(bearer.clone());
-    Ok(ApiConfig { bearer })
 }
 
 fn check_route(
     raw: raw::Route,
     folder: &Path,
-    ring: &mut KeyRing,
+    keys: &mut Keys<'_>,
 ) -> Result<RouteConfig, ConfigError> {
     let at = |key: &str| format!("route \"{}\": {key}", raw.id);
     if raw.id.is_empty() {
@@ -121,15 +90,11 @@ fn check_route(
         .entry
         .as_ref()
         .map(|entry| {
-            let key = cdn_key(&entry.key, entry.bind_ip, folder, &at("entry.key"), ring)?;
-            let raw::SchemeName::Gcore = entry.scheme;
-            Ok(EntryConfig {
-                scheme: Arc::new(Gcore::new(key, scope(entry.scope))),
-                leeway_secs: entry.leeway_secs,
-            })
+            let ring = keys.entry(entry, &at("entry"))?;
+            Ok(EntryConfig { ring, leeway_secs: entry.leeway_secs })
         })
         .transpose()?;
-    let cdn = raw.cdn.as_ref().map(|raw| check_cdn(raw, folder, &at("cdn"), ring)).transpose()?;
+    let cdn = raw.cdn.as_ref().map(|raw| check_cdn(raw, &at("cdn"), keys)).transpose()?;
     let mut allow_hosts = Vec::with_capacity(raw.allow_hosts.len());
     for (host, number) in raw.allow_hosts.iter().zip(1..) {
         let place = at(&format!("allow_hosts: host {number}"));
@@ -138,7 +103,7 @@ fn check_route(
             cdn: host
                 .cdn
                 .as_ref()
-                .map(|raw| check_cdn(raw, folder, &format!("{place}: cdn"), ring))
+                .map(|raw| check_cdn(raw, &format!("{place}: cdn"), keys))
                 .transpose()?,
         });
     }
@@ -183,19 +148,28 @@ fn check_route(
     })
 }
 
+/// A table of hosts, each with its scheme and keys.
+pub(super) fn check_hosts(raw: raw::Hosts, folder: &Path) -> Result<Hosts, ConfigError> {
+    let layouts = raw::Layouts { files: raw.layouts, tables: raw.inline_layouts };
+    let mut keys = Keys::new(layouts, folder)?;
+    let mut hosts: Vec<CdnConfig> = Vec::new();
+    for (raw, number) in raw.hosts.iter().zip(1..) {
+        let place = format!("host {number}");
+        let host = check_cdn(raw, &place, &mut keys)?;
+        if hosts.iter().any(|known| known.base_url.origin() == host.base_url.origin()) {
+            return Err(wrong(format!("{place}.base_url"), "two rows are for this host"));
+        }
+        hosts.push(host);
+    }
+    Ok(Hosts { hosts, warnings: keys.warnings })
+}
+
 /// `place` names the table.
-fn check_cdn(
-    raw: &raw::Cdn,
-    folder: &Path,
-    place: &str,
-    ring: &mut KeyRing,
-) -> Result<CdnConfig, ConfigError> {
+fn check_cdn(raw: &raw::Cdn, place: &str, keys: &mut Keys<'_>) -> Result<CdnConfig, ConfigError> {
     let at = |key: &str| format!("{place}.{key}");
-    let key = cdn_key(&raw.key, raw.bind_ip, folder, &at("key"), ring)?;
-    let raw::SchemeName::Gcore = raw.scheme;
     Ok(CdnConfig {
         base_url: folder_url(&raw.base_url).map_err(|message| wrong(at("base_url"), message))?,
-        scheme: Arc::new(Gcore::new(key, scope(raw.scope))),
+        ring: keys.cdn(raw, place)?,
         ttl_secs: window(raw.ttl_secs, &at("ttl_secs"))?,
     })
 }
@@ -240,29 +214,6 @@ fn public_url(text: &str) -> Result<Url, ConfigError> {
     Ok(url)
 }
 
-fn cdn_key(
-    raw: &raw::Key,
-    bind_ip: bool,
-    folder: &Path,
-    place: &str,
-    ring: &mut KeyRing,
-) -> Result<CdnKey, ConfigError> {
-    let text = secrets::read(raw, folder, place, KEYGEN)?;
-    let binding = if bind_ip { Binding::Ip } else { Binding::Plain };
-    let id = raw.env.as_deref().or(raw.file.as_deref()).unwrap_or_default();
-    let key = CdnKey::from_text(id, text.expose_secret(), binding)
-        .map_err(|error| wrong(place, error.to_string()))?;
-    ring.cdn.push((place.to_owned(), key.clone(), text));
-    Ok(key)
-}
-
-const fn scope(name: raw::ScopeName) -> Scope {
-    match name {
-        raw::ScopeName::File => Scope::File,
-        raw::ScopeName::Directory => Scope::Directory,
-    }
-}
-
 fn window(secs: u64, place: &str) -> Result<u64, ConfigError> {
     if (1..=MAX_WINDOW_SECS).contains(&secs) {
         Ok(secs)
@@ -296,49 +247,6 @@ fn timeouts(raw: &raw::Timeouts) -> Timeouts {
     }
 }
 
-fn wrong(place: impl Into<String>, message: impl Into<String>) -> ConfigError {
+pub(super) fn wrong(place: impl Into<String>, message: impl Into<String>) -> ConfigError {
     ConfigError::Value { place: place.into(), message: message.into() }
-}
-
-/// Every secret of the configuration, to find one that serves two purposes.
-#[derive(Default)]
-struct KeyRing {
-    session: Vec<SessionKey>,
-    bearers: Vec<SecretSlice<u8>>,
-    cdn: Vec<(String, CdnKey, SecretSlice<u8>)>,
-}
-
-impl KeyRing {
-    fn check(&self) -> Result<(), ConfigError> {
-        // A CDN secret can be searched offline from one link, so nothing else may hang on it.
-        for bearer in &self.bearers {
-            if self.session.iter().any(|key| key.same_secret(bearer.expose_secret())) {
-                return Err(wrong("api.bearer", "it equals a session key; make another"));
-            }
-        }
-        for (at, (place, key, text)) in self.cdn.iter().enumerate() {
-            let secret = text.expose_secret().trim_ascii_end();
-            if self.session.iter().any(|session| session.same_secret(secret)) {
-                return Err(wrong(place.as_str(), "it equals a session key; make another"));
-            }
-            if self.bearers.iter().any(|bearer| key.same_secret(bearer.expose_secret())) {
-                return Err(wrong(
-                    place.as_str(),
-                    "it equals the API's bearer token; make another",
-                ));
-            }
-            let clash = self.cdn[..at].iter().any(|(_, earlier, text)| {
-                earlier.binding() != key.binding()
-                    && key.same_secret(text.expose_secret().trim_ascii_end())
-            });
-            if clash {
-                return Err(wrong(
-                    place.as_str(),
-                    "one key serves plain and IP-bound links: the plain token of /a.jpg1.2.3.4 is the \
-                     bound token of /a.jpg; use two keys",
-                ));
-            }
-        }
-        Ok(())
-    }
 }

@@ -1,6 +1,8 @@
 //! The file's shape. Every table refuses keys that it does not know.
 
+use std::collections::BTreeMap;
 use std::fmt;
+use std::marker::PhantomData;
 use std::net::SocketAddr;
 
 use serde::de::value::MapAccessDeserializer;
@@ -10,8 +12,8 @@ use serde::{Deserialize, Deserializer};
 use crate::route::{Carry, GrantMode, Segments, ThirdParty, Unexpandable};
 
 /// What is said of a key that is written otherwise.
-pub(super) const KEY_SHAPE: &str =
-    "give one of { file = \"...\" } and { env = \"...\" }; a key never stands in the configuration";
+pub(super) const KEY_SHAPE: &str = "give one of { file = \"...\" }, { env = \"...\" } and { command = [\"program\", \"argument\"] }; a key \
+     never stands in the configuration";
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -25,18 +27,43 @@ pub(super) struct Config {
     pub(super) limits: Limits,
     #[serde(default)]
     pub(super) daterange_uris: Vec<String>,
+    /// Files of layouts, one each.
+    #[serde(default)]
+    pub(super) layouts: Vec<String>,
+    /// Layouts that stand in the configuration itself.
+    #[serde(default, rename = "layout")]
+    pub(super) inline_layouts: Vec<toml::Table>,
     #[serde(default)]
     pub(super) timeouts: Timeouts,
     #[serde(default, rename = "route")]
     pub(super) routes: Vec<Route>,
 }
 
+/// A table of hosts alone, for manifests that are signed as files.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Hosts {
+    #[serde(default)]
+    pub(super) layouts: Vec<String>,
+    #[serde(default, rename = "layout")]
+    pub(super) inline_layouts: Vec<toml::Table>,
+    #[serde(default, rename = "host")]
+    pub(super) hosts: Vec<Cdn>,
+}
+
+/// Layouts of schemes, from either.
+pub(super) struct Layouts {
+    pub(super) files: Vec<String>,
+    pub(super) tables: Vec<toml::Table>,
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Session {
-    pub(super) key: Key,
-    #[serde(default = "default_key_id")]
-    pub(super) key_id: u8,
+    pub(super) key: Option<Key>,
+    pub(super) key_id: Option<u8>,
+    #[serde(default)]
+    pub(super) keys: Vec<NamedKey>,
     #[serde(default = "default_session_secs")]
     pub(super) length_secs: u64,
 }
@@ -47,44 +74,81 @@ pub(super) struct Api {
     pub(super) bearer: Key,
 }
 
-/// Where a secret is: a file or an environment variable, never the configuration itself.
-#[derive(Deserialize)]
-#[serde(remote = "Self", deny_unknown_fields)]
-pub(super) struct Key {
+/// Where a secret is, never the secret itself.
+pub(super) type Key = Secretive<KeyTable>;
+
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct KeyTable {
     pub(super) file: Option<String>,
     pub(super) env: Option<String>,
+    pub(super) command: Option<Vec<String>>,
 }
 
-/// A value that is no table is most likely the secret itself, so no message shows it.
-impl<'de> Deserialize<'de> for Key {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Table;
+/// One of several keys: its name, its place, and when it is good.
+pub(super) type NamedKey = Secretive<NamedKeyTable>;
 
-        impl<'de> Visitor<'de> for Table {
-            type Value = Key;
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NamedKeyTable {
+    pub(super) id: KeyName,
+    pub(super) file: Option<String>,
+    pub(super) env: Option<String>,
+    pub(super) command: Option<Vec<String>>,
+    pub(super) active_from: Option<Moment>,
+    pub(super) retired_from: Option<Moment>,
+}
+
+/// Session keys have numbers.
+#[derive(Clone, Deserialize)]
+#[serde(untagged)]
+pub(super) enum KeyName {
+    Number(u8),
+    Text(String),
+}
+
+/// RFC 3339, as a date of TOML or as text; or Unix time.
+#[derive(Clone, Deserialize)]
+#[serde(untagged)]
+pub(super) enum Moment {
+    Unix(u64),
+    Text(String),
+    Date(toml::value::Datetime),
+}
+
+/// A table. A value that is none is most likely the secret itself, so no message shows it.
+#[derive(Clone)]
+pub(super) struct Secretive<T>(pub(super) T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Secretive<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Table<T>(PhantomData<T>);
+
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Table<T> {
+            type Value = Secretive<T>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("{ file = \"...\" } or { env = \"...\" }")
+                f.write_str("{ file = \"...\" }, { env = \"...\" } or { command = [...] }")
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Key, A::Error> {
-                Key::deserialize(MapAccessDeserializer::new(map))
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(map)).map(Secretive)
             }
 
-            fn visit_str<E: de::Error>(self, _: &str) -> Result<Key, E> {
+            fn visit_str<E: de::Error>(self, _: &str) -> Result<Self::Value, E> {
                 Err(E::custom(KEY_SHAPE))
             }
 
-            fn visit_i64<E: de::Error>(self, _: i64) -> Result<Key, E> {
+            fn visit_i64<E: de::Error>(self, _: i64) -> Result<Self::Value, E> {
                 Err(E::custom(KEY_SHAPE))
             }
 
-            fn visit_f64<E: de::Error>(self, _: f64) -> Result<Key, E> {
+            fn visit_f64<E: de::Error>(self, _: f64) -> Result<Self::Value, E> {
                 Err(E::custom(KEY_SHAPE))
             }
         }
 
-        deserializer.deserialize_any(Table)
+        deserializer.deserialize_any(Table(PhantomData))
     }
 }
 
@@ -176,47 +240,108 @@ impl<'de> Deserialize<'de> for Host {
     }
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Entry {
-    #[serde(default)]
-    pub(super) scheme: SchemeName,
-    #[serde(default = "file_scope")]
-    pub(super) scope: ScopeName,
-    #[serde(default)]
+/// What tables that sign or verify have in common.
+macro_rules! signer {
+    ($(#[$meta:meta])* $table:ident { $($(#[$field_meta:meta])* $field:ident: $type:ty,)* }) => {
+        $(#[$meta])*
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        pub(super) struct $table {
+            $($(#[$field_meta])* pub(super) $field: $type,)*
+            #[serde(default = "default_scheme")]
+            pub(super) scheme: String,
+            pub(super) scope: Option<ScopeName>,
+            #[serde(default)]
+            pub(super) bind_ip: bool,
+            pub(super) ip_form: Option<String>,
+            pub(super) lifetime_secs: Option<u64>,
+            #[serde(default)]
+            pub(super) fields: BTreeMap<String, FieldValue>,
+            #[serde(default)]
+            pub(super) any_key_length: bool,
+            pub(super) key: Option<Key>,
+            #[serde(default)]
+            pub(super) keys: Vec<NamedKey>,
+        }
+
+        impl $table {
+            pub(super) fn signer(&self) -> Signer<'_> {
+                Signer {
+                    scheme: &self.scheme,
+                    scope: self.scope,
+                    bind_ip: self.bind_ip,
+                    ip_form: self.ip_form.as_deref(),
+                    lifetime_secs: self.lifetime_secs,
+                    fields: &self.fields,
+                    any_key_length: self.any_key_length,
+                    key: self.key.as_ref(),
+                    keys: &self.keys,
+                }
+            }
+        }
+    };
+}
+
+signer! {
+    Entry {
+        #[serde(default)]
+        leeway_secs: u64,
+        #[serde(default)]
+        directory_extensions: Vec<String>,
+    }
+}
+
+signer! {
+    Cdn {
+        base_url: String,
+        #[serde(default = "default_ttl_secs")]
+        ttl_secs: u64,
+    }
+}
+
+/// A scheme with its keys, from either table.
+#[derive(Clone, Copy)]
+pub(super) struct Signer<'r> {
+    pub(super) scheme: &'r str,
+    pub(super) scope: Option<ScopeName>,
     pub(super) bind_ip: bool,
-    #[serde(default)]
-    pub(super) leeway_secs: u64,
-    pub(super) key: Key,
+    pub(super) ip_form: Option<&'r str>,
+    pub(super) lifetime_secs: Option<u64>,
+    pub(super) fields: &'r BTreeMap<String, FieldValue>,
+    pub(super) any_key_length: bool,
+    pub(super) key: Option<&'r Key>,
+    pub(super) keys: &'r [NamedKey],
 }
 
+/// A field of a scheme's own.
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Cdn {
-    pub(super) base_url: String,
-    #[serde(default)]
-    pub(super) scheme: SchemeName,
-    #[serde(default = "directory_scope")]
-    pub(super) scope: ScopeName,
-    #[serde(default = "default_ttl_secs")]
-    pub(super) ttl_secs: u64,
-    #[serde(default)]
-    pub(super) bind_ip: bool,
-    pub(super) key: Key,
+#[serde(untagged)]
+pub(super) enum FieldValue {
+    Text(String),
+    Number(i64),
+    Switch(bool),
 }
 
-#[derive(Clone, Copy, Default, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(super) enum SchemeName {
-    #[default]
-    Gcore,
+impl fmt::Display for FieldValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(text) => f.write_str(text),
+            Self::Number(number) => number.fmt(f),
+            Self::Switch(switch) => switch.fmt(f),
+        }
+    }
 }
 
-#[derive(Clone, Copy, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum ScopeName {
     File,
     Directory,
+    Tree,
+    /// The file, or else its directory: where links are verified.
+    Either,
+    /// The directory for some extensions, the file for others: where links are verified.
+    Extension,
 }
 
 #[derive(Clone, Copy, Default, Deserialize)]
@@ -229,10 +354,6 @@ pub(super) enum Existing {
 
 fn default_listen() -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], 8080))
-}
-
-const fn default_key_id() -> u8 {
-    1
 }
 
 /// Four hours: a session lives four to eight.
@@ -253,10 +374,6 @@ fn default_forward_query() -> Vec<String> {
     vec!["_HLS_*".to_owned()]
 }
 
-const fn file_scope() -> ScopeName {
-    ScopeName::File
-}
-
-const fn directory_scope() -> ScopeName {
-    ScopeName::Directory
+fn default_scheme() -> String {
+    "gcore".to_owned()
 }

@@ -166,7 +166,7 @@ fn a_secret_serves_one_purpose() {
     assert!(case.error(GOOD).contains("equals a session key"));
     std::fs::write(case.folder.path().join("cdn.key"), "bearer-token-0123456789\n").unwrap();
     assert!(case.error(GOOD).contains("equals the API's bearer token"));
-    std::fs::write(case.folder.path().join("cdn.key"), "fine").unwrap();
+    std::fs::write(case.folder.path().join("cdn.key"), "fine-key").unwrap();
     std::fs::write(case.folder.path().join("bearer.key"), "0".repeat(64)).unwrap();
     assert!(case.error(GOOD).contains("api.bearer: it equals a session key"));
     std::fs::write(case.folder.path().join("bearer.key"), "short").unwrap();

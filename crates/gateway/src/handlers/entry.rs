@@ -4,7 +4,7 @@ use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 use percent_encoding::{CONTROLS, utf8_percent_encode};
-use sluicegate_token::{Binding, IpPrefix, Presented, Refusal, query};
+use sluicegate_token::{Binding, IpPrefix, Presented, Refusal, UnixTime, query};
 
 use super::media::forwarded;
 use crate::app::App;
@@ -20,20 +20,24 @@ pub(crate) async fn enter(app: &App, request: &MediaRequest) -> Result<Response,
     let (route, place) = found.filter(|(_, place)| place.host == 0).ok_or_else(no_token)?;
     let entry = route.config.entry.as_ref().ok_or_else(no_token)?;
 
-    verify(app, entry, request)?;
+    let now = app.now();
+    verify(app, entry, request, now)?;
     if !is_manifest(app, route, &place, request).await? {
         return Err(Error::EntryNotAManifest);
     }
 
-    let is_bound = route.config.bind_ip || entry.scheme.binding() == Binding::Ip;
+    let is_bound = route.config.bind_ip || entry.ring.binding() == Binding::Ip;
     let bind_to =
         if is_bound { Some(request.client.ok_or(Refusal::NoClientAddress)?) } else { None };
     // The same link from the same place is the same session, so that a reload stays in it.
-    let link_token = query::first(request.query.as_bytes(), "md5").unwrap_or_default();
+    let parameters = entry.ring.scheme().parameters();
+    let token = parameters.iter().filter_map(|name| query::first(request.query.as_bytes(), name));
+    let link_token = token.collect::<Vec<_>>().join(&b'&');
     let client = request.client.map(IpPrefix::for_session);
-    let id = app.keys().signing().entry_session(&route.config.id, link_token, client);
-    let expires = app.now().window_expiry(app.session_length_secs());
-    let (token, _) = session::begin(app.keys(), route, &place, id, expires, bind_to)?;
+    let signer = app.signer(now)?;
+    let id = signer.entry_session(&route.config.id, &link_token, client);
+    let expires = now.window_expiry(app.session_length_secs());
+    let (token, _) = session::begin(signer, route, &place, id, expires, bind_to)?;
 
     let mut location = session_path(app.public_path(), route, &place, &token);
     let kept = forwarded(route, &request.query);
@@ -61,10 +65,22 @@ pub(crate) fn session_path(
     }
 }
 
-fn verify(app: &App, entry: &EntryConfig, request: &MediaRequest) -> Result<(), Error> {
-    let presented =
-        Presented::at(&request.path.decoded, Some(request.query.as_bytes()), request.client);
-    entry.scheme.verify(&presented, app.now().saturating_sub(entry.leeway_secs))?;
+fn verify(
+    app: &App,
+    entry: &EntryConfig,
+    request: &MediaRequest,
+    now: UnixTime,
+) -> Result<(), Error> {
+    let url = format!("{}{}{}", app.public_host(), app.public_path(), request.path.raw);
+    let presented = Presented {
+        path: &request.path.decoded,
+        url: url.as_bytes(),
+        query: Some(request.query.as_bytes()),
+        ip: request.client,
+    };
+    let now = now.saturating_sub(entry.leeway_secs);
+    let verified = entry.ring.verify(&presented, now);
+    verified.map_err(|refusal| app.refusals().of_link(&entry.ring, &presented, now, refusal))?;
     Ok(())
 }
 

@@ -25,10 +25,12 @@ pub(crate) async fn media(State(app): State<App>, request: Request) -> Result<Re
     if media.token.is_none() {
         return entry::enter(&app, &media).await;
     }
-    let admitted = session::admit(app.keys(), app.routes(), &media, app.now())?;
+    let now = app.now();
+    let admitted = session::admit(app.keys(), app.routes(), &media, now)
+        .map_err(|error| app.refusals().of_session(app.keys(), app.routes(), &media, now, error))?;
     let sealed = media.variables.as_deref();
     let (route, place) = (&admitted.route, &admitted.place);
-    let variables = variables::open(app.keys(), route, place, sealed)?;
+    let variables = variables::open(app.keys(), route, place, sealed, now)?;
     let query = with_own_query(forwarded(route, &media.query), &variables);
     let given = Given { query: &media.query, variables: &variables, sealed };
     delivery::deliver(&app, &admitted, &query, &given, request.method(), request.headers()).await
@@ -54,7 +56,7 @@ pub(crate) fn forwarded(route: &Route, raw_query: &str) -> String {
     let is_link = |name: &[u8]| {
         let entry = route.config.entry.as_ref();
         entry.is_some_and(|entry| {
-            let owned = entry.scheme.parameters();
+            let owned = entry.ring.scheme().parameters();
             owned.iter().any(|parameter| name.eq_ignore_ascii_case(parameter.as_bytes()))
         })
     };

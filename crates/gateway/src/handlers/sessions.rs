@@ -78,9 +78,10 @@ pub(crate) async fn create(
     let mut id = [0_u8; 14];
     getrandom::fill(&mut id).map_err(|error| Error::Internal(format!("random bytes: {error}")))?;
     let ttl_secs = ttl_secs(call.ttl.as_ref(), app.session_length_secs())?;
-    let expires = app.now().saturating_add(ttl_secs);
+    let now = app.now();
+    let expires = now.saturating_add(ttl_secs);
     let id = SessionId(id);
-    let (token, claims) = session::begin(app.keys(), route, &place, id, expires, call.ip)?;
+    let (token, claims) = session::begin(app.signer(now)?, route, &place, id, expires, call.ip)?;
     let url =
         format!("{}{}", app.public_host(), session_path(app.public_path(), route, &place, &token));
     let urls = match media_type::names_an_mpd(&place.raw) {

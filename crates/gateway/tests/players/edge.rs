@@ -8,13 +8,15 @@ use sluicegate_testkit::http::Client;
 use sluicegate_testkit::nginx::Scope;
 use sluicegate_testkit::players::ffmpeg_frames;
 use sluicegate_testkit::{Server, fixtures, require_tools};
+use sluicegate_token::SchemeRing;
 
 use crate::setup::{cdn_link, cdn_scheme, gateway_before, nginx_cdn_at};
 use crate::streams::{FRAMES, SUBDIRS};
 
 fn edge(scope: Scope) -> Server {
     let clock = Arc::new(ManualClock::at_real_time());
-    let edge = Edge::open(&fixtures::streams(), Arc::new(cdn_scheme(scope)), clock).unwrap();
+    let edge = Edge::open(&fixtures::streams(), SchemeRing::of(Arc::new(cdn_scheme(scope))), clock)
+        .unwrap();
     Server::start(edge.router())
 }
 

@@ -538,9 +538,14 @@ impl<'t> Draft<'t> {
         }
     }
 
-    /// Puts an element that only has text before the first Period, behind what comes before it.
+    /// Puts an element that only has text before the first Period, behind what comes before it. A
+    /// document of one empty element names nothing that it could be for.
     fn insert_element(&mut self, name: &str, text: &Rewritten) {
-        let prefix = self.scene.tree.level(0).shape.prefix(self.scene.source());
+        let shape = &self.scene.tree.level(0).shape;
+        if shape.end_tag.is_none() {
+            return;
+        }
+        let prefix = shape.prefix(self.scene.source());
         let mut element = Written::text("<");
         element.push(prefix).push_str(name).push_str(">");
         element.append(&text.written(Quoting::XmlText)).push_str("</");

@@ -59,7 +59,7 @@ pub(crate) fn sign_with(
     place: &Place,
 ) -> Result<Rendered, RenderError> {
     let mut policy = SignHost::new(&place.base, gcore);
-    render(template, place, &mut policy, |policy| policy.sign(EXPIRES, None).unwrap().to_vec())
+    render(template, place, &mut policy, |policy| policy.sign(EXPIRES, None).unwrap())
 }
 
 /// Signs, per directory, what is on the manifest's own host.

@@ -64,8 +64,7 @@ const PADDED: GeneralPurpose = GeneralPurpose::new(&STANDARD, LENIENT);
 
 impl Algorithm {
     /// Length of a hash in bytes.
-    #[must_use]
-    pub const fn len(self) -> usize {
+    pub(crate) const fn len(self) -> usize {
         match self {
             Self::Md5 => 16,
             Self::Sha1 => 20,
@@ -153,7 +152,7 @@ impl KeyText {
 }
 
 pub(crate) fn read_hex(text: &[u8]) -> Option<Vec<u8>> {
-    if text.len() % 2 != 0 {
+    if !text.len().is_multiple_of(2) {
         return None;
     }
     let digit = |byte: u8| (byte as char).to_digit(16);

@@ -2,19 +2,20 @@
 
 use std::borrow::Cow;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use subtle::ConstantTimeEq as _;
-use thiserror::Error;
 use zeroize::Zeroizing;
 
 use super::template::{Field, Template};
 use super::{Layout, Parts, PathForm, Place};
 use crate::ip::IpForm;
+use crate::scheme::kind::check_key_len;
 use crate::scheme::{Placement, Target};
 use crate::{
-    Binding, CdnKey, PathError, Presented, Refusal, ResourcePath, Scheme, Scope, SignError,
+    Binding, CdnKey, PathError, Presented, Refusal, ResourcePath, Scheme, SchemeError, Scope,
+    SignError, UnixTime, Valid, query,
 };
-use crate::{UnixTime, Valid, query};
 
 /// The scheme that a [`Layout`] describes.
 #[derive(Clone, Debug)]
@@ -30,57 +31,28 @@ pub struct LayoutScheme {
     own: Vec<String>,
 }
 
+/// A key's bytes, which never print.
 #[derive(Clone)]
-struct Secret(Zeroizing<Vec<u8>>);
-
-/// Why a layout does not go with a key, a scope or values.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[non_exhaustive]
-pub enum SchemeError {
-    /// Its tokens cannot open that.
-    #[error("tokens of '{name}' cannot open a {scope}; there is: {known}")]
-    Scope {
-        /// The layout's name.
-        name: String,
-        /// What was asked for.
-        scope: Scope,
-        /// What there is.
-        known: String,
-    },
-    /// Its message has no place for an address.
-    #[error("tokens of '{0}' cannot be bound to an address")]
-    NoBinding(String),
-    /// The key is too short or too long.
-    #[error("a key of '{name}' has {min} to {max} characters, and this one has {len}")]
-    KeyLen {
-        /// The layout's name.
-        name: String,
-        /// The shortest.
-        min: usize,
-        /// The longest.
-        max: usize,
-        /// How many this one has.
-        len: usize,
-    },
-    /// The key's text is not what the layout decodes.
-    #[error("a key of '{0}' is written in {1}, and this one is not")]
-    KeyText(String, &'static str),
-    /// There is no such field.
-    #[error("'{0}' has no field '{1}'")]
-    NoField(String, String),
-    /// A value holds what cannot be told apart in a URL.
-    #[error("the field '{0}' may hold letters and digits alone")]
-    FieldValue(String),
-}
+pub(crate) struct Secret(Zeroizing<Vec<u8>>);
 
 /// What a request shows, taken apart.
-struct Shown<'r> {
-    token: &'r [u8],
-    time: &'r [u8],
-    ttl: Option<&'r [u8]>,
-    own: Vec<Cow<'r, str>>,
+pub(crate) struct Shown<'r> {
+    pub(crate) token: &'r [u8],
+    pub(crate) time: &'r [u8],
+    pub(crate) ttl: Option<&'r [u8]>,
+    pub(crate) own: Vec<Cow<'r, str>>,
     /// The path without the token.
-    target: Target<'r>,
+    pub(crate) target: Target<'r>,
+}
+
+/// What is hashed beside the key.
+#[derive(Clone, Copy)]
+pub(crate) struct Hashed<'h> {
+    pub(crate) signed: &'h [u8],
+    pub(crate) time: &'h [u8],
+    pub(crate) ttl: &'h [u8],
+    pub(crate) ip: &'h [u8],
+    pub(crate) own: &'h [Cow<'h, str>],
 }
 
 impl LayoutScheme {
@@ -105,8 +77,7 @@ impl LayoutScheme {
             super::KeyText::Base64 => "base64",
         };
         let secret = parts.key.read(key.secret());
-        let secret =
-            Secret(Zeroizing::new(secret.ok_or_else(|| SchemeError::KeyText(name(), written))?));
+        let secret = Secret::new(secret.ok_or_else(|| SchemeError::KeyText(name(), written))?);
         let own = parts.fields.iter().map(|(_, default)| default.clone()).collect();
         let (ttl_secs, ip) = (parts.time.ttl_secs, parts.ip);
         Ok(Self { layout, key, secret, scope, ttl_secs, ip, own })
@@ -118,13 +89,7 @@ impl LayoutScheme {
     /// [`SchemeError::KeyLen`].
     pub fn check_key_len(&self) -> Result<(), SchemeError> {
         let parts = self.layout.parts();
-        match parts.key_chars {
-            Some((min, max)) if !(min..=max).contains(&self.key.secret().len()) => {
-                let (name, len) = (parts.name.clone(), self.key.secret().len());
-                Err(SchemeError::KeyLen { name, min, max, len })
-            }
-            _ => Ok(()),
-        }
+        parts.key_chars.map_or(Ok(()), |chars| check_key_len(&parts.name, &self.key, chars))
     }
 
     /// How long a token lives from its issue, for layouts that write that moment.
@@ -147,13 +112,25 @@ impl LayoutScheme {
     /// [`SchemeError::NoField`], [`SchemeError::FieldValue`].
     pub fn field(mut self, name: &str, value: &str) -> Result<Self, SchemeError> {
         let fields = &self.layout.parts().fields;
-        let at = fields.iter().position(|(known, _)| known == name);
-        let at = at.ok_or_else(|| SchemeError::NoField(self.name().to_owned(), name.to_owned()))?;
+        let Some(at) = fields.iter().position(|(known, _)| known == name) else {
+            let names: Vec<_> = fields.iter().map(|(name, _)| &name[..]).collect();
+            return Err(SchemeError::NoField {
+                name: self.name().to_owned(),
+                field: name.to_owned(),
+                known: format!("there is: {}", names.join(", ")),
+            });
+        };
         if !value.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
-            return Err(SchemeError::FieldValue(name.to_owned()));
+            let problem = "it may hold letters and digits alone".to_owned();
+            return Err(SchemeError::FieldValue { field: name.to_owned(), problem });
         }
         value.clone_into(&mut self.own[at]);
         Ok(self)
+    }
+
+    /// How long a token lives from its issue, unless the URL says otherwise.
+    pub(crate) const fn default_ttl_secs(&self) -> u64 {
+        self.ttl_secs
     }
 
     /// The layout.
@@ -168,23 +145,17 @@ impl LayoutScheme {
         &self.key
     }
 
-    fn parts(&self) -> &Parts {
+    pub(crate) fn parts(&self) -> &Parts {
         self.layout.parts()
     }
 
-    fn written_ip(&self, ip: Option<IpAddr>) -> Vec<u8> {
+    pub(crate) fn written_ip(&self, ip: Option<IpAddr>) -> Vec<u8> {
         ip.map(|ip| self.ip.write(ip)).unwrap_or_default()
     }
 
-    /// The hash that opens `signed`.
-    fn hash(
-        &self,
-        signed: &[u8],
-        time: &[u8],
-        ttl: &[u8],
-        ip: &[u8],
-        own: &[Cow<'_, str>],
-    ) -> Vec<u8> {
+    /// The hash of `message`, which is the layout's or what somebody may have taken for it.
+    pub(crate) fn hash(&self, message: &Template, hashed: &Hashed<'_>) -> Vec<u8> {
+        let Hashed { signed, time, ttl, ip, own } = *hashed;
         let value = |field: Field, out: &mut Vec<u8>| match field {
             Field::Path => out.extend_from_slice(signed),
             Field::Segment(number) => {
@@ -194,23 +165,22 @@ impl LayoutScheme {
             Field::Time => out.extend_from_slice(time),
             Field::Ttl => out.extend_from_slice(ttl),
             Field::Ip => out.extend_from_slice(ip),
-            Field::Secret => out.extend_from_slice(&self.secret.0),
+            Field::Secret => out.extend_from_slice(self.secret.bytes()),
             Field::Own(at) => {
-                out.extend_from_slice(
-                    own.get(at).map(|value| value.as_bytes()).unwrap_or_default(),
-                );
+                let value = own.get(at).map(|value| value.as_bytes());
+                out.extend_from_slice(value.unwrap_or_default());
             }
             Field::Token => {}
         };
         // Sized at once, so that no copy of the secret is left behind by growing.
         let own_len: usize = own.iter().map(|value| value.len()).sum();
         let len = 2 * (signed.len() + time.len() + ttl.len() + ip.len() + own_len)
-            + 2 * self.secret.0.len()
+            + 2 * self.secret.bytes().len()
             + 256;
-        let mut message = Zeroizing::new(Vec::with_capacity(len));
-        self.parts().message.fill(&value, &mut message);
-        let key = self.parts().hmac.then_some(&self.secret.0[..]);
-        self.parts().algorithm.hash(key, &message)
+        let mut filled = Zeroizing::new(Vec::with_capacity(len));
+        message.fill(&value, &mut filled);
+        let key = self.parts().hmac.then_some(self.secret.bytes());
+        self.parts().algorithm.hash(key, &filled)
     }
 
     fn write_placed(&self, token: &[u8], time: &[u8], ttl: &[u8], ip: &[u8], out: &mut Vec<u8>) {
@@ -255,12 +225,13 @@ impl LayoutScheme {
 
     // === Reading ===
 
-    fn read<'r>(
+    /// Finds the token; `holds` says what may stand in the value of a field.
+    pub(crate) fn read<'r>(
         &self,
         presented: &Presented<'r>,
         rest: &'r mut Option<(ResourcePath, Vec<u8>)>,
+        holds: &dyn Fn(Field, u8) -> bool,
     ) -> Result<Shown<'r>, Refusal> {
-        let holds = |field, byte| self.parts().holds(field, byte);
         let mut values = Vec::new();
         let mut target = presented.target();
         match &self.parts().place {
@@ -274,7 +245,7 @@ impl LayoutScheme {
                         }
                         return Err(Refusal::Missing(name.clone().into()));
                     }
-                    values.extend(apart(template, value, &holds)?);
+                    values.extend(apart(template, value, holds)?);
                 }
             }
             Place::Path { after, segments } => {
@@ -283,7 +254,7 @@ impl LayoutScheme {
                     return Err(Refusal::Missing("token".into()));
                 };
                 for (segment, template) in taken.into_iter().zip(segments) {
-                    values.extend(apart(template, segment, &holds)?);
+                    values.extend(apart(template, segment, holds)?);
                 }
                 let decoded = ResourcePath::parse(&path);
                 let decoded = decoded.map_err(|_: PathError| MALFORMED_PATH)?;
@@ -303,6 +274,18 @@ impl LayoutScheme {
             own: own.collect(),
             target,
         })
+    }
+
+    /// The last good second of a token that says `moment` and, perhaps, how long it lives.
+    pub(crate) fn last_second(&self, moment: UnixTime, ttl: u64, says_ttl: bool) -> UnixTime {
+        let time = self.parts().time;
+        let expires = match (time.is_issue, ttl) {
+            // nginx-hmac-secure-link: no end.
+            (true, 0) if says_ttl => UnixTime(u64::MAX),
+            (true, ttl) => moment.saturating_add(ttl),
+            (false, _) => moment,
+        };
+        if time.over_at_expiry { expires.saturating_sub(1) } else { expires }
     }
 
     fn may_be_absent(&self, field: Field) -> bool {
@@ -327,7 +310,11 @@ fn apart<'r>(
 
 /// The token's segments, and the path without them. None for too few segments, or such as servers
 /// resolve: nobody knows then which of them are the first.
-fn without_token(raw: &[u8], after: usize, count: usize) -> Option<(Vec<&[u8]>, Vec<u8>)> {
+pub(crate) fn without_token(
+    raw: &[u8],
+    after: usize,
+    count: usize,
+) -> Option<(Vec<&[u8]>, Vec<u8>)> {
     let segments: Vec<&[u8]> = raw.strip_prefix(b"/")?.split(|&byte| byte == b'/').collect();
     let is_resolved = |segment: &&[u8]| matches!(*segment, b"" | b"." | b"..");
     let (_, folders) = segments.split_last()?;
@@ -349,10 +336,7 @@ impl Scheme for LayoutScheme {
     }
 
     fn parameters(&self) -> Vec<&str> {
-        match &self.parts().place {
-            Place::Query(parameters) => parameters.iter().map(|(name, _)| name.as_str()).collect(),
-            Place::Path { .. } => Vec::new(),
-        }
+        self.layout.parameters()
     }
 
     fn scope(&self) -> Scope {
@@ -426,18 +410,20 @@ impl Scheme for LayoutScheme {
         let time = time.ok_or(SignError::BadExpiry)?;
         let (ttl, ip) = (self.ttl_secs.to_string(), self.written_ip(ip));
         let own: Vec<_> = self.own.iter().map(|value| Cow::Borrowed(value.as_str())).collect();
-        let hash = self.hash(signed, time.as_bytes(), ttl.as_bytes(), &ip, &own);
+        let time = time.as_bytes();
+        let hashed = Hashed { signed, time, ttl: ttl.as_bytes(), ip: &ip, own: &own };
+        let hash = self.hash(&parts.message, &hashed);
         let mut token = Vec::new();
         parts.output.write(&hash, &mut token);
-        self.write_placed(&token, time.as_bytes(), ttl.as_bytes(), &ip, out);
+        self.write_placed(&token, time, ttl.as_bytes(), &ip, out);
         Ok(())
     }
 
     fn verify(&self, presented: &Presented<'_>, now: UnixTime) -> Result<Valid, Refusal> {
         let mut rest = None;
         // The borrow of what is left of the path ends with this call.
-        let shown = self.read(presented, &mut rest)?;
         let parts = self.parts();
+        let shown = self.read(presented, &mut rest, &|field, byte| parts.holds(field, byte))?;
         let has_time = parts.message.fields().contains(&Field::Time);
         let moment = match has_time {
             true => parts.time.text.read(shown.time).ok_or(Refusal::MalformedExpiry)?,
@@ -459,19 +445,14 @@ impl Scheme for LayoutScheme {
         };
         let ttl_text = shown.ttl.map_or_else(|| ttl.to_string().into_bytes(), <[u8]>::to_vec);
         let signed = self.signed_part(&shown.target);
-        let right = self.hash(&signed, shown.time, &ttl_text, &self.written_ip(ip), &shown.own);
+        let ip = self.written_ip(ip);
+        let hashed =
+            Hashed { signed: &signed, time: shown.time, ttl: &ttl_text, ip: &ip, own: &shown.own };
+        let right = self.hash(&parts.message, &hashed);
         if !bool::from(right.ct_eq(&hash)) {
             return Err(Refusal::WrongToken);
         }
-        let expires = match (parts.time.is_issue, ttl) {
-            // nginx-hmac-secure-link: no end.
-            (true, 0) if shown.ttl.is_some() => UnixTime(u64::MAX),
-            (true, ttl) => moment.saturating_add(ttl),
-            (false, _) => moment,
-        };
-        // The last good second.
-        let last = if parts.time.over_at_expiry { expires.saturating_sub(1) } else { expires };
-        crate::scheme::check_expiry(last, now)
+        crate::scheme::check_expiry(self.last_second(moment, ttl, shown.ttl.is_some()), now)
     }
 
     fn status(&self, refusal: &Refusal) -> u16 {
@@ -479,6 +460,31 @@ impl Scheme for LayoutScheme {
             Refusal::Expired { .. } => self.parts().expired,
             _ => self.parts().refused,
         }
+    }
+
+    fn lifetime_secs(&self) -> Option<u64> {
+        self.layout.is_issue().then_some(self.ttl_secs)
+    }
+
+    fn with_scope(&self, scope: Scope) -> Option<Arc<dyn Scheme>> {
+        let is_known = self.parts().scopes.contains(&scope);
+        is_known.then(|| Arc::new(Self { scope, ..self.clone() }) as Arc<dyn Scheme>)
+    }
+
+    fn as_layout(&self) -> Option<LayoutScheme> {
+        Some(self.clone())
+    }
+}
+
+// === impl Secret ===
+
+impl Secret {
+    pub(crate) fn new(bytes: Vec<u8>) -> Self {
+        Self(Zeroizing::new(bytes))
+    }
+
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.0
     }
 }
 

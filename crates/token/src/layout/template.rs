@@ -4,10 +4,10 @@ use thiserror::Error;
 
 /// A template.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Template(Vec<Piece>);
+pub(crate) struct Template(pub(crate) Vec<Piece>);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Piece {
+pub(crate) enum Piece {
     Text(Vec<u8>),
     Field(Field),
     /// Left out as a whole if one of its fields is empty.
@@ -170,29 +170,6 @@ impl Template {
             return Err("'[' stands where nothing can vanish".to_owned());
         }
         Ok(())
-    }
-
-    /// The same with a change of the text before a field, for what people get wrong.
-    pub(crate) fn without_text_before(&self, field: Field) -> Option<Self> {
-        let at = self.0.iter().position(|piece| *piece == Piece::Field(field))?;
-        let before =
-            at.checked_sub(1).filter(|&before| matches!(self.0[before], Piece::Text(_)))?;
-        let mut pieces = self.0.clone();
-        pieces.remove(before);
-        Some(Self(pieces))
-    }
-
-    /// The same without a field.
-    pub(crate) fn without(&self, field: Field) -> Self {
-        let is_other = |piece: &&Piece| **piece != Piece::Field(field);
-        Self(self.0.iter().filter(is_other).cloned().collect())
-    }
-
-    /// The same with text at its end.
-    pub(crate) fn followed_by(&self, text: &[u8]) -> Self {
-        let mut pieces = self.0.clone();
-        pieces.push(Piece::Text(text.to_vec()));
-        Self(pieces)
     }
 }
 

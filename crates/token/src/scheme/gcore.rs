@@ -5,6 +5,7 @@
 //! `ngx_http_secure_link_module` does, since the edge's answers are that module's.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::alphabet::URL_SAFE;
@@ -16,7 +17,7 @@ use zeroize::Zeroizing;
 
 use super::{Presented, Refusal, Scheme, Scope, SignError, Valid, check_expiry};
 use crate::ip::IpForm;
-use crate::{Binding, ByteList, CdnKey, UnixTime, query};
+use crate::{Binding, ByteList, CdnKey, Layout, LayoutScheme, UnixTime, query};
 
 /// Length of a token: 16 bytes in base64url without padding.
 const TOKEN_CHARS: usize = 22;
@@ -52,6 +53,8 @@ pub struct Gcore {
 }
 
 impl Gcore {
+    /// The scheme's name.
+    pub const NAME: &'static str = "gcore";
     /// The parameters of a Gcore link.
     pub const PARAMETERS: &'static [&'static str] = &["md5", "expires"];
 
@@ -94,17 +97,6 @@ impl Gcore {
         md5.update(&*self.tail(ip));
         md5.finalize().into()
     }
-
-    fn check(&self, expires: UnixTime, ip: Option<IpAddr>) -> Result<(), SignError> {
-        if expires.0 == 0 || i64::try_from(expires.0).is_err() {
-            return Err(SignError::BadExpiry);
-        }
-        match (self.key.binding(), ip) {
-            (Binding::Ip, None) => Err(SignError::NoClientAddress),
-            (Binding::Plain, Some(_)) => Err(SignError::PlainKey),
-            _ => Ok(()),
-        }
-    }
 }
 
 /// Appends the query with each of the tokens. Where its length is known, the copy is a few moves.
@@ -130,7 +122,7 @@ fn write_parameters(token: &[u8], expires: &[u8], out: &mut Vec<u8>) {
 
 impl Scheme for Gcore {
     fn name(&self) -> &str {
-        "gcore"
+        Self::NAME
     }
 
     fn parameters(&self) -> Vec<&str> {
@@ -152,7 +144,7 @@ impl Scheme for Gcore {
         ip: Option<IpAddr>,
         out: &mut Vec<u8>,
     ) -> Result<(), SignError> {
-        self.check(expires, ip)?;
+        super::check_terms(self.key.binding(), expires, ip)?;
         let expires = expires.to_string();
         let hash = self.hash(expires.as_bytes(), signed, ip);
         let mut token = [0_u8; TOKEN_CHARS];
@@ -169,7 +161,7 @@ impl Scheme for Gcore {
         ip: Option<IpAddr>,
         tokens: &mut ByteList,
     ) -> Result<(), SignError> {
-        self.check(expires, ip)?;
+        super::check_terms(self.key.binding(), expires, ip)?;
         let expires = expires.to_string();
         let tail = self.tail(ip);
         let lanes = Md5Many::new();
@@ -251,6 +243,15 @@ impl Scheme for Gcore {
             return Err(Refusal::WrongToken);
         }
         check_expiry(expires, now)
+    }
+
+    fn with_scope(&self, scope: Scope) -> Option<Arc<dyn Scheme>> {
+        Some(Arc::new(Self { scope, ..self.clone() }))
+    }
+
+    fn as_layout(&self) -> Option<LayoutScheme> {
+        let layout = Layout::builtin(Self::NAME)?;
+        Some(LayoutScheme::new(layout, self.key.clone(), self.scope).ok()?.ip_form(self.ip))
     }
 }
 

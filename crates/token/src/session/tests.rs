@@ -22,7 +22,12 @@ fn claims(grant: Grant) -> SessionClaims {
 
 fn folder_token(of: &str) -> SessionToken {
     let path = path(of);
-    keys().signing().seal(&claims(Grant::folder_of(&path).unwrap()), "vod", &path, None)
+    keys().signing(UnixTime(0)).unwrap().seal(
+        &claims(Grant::folder_of(&path).unwrap()),
+        "vod",
+        &path,
+        None,
+    )
 }
 
 fn opens(token: &SessionToken, at: &str) -> Result<SessionClaims, Refusal> {
@@ -48,7 +53,12 @@ fn a_folder_token_opens_everything_below_and_nothing_beside() {
 #[test]
 fn an_exact_token_opens_one_path() {
     let file = path("/videos/flat.m3u8");
-    let token = keys().signing().seal(&claims(Grant::exactly(&file).unwrap()), "vod", &file, None);
+    let token = keys().signing(UnixTime(0)).unwrap().seal(
+        &claims(Grant::exactly(&file).unwrap()),
+        "vod",
+        &file,
+        None,
+    );
     assert!(opens(&token, "/videos/flat.m3u8").is_ok());
     for other in ["/videos/flat.m3u8/x", "/videos/other.m3u8", "/videos", "/videos/flat.m3u8/"] {
         assert_eq!(opens(&token, other), Err(Refusal::WrongToken), "{other}");
@@ -139,7 +149,7 @@ fn a_bound_token_needs_its_client_prefix() {
         let ip: IpAddr = ip.parse().unwrap();
         let mut claims = claims(Grant::folder_of(&file).unwrap());
         claims.bound_bits = Some(BoundBits::of(&IpPrefix::for_session(ip)));
-        keys().signing().seal(&claims, "vod", &file, Some(ip))
+        keys().signing(UnixTime(0)).unwrap().seal(&claims, "vod", &file, Some(ip))
     };
     let check = |token: &SessionToken, ip: Option<&str>| {
         let ip = ip.map(|ip| ip.parse().unwrap());

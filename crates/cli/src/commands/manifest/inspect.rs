@@ -6,12 +6,12 @@ mod report;
 use anyhow::Context as _;
 use sluicegate_gateway::fetch_document;
 use sluicegate_manifest::{Decided, Decision, Place, Role, SignHost, Template};
+use sluicegate_token::{CdnKey, Gcore, Scope};
 use url::Url;
 
 use self::report::{Json, Report, Row, Summary, Table, Verdict};
 use super::{BaseUrl, Input, parse_base_url, refusal};
 use crate::exit::{Exit, Failed, Outcome};
-use crate::link_args::SchemeName;
 use crate::output;
 use crate::runtime::run_to_end;
 
@@ -74,8 +74,9 @@ pub(super) fn run(args: &Args) -> Outcome {
 
 /// Reports each URI as it is decided, so that a long manifest needs no more memory than itself.
 fn inspect(template: &Template, base: Url, mut report: impl Report) -> Result<Summary, Failed> {
-    let scheme = SchemeName::Gcore.without_key();
-    let mut policy = SignHost::new(&base, &*scheme);
+    // Nothing is signed with it: it only asks which URIs would be.
+    let scheme = Gcore::new(CdnKey::plain("none", b"none"), Scope::Directory);
+    let mut policy = SignHost::new(&base, &scheme);
     let place = Place::at(base);
     let mut summary = Summary::default();
     for decided in template.decisions(&place, &mut policy) {

@@ -5,8 +5,8 @@ use sluicegate_manifest::{StripError, strip};
 
 use super::Input;
 use crate::exit::{Exit, Failed, Outcome};
-use crate::link_args::SchemeName;
 use crate::output::{self, printable};
+use crate::scheme_args::SchemeArgs;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -23,16 +23,21 @@ It goes by the text alone and needs no key: parameters of these names on other h
 pub(super) struct Args {
     #[command(flatten)]
     input: Input,
-    /// Layout of the tokens
-    #[arg(long, value_enum, default_value_t = SchemeName::Gcore)]
-    scheme: SchemeName,
+    #[command(flatten)]
+    scheme: SchemeArgs,
 }
 
 pub(super) fn run(args: &Args) -> Outcome {
+    let kind = args.scheme.kind()?;
+    if kind.parameters().is_empty() {
+        return Err(Failed::usage(anyhow!(
+            "'{}' puts its token into the path, which does not show what was there before",
+            kind.name()
+        )));
+    }
     let template = args.input.template()?;
-    let scheme = args.scheme.without_key();
-    let stripped = strip(&template, &scheme.parameters())
-        .map_err(|error| not_stripped(&args.input, &error))?;
+    let stripped =
+        strip(&template, &kind.parameters()).map_err(|error| not_stripped(&args.input, &error))?;
     output::bytes(&stripped)?;
     Ok(Exit::Ok)
 }

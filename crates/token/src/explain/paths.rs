@@ -1,0 +1,200 @@
+//! What of a URL may have been signed in place of what should.
+
+use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, percent_encode};
+
+use super::Mistake;
+use crate::{Presented, Scope, Target, query};
+
+/// What a path may hold unescaped, by RFC 3986 and by what libraries escape.
+const LENIENT: &AsciiSet =
+    &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'<').add(b'>').add(b'?').add(b'`').add(b'%');
+const STRICT: &AsciiSet =
+    &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b'/');
+
+/// The candidates, the likeliest first; `right` is what should have been signed, and `own` are the
+/// parameters of the scheme.
+pub(super) fn candidates(
+    right: &[u8],
+    target: &Target<'_>,
+    presented: &Presented<'_>,
+    scope: Scope,
+    own: &[&str],
+) -> Vec<(Mistake, Vec<u8>)> {
+    let (decoded, raw) = (target.path.as_bytes(), target.raw_path());
+    let mut found: Vec<(Mistake, Vec<u8>)> = Vec::new();
+    let mut add = |mistake: Mistake, bytes: Vec<u8>| {
+        if bytes != right && !found.iter().any(|(_, known)| *known == bytes) {
+            found.push((mistake, bytes));
+        }
+    };
+    let folder = folder_of(decoded);
+    match scope {
+        Scope::File => add(Mistake::DirectorySigned, folder.to_vec()),
+        Scope::Directory | Scope::Tree => add(Mistake::FileSigned, decoded.to_vec()),
+    }
+    let same = |path: &[u8]| if scope == Scope::File { path } else { folder_of(path) }.to_vec();
+    add(Mistake::PathEncoded, same(raw));
+    for set in [LENIENT, STRICT] {
+        let encoded = percent_encode(decoded, set).to_string();
+        let spaces = encoded.replace("%20", "+");
+        for text in [encoded.clone(), spaces, lower_digits(&encoded)] {
+            add(Mistake::PathEncoded, same(text.as_bytes()));
+        }
+    }
+    add(Mistake::PathDecoded, same(decoded));
+    add(Mistake::PathUnresolved, same(&percent_encoding::percent_decode(raw).collect::<Vec<_>>()));
+    add(Mistake::FirstSlashMissing, right.strip_prefix(b"/").unwrap_or(right).to_vec());
+    for folder in [right, folder] {
+        if folder.len() > 1 {
+            add(Mistake::LastSlashMissing, folder.strip_suffix(b"/").unwrap_or(folder).to_vec());
+        }
+    }
+    add(Mistake::SlashDoubled, [b"/", right].concat());
+    add(Mistake::SlashDoubled, [right, b"/"].concat());
+    for host in hosts(presented.url) {
+        add(Mistake::HostSigned, [&host[..], right].concat());
+        add(Mistake::HostSigned, [&host[..], decoded].concat());
+    }
+    let shown = presented.query.unwrap_or_default();
+    let others = query::without(shown, |name| {
+        own.iter().any(|own| name.eq_ignore_ascii_case(own.as_bytes()))
+    });
+    for text in [&others[..], shown] {
+        add(Mistake::QuerySigned, [right, b"?", text].concat());
+        add(Mistake::QuerySigned, [decoded, b"?", text].concat());
+    }
+    let mut above = folder;
+    while above.len() > 1 {
+        above = folder_of(&above[..above.len() - 1]);
+        add(Mistake::FolderAboveSigned(text(above)), above.to_vec());
+    }
+    let lower = right.to_ascii_lowercase();
+    add(same_kind(scope, &lower), lower);
+    found
+}
+
+/// Other files, or directories, whose names are near: what a token may have been copied from.
+pub(super) fn neighbours(
+    right: &[u8],
+    target: &Target<'_>,
+    scope: Scope,
+) -> Vec<(Mistake, Vec<u8>)> {
+    let is_folder = right.ends_with(b"/");
+    let name_end = right.len() - usize::from(is_folder);
+    let name_at = folder_of(&right[..name_end]).len();
+    let name = &right[name_at..name_end];
+    let mut names: Vec<Vec<u8>> = Vec::new();
+    if !is_folder {
+        names.extend(known_manifests());
+        names.extend(other_extensions(name));
+    }
+    names.extend(other_numbers(name));
+    names.extend(other_characters(name));
+    let with_name = |name: Vec<u8>| {
+        let tail: &[u8] = if is_folder { b"/" } else { b"" };
+        [&right[..name_at], &name, tail].concat()
+    };
+    let mut found: Vec<_> = names.into_iter().map(with_name).collect();
+    // The manifest's token on everything below it.
+    if scope == Scope::File {
+        let mut above = folder_of(target.path.as_bytes());
+        while above.len() > 1 {
+            above = folder_of(&above[..above.len() - 1]);
+            found.extend(known_manifests().map(|name| [above, &name[..]].concat()));
+        }
+    }
+    found.into_iter().map(|bytes| (same_kind(scope, &bytes), bytes)).collect()
+}
+
+fn same_kind(scope: Scope, path: &[u8]) -> Mistake {
+    match scope {
+        Scope::File => Mistake::OtherFile(text(path)),
+        Scope::Directory | Scope::Tree => Mistake::OtherDirectory(text(path)),
+    }
+}
+
+fn folder_of(path: &[u8]) -> &[u8] {
+    &path[..memchr::memrchr(b'/', path).map_or(0, |slash| slash + 1)]
+}
+
+fn text(path: &[u8]) -> String {
+    String::from_utf8_lossy(path).into_owned()
+}
+
+/// `https://host`, `//host` and `host`, if the URL has them.
+fn hosts(url: &[u8]) -> Vec<Vec<u8>> {
+    let Some(at) = memchr::memmem::find(url, b"//") else { return Vec::new() };
+    if memchr::memchr(b'/', url).is_some_and(|slash| slash < at) {
+        return Vec::new();
+    }
+    let end = url[at + 2..].iter().position(|byte| b"/?#".contains(byte));
+    let end = end.map_or(url.len(), |end| at + 2 + end);
+    let mut hosts = vec![url[..end].to_vec(), url[at..end].to_vec(), url[at + 2..end].to_vec()];
+    if let Some(colon) = memchr::memrchr(b':', &url[at + 2..end]) {
+        hosts.push(url[at + 2..at + 2 + colon].to_vec());
+    }
+    hosts
+}
+
+/// `%C3` as `%c3`.
+fn lower_digits(encoded: &str) -> String {
+    let mut parts = encoded.split('%');
+    let mut lowered = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let at = part.len().min(2);
+        lowered.push('%');
+        lowered.push_str(&part[..at].to_ascii_lowercase());
+        lowered.push_str(&part[at..]);
+    }
+    lowered
+}
+
+fn known_manifests() -> impl Iterator<Item = Vec<u8>> {
+    const STEMS: &str = "master index playlist manifest main stream chunklist prog_index video live \
+        hls dash output out media test variant stream_0 stream_1 0 1 audio 360p 480p 720p 1080p";
+    let stems = STEMS.split_ascii_whitespace();
+    stems.flat_map(|stem| [format!("{stem}.m3u8").into_bytes(), format!("{stem}.mpd").into_bytes()])
+}
+
+fn other_extensions(name: &[u8]) -> impl Iterator<Item = Vec<u8>> {
+    const EXTENSIONS: &str = "m3u8 mpd ts m4s mp4 m4v m4a cmfv cmfa aac mp3 vtt webvtt srt key bin \
+        jpg jpeg png webp gif json xml mov mkv webm";
+    let stem = memchr::memrchr(b'.', name).map_or(name, |dot| &name[..dot]);
+    EXTENSIONS
+        .split_ascii_whitespace()
+        .map(move |extension| [stem, b".", extension.as_bytes()].concat())
+}
+
+/// Each number in the name as every number up to 9999.
+fn other_numbers(name: &[u8]) -> Vec<Vec<u8>> {
+    const MOST: u32 = 9_999;
+    let mut names = Vec::new();
+    let mut at = 0;
+    while at < name.len() {
+        let end = name[at..].iter().position(|byte| !byte.is_ascii_digit());
+        let end = end.map_or(name.len(), |end| at + end);
+        if end > at {
+            let width = end - at;
+            for number in 0..=MOST {
+                let padded = format!("{number:0width$}");
+                names.push([&name[..at], padded.as_bytes(), &name[end..]].concat());
+            }
+        }
+        at = end.max(at + 1);
+    }
+    names
+}
+
+/// Each character as every other, or left out.
+fn other_characters(name: &[u8]) -> Vec<Vec<u8>> {
+    const LONGEST: usize = 256;
+    const CHARACTERS: &[u8] = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.";
+    let mut names = Vec::new();
+    for at in 0..name.len().min(LONGEST) {
+        names.push([&name[..at], &name[at + 1..]].concat());
+        for &character in CHARACTERS {
+            names.push([&name[..at], &[character], &name[at + 1..]].concat());
+        }
+    }
+    names
+}
