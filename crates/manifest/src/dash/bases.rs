@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use url::Url;
+use url::{Position, Url};
 
 use super::tree::{LevelKind, Tree};
 use super::{outcome, text};
@@ -205,8 +205,9 @@ fn insert(around: &mut [Combination], policy: &mut dyn UriPolicy) -> Option<outc
 }
 
 /// Whether what is relative to either leads to the same place: query and fragment are dropped.
+/// Origins are not compared, since that of an unknown scheme is not even equal to itself.
 fn is_same_base(a: &Url, b: &Url) -> bool {
-    a.origin() == b.origin() && a.path() == b.path()
+    a[..Position::AfterPath] == b[..Position::AfterPath]
 }
 
 /// What the document's own references are resolved against, where base URLs are `bases`: players
