@@ -11,4 +11,5 @@ mod playback;
 mod proof;
 mod reloads;
 mod renewal;
+mod rotation;
 mod setup;
