@@ -25,8 +25,9 @@ Examples:
 
 The token goes where the scheme has it, for most at the end of the query. The path is signed as the
 server sees it: escapes decoded, `//`, `.` and `..` resolved. Spaces and non-ASCII text are escaped
-on output. With --batch, line N of the output is line N of the input, signed; a line that cannot be
-signed is left empty, told on stderr with its number, and makes the exit code 1.";
+on output. With --batch, line N of the output is line N of the input, signed, and an empty line stays
+one; a line that cannot be signed is left empty, told on stderr with its number, and makes the exit
+code 1.";
 
 /// Sign a link, or a list of them
 #[derive(Debug, clap::Args)]

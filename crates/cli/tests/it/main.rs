@@ -2,14 +2,17 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
+mod batch;
 mod config;
 mod demo;
 mod edge;
 mod examples;
+mod explain;
 mod folder;
 mod keygen;
 mod manifest;
 mod run;
+mod schemes;
 mod serve;
 mod serving;
 mod sign;

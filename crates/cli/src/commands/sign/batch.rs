@@ -31,6 +31,7 @@ pub(super) fn run(signer: &Signer<'_>, json: bool) -> Outcome {
     while read_line(&mut input, &mut line).context("cannot read standard input")? {
         number += 1;
         let signed = match sign(signer, &line, json) {
+            _ if line.is_empty() => String::new(),
             Ok(signed) => signed,
             Err(problem) => {
                 failed += 1;
