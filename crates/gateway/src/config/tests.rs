@@ -182,3 +182,123 @@ fn ids_and_paths_are_unique() {
         format!("{GOOD}\n[[route]]\nid = \"b\"\npath = \"/videos/\"\norigin = \"file:media\"\n");
     assert!(case.error(&twice).contains("two routes have this path"));
 }
+
+// === Schemes and keys ===
+
+#[test]
+fn a_scheme_that_does_not_fit_is_told_with_its_place() {
+    let case = Case::new();
+    std::fs::write(case.folder.path().join("short.key"), "12345").unwrap();
+    let cdn = "scope = \"file\"";
+    for (from, to, expected) in [
+        (cdn, "scheme = \"gcoer\"", "cdn.scheme: there is no scheme \"gcoer\"; there are gcore, "),
+        (cdn, "scope = \"either\"", "cdn.scope: what is signed has one scope"),
+        (cdn, "scope = \"tree\"", "cdn.key: tokens of 'gcore' cannot open a tree; there is: file"),
+        (cdn, "ip_form = \"octets/33\"", "cdn.ip_form: \"octets/33\" is no form"),
+        (cdn, "lifetime_secs = 5", "writes when a token ends"),
+        (cdn, "fields = { a = \"b\" }", "'gcore' has no field 'a'; it has none"),
+        (cdn, "scheme = \"akamai\"", "a key of 'akamai' is written in hexadecimal"),
+        (cdn, "scheme = \"cloudfront\"", "is written in PEM"),
+        ("[route.entry]", "[route.entry]\nscheme = \"alibaba-b\"", "puts it into the path"),
+        ("[route.entry]", "[route.entry]\nscope = \"extension\"", "entry.directory_extensions"),
+        ("[route.entry]", "[route.entry]\nscope = \"either\"\nscheme = \"keycdn\"", "no tokens of"),
+        (
+            "[route.entry]\nkey = { file = \"cdn.key\" }",
+            "[route.entry]\nkey = { file = \"short.key\" }",
+            "6 to 32 characters, and this one has 5; any_key_length = true lets it through",
+        ),
+        ("[api]", "layouts = [\"none.toml\"]\n[api]", "unknown field `layouts`"),
+    ] {
+        assert!(GOOD.contains(from), "{from}");
+        let error = case.error(&GOOD.replacen(from, to, 1));
+        assert!(error.contains(expected), "{to}: {error}");
+    }
+    let lenient = "[route.entry]\nany_key_length = true\nkey = { file = \"short.key\" }";
+    let lenient = GOOD.replace("[route.entry]\nkey = { file = \"cdn.key\" }", lenient);
+    assert!(case.parse(&lenient).is_ok());
+}
+
+#[test]
+fn a_broken_layout_is_refused_with_its_place() {
+    let case = Case::new();
+    let layout = "name = \"mine\"\ntitle = \"\"\nsource = \"\"\nalgorithm = \"md5\"\n\
+        message = \"{secret}{path}{time}\"\noutput = \"hex\"\nscopes = [\"file\"]\n\
+        query = [\"e={time}\", \"s={token}\"]\n";
+    let write = |text: &str| std::fs::write(case.folder.path().join("mine.toml"), text).unwrap();
+    let listed = format!("layouts = [\"mine.toml\"]\n{GOOD}");
+    write(layout);
+    assert!(case.parse(&listed).is_ok());
+    write(&layout.replace("{path}", "{pth}"));
+    let error = case.error(&listed);
+    assert!(error.starts_with("layouts: mine.toml: message = "), "{error}");
+    assert!(error.contains("character 9: {pth} is no field"), "{error}");
+    write(&layout.replace("\"mine\"", "\"gcore\""));
+    assert!(case.error(&listed).contains("the name \"gcore\" is taken"));
+    std::fs::remove_file(case.folder.path().join("mine.toml")).unwrap();
+    assert!(case.error(&listed).contains("cannot read "));
+    let inline = format!("{GOOD}\n[[layout]]\n{}", layout.replace("\"md5\"", "\"md6\""));
+    let error = case.error(&inline);
+    assert!(error.starts_with("layout 1: ") && error.contains("md6"), "{error}");
+}
+
+#[test]
+fn keys_have_names_and_times() {
+    let case = Case::new();
+    std::fs::write(case.folder.path().join("new.key"), "cdn-secret-2").unwrap();
+    let route = GOOD.split("[route.cdn]").next().unwrap();
+    let with = |keys: &str| {
+        format!("{route}[route.cdn]\nbase_url = \"https://cdn.example.com/\"\nkeys = [{keys}]\n")
+    };
+    let old = "{ id = \"a\", file = \"cdn.key\", retired_from = 2026-12-02T00:00:00Z }";
+    let new = "{ id = \"b\", file = \"new.key\", active_from = \"2026-12-01T00:00:00Z\" }";
+    let config = case.parse(&with(&format!("{old}, {new}"))).unwrap();
+    let ring = &config.routes[0].cdn.as_ref().unwrap().ring;
+    let at = |text: &str| UnixTime::from_rfc3339(text).unwrap();
+    let signing = |text: &str| ring.signing(at(text)).unwrap().id.to_string();
+    assert_eq!(signing("2026-11-30T23:59:59Z"), "a");
+    assert_eq!(signing("2026-12-01T00:00:00Z"), "b");
+    for (keys, expected) in [
+        (format!("{new}, {new}"), "two keys have the id \"b\""),
+        (old.to_owned(), "a day comes when all are retired"),
+        (new.replace("2026-12-01T00:00:00Z", "tomorrow"), "as 2026-12-01T00:00:00Z"),
+        (new.replace("active_from", "activ_from"), "unknown field `activ_from`"),
+        (String::new(), "give either key = { ... }, or keys"),
+        ("\"hunter2\"".to_owned(), "a key never stands in the configuration"),
+    ] {
+        let error = case.error(&with(&keys));
+        assert!(error.contains(expected) && !error.contains("hunter2"), "{keys}: {error}");
+    }
+}
+
+#[test]
+fn several_session_keys_have_numbers() {
+    let case = Case::new();
+    std::fs::write(case.folder.path().join("next.key"), "0".repeat(64)).unwrap();
+    let with = |keys: &str| GOOD.replacen("key = { file = \"session.key\" }", keys, 1);
+    let both = "keys = [{ id = 2, file = \"next.key\" }, { id = 1, file = \"session.key\" }]";
+    let config = case.parse(&with(both)).unwrap();
+    let now = UnixTime(1);
+    assert_eq!(config.session.keys.signing(now).map(sluicegate_token::SessionKey::id), Some(2));
+    assert_eq!(config.session.keys.accepted(now).count(), 2);
+    for (keys, expected) in [
+        (both.replace("id = 2", "id = 1"), "two session keys have the id 1"),
+        (both.replace("id = 2", "id = \"b\""), "its id is a number"),
+        (format!("{both}\nkey_id = 3"), "give either key"),
+    ] {
+        let error = case.error(&with(&keys));
+        assert!(error.contains(expected), "{keys}: {error}");
+    }
+}
+
+#[test]
+fn a_key_that_others_may_read_is_warned_of() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let case = Case::new();
+    let warnings = |mode| {
+        let path = case.folder.path().join("session.key");
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+        let warnings = case.parse(GOOD).unwrap().warnings;
+        warnings.iter().filter(|warning| warning.starts_with("session.key: ")).count()
+    };
+    assert_eq!((warnings(0o644), warnings(0o600)), (1, 0));
+}

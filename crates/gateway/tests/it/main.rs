@@ -14,6 +14,7 @@ mod manifests;
 mod origins;
 mod paths;
 mod redirect;
+mod schemes;
 mod segments;
 mod sessions_api;
 mod streaming;
