@@ -61,8 +61,10 @@ pub struct SecureLink {
 pub enum Scope {
     /// The file's whole path.
     File,
-    /// The path up to and with its last slash.
+    /// The path up to and with its last slash, by a `map`.
     Directory,
+    /// The same, by the group of a location's regular expression.
+    CapturedDirectory,
 }
 
 /// A line of the access log.
@@ -87,6 +89,11 @@ enum Location {
     SecureLink(SecureLink),
     /// The same in front of a server, whose URL it has.
     SecureProxy(SecureLink, String),
+    /// nginx's older module: `/{prefix}/{hash}/{link}`.
+    SecureLinkSecret {
+        prefix: String,
+        secret: String,
+    },
 }
 
 // === impl NginxBuilder ===
@@ -111,6 +118,18 @@ impl NginxBuilder {
     #[must_use]
     pub fn secure_proxy(mut self, location: SecureLink, upstream: impl Into<String>) -> Self {
         self.locations.push(Location::SecureProxy(location, upstream.into()));
+        self
+    }
+
+    /// Adds a location with `secure_link_secret`: `prefix` is one folder, such as `/p/`.
+    #[must_use]
+    pub fn secure_link_secret(
+        mut self,
+        prefix: impl Into<String>,
+        secret: impl Into<String>,
+    ) -> Self {
+        let (prefix, secret) = (prefix.into(), secret.into());
+        self.locations.push(Location::SecureLinkSecret { prefix, secret });
         self
     }
 

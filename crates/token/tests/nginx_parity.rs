@@ -16,7 +16,8 @@ use md5::{Digest as _, Md5};
 use sluicegate_testkit::http::Client;
 use sluicegate_testkit::{Nginx, nginx, require_tools};
 use sluicegate_token::{
-    Binding, CdnKey, Gcore, Presented, Refusal, ResourcePath, Scheme as _, Scope, UnixTime,
+    Binding, CdnKey, Gcore, NginxSecret, Presented, Refusal, ResourcePath, Scheme as _, Scope,
+    UnixTime,
 };
 
 const REQUESTS: usize = 2_000;
@@ -34,14 +35,23 @@ struct Place {
     scope: Scope,
     binding: Binding,
     secret: &'static str,
+    /// How nginx finds a directory: by the group of a location's regular expression, or by a map.
+    is_captured: bool,
 }
 
-const PLACES: [Place; 4] = [
-    Place { folder: "", scope: Scope::File, binding: Binding::Plain, secret: "secret.of_files" },
-    Place { folder: "dir", scope: Scope::Directory, binding: Binding::Plain, secret: "secret-D" },
-    Place { folder: "ip", scope: Scope::File, binding: Binding::Ip, secret: "secret-I" },
-    Place { folder: "ipdir", scope: Scope::Directory, binding: Binding::Ip, secret: "secret-ID" },
+const PLACES: [Place; 6] = [
+    Place::new("", Scope::File, Binding::Plain, "secret.of_files"),
+    Place::new("dir", Scope::Directory, Binding::Plain, "secret-D"),
+    Place::new("ip", Scope::File, Binding::Ip, "secret-I"),
+    Place::new("ipdir", Scope::Directory, Binding::Ip, "secret-ID"),
+    Place::new("re", Scope::Directory, Binding::Plain, "secret-RE").captured(),
+    Place::new("ipre", Scope::Directory, Binding::Ip, "secret-IRE").captured(),
 ];
+
+/// The folder and the secret of nginx's older module.
+const LINK_FOLDER: &str = "/p/";
+const LINK_SECRET: &str = "secret-of.links";
+const LINK_REQUESTS: usize = 1_000;
 
 /// Decoded names of folders and files.
 const NAMES: &[&[u8]] = &[
@@ -198,6 +208,66 @@ fn measured_rows_hold_at_nginx_and_here() {
     }
 }
 
+/// `secure_link_secret`: the raw rest of the request is hashed, query and all.
+#[test]
+fn generated_links_get_the_same_status_from_secure_link_secret_and_from_the_scheme() {
+    require_tools!("nginx");
+    let nginx = Nginx::builder().secure_link_secret(LINK_FOLDER, LINK_SECRET).start();
+    let mut client = Client::connect(nginx.addr()).unwrap();
+    let mut rng = Rng(SEED);
+    let scheme = NginxSecret::new(CdnKey::plain("k", LINK_SECRET.as_bytes())).unwrap();
+    let ours = |target: &[u8]| {
+        let question = target.iter().position(|&byte| byte == b'?').unwrap_or(target.len());
+        let Ok(path) = ResourcePath::parse(&target[..question]) else { return 400 };
+        if !path.is_under(LINK_FOLDER.as_bytes()) {
+            return 404;
+        }
+        let (url, query) = (&target[..question], target.get(question + 1..));
+        let presented = Presented { path: &path, url, query, ip: None };
+        scheme.verify(&presented, UnixTime(1)).map_or_else(|refusal| refusal.status(), |_| 200)
+    };
+    let mut seen: BTreeMap<u16, usize> = BTreeMap::new();
+    for number in 0..LINK_REQUESTS {
+        let target = random_link(number, &mut rng);
+        let theirs = client.get(&target, &[]).unwrap().status;
+        assert_eq!(ours(&target), theirs, "{}", target.escape_ascii());
+        *seen.entry(theirs).or_default() += 1;
+    }
+    println!("statuses: {seen:?}");
+    for (status, at_least) in [(200, 300), (403, 300)] {
+        assert!(seen.get(&status).is_some_and(|&count| count >= at_least), "{seen:?}");
+    }
+}
+
+/// A link whose hash is good for every other one.
+fn random_link(number: usize, rng: &mut Rng) -> Vec<u8> {
+    let (mut link, _) = random_path(&PLACES[0], rng);
+    link.remove(0);
+    if rng.one_in(3) {
+        link.push(b'?');
+        link.extend_from_slice(rng.pick(EXTRAS).as_bytes());
+    }
+    let signed = match number % 8 {
+        1 => [&link[..], b"x"].concat(),
+        // The query left out, or the escapes.
+        3 => link.split(|&byte| byte == b'?').next().unwrap_or_default().to_vec(),
+        5 => [b"/", &link[..]].concat(),
+        _ => link.clone(),
+    };
+    let hash = Md5::digest([&signed[..], LINK_SECRET.as_bytes()].concat());
+    let mut hex: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+    match number % 24 {
+        2 | 10 => hex.make_ascii_uppercase(),
+        7 => hex.truncate(31),
+        11 => hex.push('0'),
+        15 => hex.replace_range(..1, "g"),
+        19 => hex.clear(),
+        _ => {}
+    }
+    let folder = if number % 48 == 23 { "//p/" } else { LINK_FOLDER };
+    [folder.as_bytes(), hex.as_bytes(), b"/", &link].concat()
+}
+
 // === The two sides ===
 
 fn start() -> Nginx {
@@ -206,6 +276,7 @@ fn start() -> Nginx {
         root: None,
         scope: match place.scope {
             Scope::File => nginx::Scope::File,
+            Scope::Directory | Scope::Tree if place.is_captured => nginx::Scope::CapturedDirectory,
             Scope::Directory | Scope::Tree => nginx::Scope::Directory,
         },
         secret: place.secret.to_owned(),
@@ -238,6 +309,20 @@ fn now() -> u64 {
 // === impl Place ===
 
 impl Place {
+    const fn new(
+        folder: &'static str,
+        scope: Scope,
+        binding: Binding,
+        secret: &'static str,
+    ) -> Self {
+        Self { folder, scope, binding, secret, is_captured: false }
+    }
+
+    const fn captured(mut self) -> Self {
+        self.is_captured = true;
+        self
+    }
+
     fn prefix(&self) -> String {
         if self.folder.is_empty() { "/".to_owned() } else { format!("/{}/", self.folder) }
     }

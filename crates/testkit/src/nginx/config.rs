@@ -50,6 +50,16 @@ pub(super) fn render(
                 };
                 blocks.push_str(&secure_link(secure, number, &content));
             }
+            Location::SecureLinkSecret { prefix, secret } => {
+                check_prefix(prefix);
+                check_secret(secret);
+                writeln!(
+                    blocks,
+                    "        location {prefix} {{ secure_link_secret {secret}; \
+                     if ($secure_link = \"\") {{ return 403; }} {OK} }}"
+                )
+                .unwrap();
+            }
         }
     }
     format!(
@@ -103,10 +113,19 @@ fn secure_link(location: &SecureLink, number: usize, content: &str) -> String {
     let path = match scope {
         Scope::File => "$uri".to_owned(),
         Scope::Directory => format!("$directory_{number}"),
+        Scope::CapturedDirectory => format!("$captured_{number}"),
+    };
+    let matched = match scope {
+        Scope::CapturedDirectory => {
+            assert!(content == OK, "a location with a regular expression has no folder here");
+            let prefix = prefix.replace('.', "\\.");
+            format!("~ \"(?s)^(?<captured_{number}>{prefix}(?:.*/)?)\"")
+        }
+        Scope::File | Scope::Directory => prefix.clone(),
     };
     let ip = if *bind_ip { "$remote_addr" } else { "" };
     format!(
-        r#"        location {prefix} {{
+        r#"        location {matched} {{
             {PREFLIGHT}
             secure_link $arg_md5,$arg_expires;
             secure_link_md5 "$secure_link_expires{path}{ip} {secret}";
@@ -196,6 +215,17 @@ mod tests {
         let bound = rendered(Location::SecureLink(bound));
         assert!(bound.contains("$secure_link_expires$directory_0$remote_addr secret_key"));
         assert!(bound.contains("map $uri $directory_0 "));
+    }
+
+    #[test]
+    fn a_directory_may_be_what_a_locations_expression_captures() {
+        let captured = SecureLink { scope: Scope::CapturedDirectory, ..secure() };
+        let captured = rendered(Location::SecureLink(captured));
+        assert!(
+            captured.contains("location ~ \"(?s)^(?<captured_0>/v/(?:.*/)?)\" {"),
+            "{captured}"
+        );
+        assert!(captured.contains("$secure_link_expires$captured_0 secret_key"));
     }
 
     #[test]

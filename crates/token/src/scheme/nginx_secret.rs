@@ -11,7 +11,6 @@ use subtle::ConstantTimeEq as _;
 
 use super::{Placement, Presented, Refusal, Scheme, Scope, SignError, Target, Valid};
 use crate::layout::digest::read_hex;
-use crate::layout::scheme::without_token;
 use crate::{Binding, CdnKey, SchemeError, UnixTime};
 
 /// The scheme with its key.
@@ -93,13 +92,11 @@ impl Scheme for NginxSecret {
     }
 
     fn verify(&self, presented: &Presented<'_>, _now: UnixTime) -> Result<Valid, Refusal> {
-        let raw = presented.target().raw_path();
-        let (taken, _) =
-            without_token(raw, 1, 1).ok_or_else(|| Refusal::Missing("token".into()))?;
-        let shown = read_hex(taken[0]).and_then(|bytes| <[u8; 16]>::try_from(bytes).ok());
+        let rest = link(presented.target().raw_path());
+        let slash = memchr::memchr(b'/', rest).ok_or_else(|| Refusal::Missing("token".into()))?;
+        let shown = read_hex(&rest[..slash]).and_then(|bytes| <[u8; 16]>::try_from(bytes).ok());
         let shown = shown.ok_or(Refusal::MalformedToken("it is not 32 hexadecimal digits"))?;
-        let mut signed = link(raw).to_vec();
-        signed.drain(..=taken[0].len());
+        let mut signed = rest[slash + 1..].to_vec();
         if let Some(query) = presented.query {
             signed.push(b'?');
             signed.extend_from_slice(query);
