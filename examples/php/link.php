@@ -7,6 +7,8 @@
  *     https://host/path?md5={token}&expires={unix time}
  *     token = base64url(MD5("{expires}{path}{ip} {secret}")), without "="
  *
+ * and the two tokens of Gcore Video Streaming, in the path and for MP4 files.
+ *
  * Run this on your server. Whoever holds the secret can sign every file, so it
  * never goes into a page, a script for the browser or an app.
  */
@@ -21,23 +23,58 @@
  */
 function sign_link(string $url, string $secret, int $expires, bool $directory = false, string $ip = ''): string
 {
-    if (!preg_match('~^((?:https?://[^/?#]+)?(/[^?#]*)(\?[^#]*)?)(#.*)?\z~s', $url, $parts)) {
-        throw new InvalidArgumentException('neither https://host/path nor /path');
-    }
-    [, $base, $path] = $parts;
-    $query = $parts[3] ?? '';
-    $fragment = $parts[4] ?? '';
-    if (preg_match('/%(?![0-9A-Fa-f]{2})|%00/', $path)) {
-        throw new InvalidArgumentException('invalid % escape in the path');
-    }
-
+    [$host, $path, $query, $fragment] = url_parts($url);
     $signed = rawurldecode($path); // the server hashes the decoded path
     if ($directory) {
         $signed = substr($signed, 0, strrpos($signed, '/') + 1);
     }
-    $digest = md5("{$expires}{$signed}{$ip} {$secret}", true);
-    $token = rtrim(strtr(base64_encode($digest), '+/', '-_'), '=');
-    return $base . ($query === '' ? '?' : '&') . "md5={$token}&expires={$expires}{$fragment}";
+    $token = token("{$expires}{$signed}{$ip} {$secret}");
+    return $host . $path . $query . ($query === '' ? '?' : '&') . "md5={$token}&expires={$expires}{$fragment}";
+}
+
+/**
+ * Return the URL of a video or stream of Gcore Video Streaming with its token in the path, which opens
+ * all of its playlists and segments: /videos/{account}_{video}/{token}/{expires}/master.m3u8.
+ */
+function sign_stream(string $url, string $secret, int $expires, string $ip = ''): string
+{
+    [$host, $path, $query, $fragment] = url_parts($url);
+    if (!preg_match('~^(/[^/]+/([^/]+))(/.*)\z~s', $path, $parts)) {
+        throw new InvalidArgumentException('the path is not /videos/{account}_{video}/{file}');
+    }
+    [, $entity_path, $entity, $file] = $parts;
+    $token = token(rawurldecode($entity) . "_{$secret}_{$expires}_{$ip}");
+    return "{$host}{$entity_path}/{$token}/{$expires}{$file}{$query}{$fragment}";
+}
+
+/**
+ * Return the URL of an MP4 file of Gcore Video Streaming with its token. $speed and $buffer are as the
+ * CDN takes them, such as 1000k; empty for none. /download behind the file is not part of what is signed.
+ */
+function sign_mp4(string $url, string $secret, int $expires, string $speed = '', string $buffer = '', string $ip = ''): string
+{
+    [$host, $path, $query, $fragment] = url_parts($url);
+    $signed = preg_replace('~/download(=[^/]*)?\z~', '', rawurldecode($path));
+    $token = token("{$signed}_{$secret}_{$expires}_{$speed}_{$buffer}_{$ip}");
+    $limits = ($speed === '' ? '' : "&speed={$speed}") . ($buffer === '' ? '' : "&buffer={$buffer}");
+    return $host . $path . $query . ($query === '' ? '?' : '&') . "md5={$token}&expires={$expires}{$limits}{$fragment}";
+}
+
+/** Host, path, query with its "?", fragment with its "#". */
+function url_parts(string $url): array
+{
+    if (!preg_match('~^((?:https?://[^/?#]+)?)(/[^?#]*)(\?[^#]*)?(#.*)?\z~s', $url, $parts)) {
+        throw new InvalidArgumentException('neither https://host/path nor /path');
+    }
+    if (preg_match('/%(?![0-9A-Fa-f]{2})|%00/', $parts[2])) {
+        throw new InvalidArgumentException('invalid % escape in the path');
+    }
+    return [$parts[1], $parts[2], $parts[3] ?? '', $parts[4] ?? ''];
+}
+
+function token(string $text): string
+{
+    return rtrim(strtr(base64_encode(md5($text, true)), '+/', '-_'), '=');
 }
 
 /* The command line; leave it out when you copy the function. */
@@ -45,11 +82,13 @@ function sign_link(string $url, string $secret, int $expires, bool $directory = 
 function usage(string $problem): void
 {
     fwrite(STDERR, "link.php: $problem\n"
-        . "usage: link.php [--scope file|directory] [--ip ADDR] --expires UNIX|--ttl SECONDS URL\n");
+        . "usage: link.php [--scheme gcore|gcore-streaming|gcore-mp4] [--scope file|directory] [--ip ADDR]\n"
+        . "                [--speed SPEED] [--buffer SIZE] --expires UNIX|--ttl SECONDS URL\n");
     exit(64);
 }
 
-$given = ['--scope' => 'file', '--ip' => '', '--expires' => '', '--ttl' => '', 'url' => ''];
+$given = ['--scheme' => 'gcore', '--scope' => 'file', '--ip' => '', '--speed' => '', '--buffer' => '',
+    '--expires' => '', '--ttl' => '', 'url' => ''];
 $args = array_slice($argv, 1);
 while ($args) {
     $name = array_shift($args);
@@ -83,7 +122,20 @@ if (!preg_match('/^[1-9][0-9]{0,17}\z/', $seconds)) {
 }
 $expires = (int) $seconds + ($given['--ttl'] === '' ? 0 : time());
 try {
-    echo sign_link($given['url'], $secret, $expires, $given['--scope'] === 'directory', $given['--ip']), "\n";
+    switch ($given['--scheme']) {
+        case 'gcore':
+            $link = sign_link($given['url'], $secret, $expires, $given['--scope'] === 'directory', $given['--ip']);
+            break;
+        case 'gcore-streaming':
+            $link = sign_stream($given['url'], $secret, $expires, $given['--ip']);
+            break;
+        case 'gcore-mp4':
+            $link = sign_mp4($given['url'], $secret, $expires, $given['--speed'], $given['--buffer'], $given['--ip']);
+            break;
+        default:
+            usage('--scheme is gcore, gcore-streaming or gcore-mp4');
+    }
+    echo $link, "\n";
 } catch (InvalidArgumentException $problem) {
     usage($problem->getMessage());
 }

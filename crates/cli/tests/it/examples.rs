@@ -38,6 +38,34 @@ const LINKS: &[&str] = &[
     "https://xn--caf-dma.example/%E2%82%AC/a.mpd#%C3%A0",
 ];
 
+/// Of Gcore Video Streaming: `/{kind}/{account}_{video}/{file}`.
+const VIDEOS: &[&str] = &[
+    "/videos/2675_pG8TfmKx2LU2qs/master.m3u8",
+    "https://demo.gvideo.example/videos/2675_pG8TfmKx2LU2qs/master.m3u8?a=b#t=1",
+    "/cmaf/2675_19146/a/b/index.mpd",
+    "/mpegts/2675_19146/",
+    "/videos/2675_citt%C3%A0/master.m3u8",
+    "http://[2001:db8::1]:8080/videos/1_a/x?",
+];
+
+const MP4S: &[&str] = &[
+    "/videos/279481_1053391/qid2920v1_h264_4050_1080_1.mp4",
+    "https://demo.gvideo.example/videos/1_a/b.mp4/download",
+    "/videos/1_a/b.mp4/download=film%20one.mp4?x=1#t=1",
+    "/videos/1_a/download.mp4",
+    "/videos/1_a/caf%C3%A9.mp4/downloads",
+];
+
+/// The arguments of a limit, as the scripts and as the program have them.
+const LIMITS: &[(&[&str], &[&str])] = &[
+    (&[], &[]),
+    (&["--speed", "1000k"], &["--field", "speed=1000k"]),
+    (
+        &["--speed", "1000k", "--buffer", "2000k"],
+        &["--field", "speed=1000k", "--field", "buffer=2000k"],
+    ),
+];
+
 const BOUND_TO: &[&str] = &["203.0.113.7", "2001:db8::1"];
 
 /// One example script.
@@ -74,6 +102,18 @@ fn the_pages_show_what_is_printed() {
         &["https://cdn.example.com/images/1.jpg"][..],
         &["--ip", "1.2.3.4", "/images/1.jpg"],
         &["--scope", "directory", "/live/citt%C3%A0/master.m3u8?lang=it#t=10"],
+        &[
+            "--scheme",
+            "gcore-streaming",
+            "https://demo.gvideo.io/videos/2675_pG8TfmKx2LU2qs/master.m3u8",
+        ],
+        &[
+            "--scheme",
+            "gcore-mp4",
+            "--field",
+            "speed=1000k",
+            "/videos/2675_pG8TfmKx2LU2qs/a.mp4",
+        ],
     ] {
         let mut command = sluicegate();
         command.args(["sign", "--expires", "2147483647"]).args(args);
@@ -100,24 +140,40 @@ impl Script {
                 self.compare(&[&options[..], binding, &[link]].concat(), KEY);
             }
         }
+        for (number, link) in VIDEOS.iter().enumerate() {
+            let ip = ["--ip", BOUND_TO[number % BOUND_TO.len()]];
+            let binding = if number % 2 == 0 { &ip[..] } else { &[] };
+            let options = ["--expires", "2147483647", "--scheme", "gcore-streaming"];
+            self.compare(&[&options[..], binding, &[link]].concat(), KEY);
+        }
+        for (number, link) in MP4S.iter().enumerate() {
+            let ip = ["--ip", BOUND_TO[number % BOUND_TO.len()]];
+            let options = ["--expires", "2147483647", "--scheme", "gcore-mp4"];
+            let binding = if number % 2 == 0 { &ip[..] } else { &[] };
+            let (theirs, ours) = LIMITS[number % LIMITS.len()];
+            let args = [&options[..], binding, &[link]].concat();
+            self.compare_with(&args, theirs, ours, KEY);
+        }
         for key in ["s", "with space", "chiave-è-€", "$HOME `id` \\ % \" '"] {
             let any = ["--any-key-length"];
-            self.compare_with(&["--expires", "1", "/live/napoli/playlist.m3u8"], &any, key);
+            let args = ["--expires", "1", "/live/napoli/playlist.m3u8"];
+            self.compare_with(&args, &[], &any, key);
         }
     }
 
     fn compare(&self, args: &[&str], key: &str) {
-        self.compare_with(args, &[], key);
+        self.compare_with(args, &[], &[], key);
     }
 
-    /// `own` are arguments that the script does not know.
-    fn compare_with(&self, args: &[&str], own: &[&str], key: &str) {
+    /// `theirs` and `ours` are arguments that the script alone, or the program alone, knows.
+    fn compare_with(&self, args: &[&str], theirs: &[&str], ours: &[&str], key: &str) {
         let mut command = sluicegate();
-        command.arg("sign").args(args).args(own).env("SLUICEGATE_KEY", key);
+        command.arg("sign").args(args).args(ours).env("SLUICEGATE_KEY", key);
         let expected = Run::of(&mut command);
         assert_eq!(expected.code, 0, "{args:?}: {}", expected.stderr);
         let output = Command::new(self.run_by)
             .arg(examples().join(self.file))
+            .args(theirs)
             .args(args)
             .env("SLUICEGATE_KEY", key)
             .output()

@@ -78,6 +78,8 @@ pub(super) struct Signed {
     /// Extensions of files that are left out, as nginx's documentation does for playlists and
     /// segments.
     pub(super) strip_extensions: Vec<String>,
+    /// A last segment that is not signed, alone or with `=` and a value: Gcore's `/download=name`.
+    pub(super) drop_last_segment: Option<String>,
     /// How many leading segments a tree has; else it is the file's own directory.
     pub(super) tree_segments: Option<usize>,
 }

@@ -370,7 +370,14 @@ impl Scheme for LayoutScheme {
                 memchr::memrchr(b'/', path).map_or(path.len(), |at| at + 1)
             }
         };
-        let part = &path[..end];
+        let mut part = &path[..end];
+        if let Some(name) = &self.parts().drop_last_segment
+            && let Some(slash) = memchr::memrchr(b'/', part)
+            && let Some(rest) = part[slash + 1..].strip_prefix(name.as_bytes())
+            && (rest.is_empty() || rest.starts_with(b"="))
+        {
+            part = &part[..slash];
+        }
         let extension = |name: &String| {
             let part = part.strip_suffix(name.as_bytes())?;
             part.strip_suffix(b".")
