@@ -46,7 +46,7 @@ nextest: ## Unit and integration tests
 	fi
 
 proof: export SLUICEGATE_PROOF := 1
-proof: tools npm ## Long plays and the matrix of players; a quarter of an hour, and the numbers are printed
+proof: tools npm ## Long plays, the matrix of players, and ten minutes of wrong tokens; the numbers are printed
 	@if $(CARGO) nextest --version > /dev/null 2>&1; then \
 	  $(CARGO) nextest run $(LOCKED) --workspace --profile proof --filterset 'test(proof_)'; \
 	else \

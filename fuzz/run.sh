@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 secs=${FUZZ_SECS:-600}
-[ $# -gt 0 ] || set -- lexer render mpd
+[ $# -gt 0 ] || set -- lexer render mpd verify
 
 cargo fuzz --version > /dev/null 2>&1 || cargo install cargo-fuzz --locked
 
@@ -33,6 +33,14 @@ for target in "$@"; do
     while IFS= read -r -d '' file; do
       cp "$file" "$seeds/$(sha1sum < "$file" | cut -d ' ' -f 1)"
     done
+  if [ "$target" = verify ]; then
+    words=token max_len=512
+    # The signed URLs of the vectors, behind two bytes that choose the scheme.
+    grep -o '"signed": "[^"]*"' fixtures/token/vectors.json | cut -d '"' -f 4 | sed 's|^https*://[^/]*||' |
+      awk '{ print NR "\t" $0 }' | while IFS=$'\t' read -r number url; do
+        printf "\\x$(printf %02x $((number % 64)))1%s" "$url" > "$seeds/vector-$number"
+      done
+  fi
   echo "fuzzing $target for $secs s"
   cargo "${toolchain[@]}" fuzz run "$target" -- \
     -max_total_time="$secs" -max_len="$max_len" -timeout=10 -dict="fuzz/dictionaries/$words.dict" \

@@ -4,8 +4,10 @@
 #[path = "../../crates/manifest/tests/common/mod.rs"]
 pub(crate) mod common;
 mod mpd;
+mod verify;
 
 pub use mpd::mpd;
+pub use verify::verify;
 
 use std::ops::Range;
 

@@ -44,6 +44,28 @@ fn render_on_every_seed() {
     assert!(count >= 60, "{count} seeds");
 }
 
+/// Each vector's URL against every scheme, signed and cut short.
+#[test]
+fn verify_on_every_vector() {
+    let text = std::fs::read_to_string(common::fixtures().join("token/vectors.json")).unwrap();
+    let urls = text.lines().filter_map(|line| {
+        let (_, rest) = line.split_once("\"signed\": \"").or(line.split_once("\"url\": \""))?;
+        rest.split('"').next()
+    });
+    let mut count = 0;
+    for url in urls {
+        let target = url.split_once("://").map_or(url, |(_, rest)| &rest[rest.find('/').unwrap()..]);
+        for choice in 0..64 {
+            for end in [target.len(), target.len() * 3 / 4] {
+                let target = target.get(..end).unwrap_or(target);
+                bodies::verify(&[&[choice, choice], target.as_bytes()].concat());
+            }
+        }
+        count += 1;
+    }
+    assert!(count >= 100, "{count} vectors");
+}
+
 #[test]
 fn mpd_on_every_seed() {
     let count = run_on_seeds(bodies::mpd);
