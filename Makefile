@@ -52,6 +52,7 @@ proof: tools npm ## Long plays, the matrix of players, and ten minutes of wrong 
 	else \
 	  $(CARGO) test $(LOCKED) --workspace --exclude sluicegate-bench --lib --bins --tests -- --test-threads 1 --nocapture proof_; \
 	fi
+	fuzz/run.sh verify
 
 test-doc: ## Examples in the documentation
 	$(CARGO) test $(LOCKED) --workspace --doc
@@ -67,7 +68,7 @@ bench: ## Benchmarks beside the field's crates
 golden: ## Write the expected golden files anew; look at the difference before you commit it
 	UPDATE_GOLDEN=1 $(CARGO) test $(LOCKED) --package sluicegate-manifest --test golden
 
-fuzz: ## Fuzz the manifest crate, FUZZ_SECS (600) for each target
+fuzz: ## Fuzz manifests and tokens, FUZZ_SECS (600) for each target
 	fuzz/run.sh
 
 clean: ## Remove what was built

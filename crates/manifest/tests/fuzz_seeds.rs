@@ -54,7 +54,8 @@ fn verify_on_every_vector() {
     });
     let mut count = 0;
     for url in urls {
-        let target = url.split_once("://").map_or(url, |(_, rest)| &rest[rest.find('/').unwrap()..]);
+        let target =
+            url.split_once("://").map_or(url, |(_, rest)| &rest[rest.find('/').unwrap()..]);
         for choice in 0..64 {
             for end in [target.len(), target.len() * 3 / 4] {
                 let target = target.get(..end).unwrap_or(target);

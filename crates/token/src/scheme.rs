@@ -185,10 +185,12 @@ impl<'u> Target<'u> {
     pub fn raw_request(&self) -> &'u [u8] {
         let url = &self.url[..memchr::memchr(b'#', self.url).unwrap_or(self.url.len())];
         let path = &url[..memchr::memchr(b'?', url).unwrap_or(url.len())];
-        let authority = match memchr::memmem::find(path, b"://") {
-            _ if path.starts_with(b"/") && !path.starts_with(b"//") => return url,
-            Some(colon) => colon + b"://".len(),
-            None => b"//".len(),
+        let authority = if path.starts_with(b"//") {
+            b"//".len()
+        } else if path.starts_with(b"/") {
+            return url;
+        } else {
+            memchr::memmem::find(path, b"://").map_or(0, |colon| colon + b"://".len())
         };
         let rest = path.get(authority..).unwrap_or_default();
         memchr::memchr(b'/', rest).map_or(b"/", |slash| &url[authority + slash..])
@@ -366,5 +368,26 @@ pub(crate) fn check_terms(
         (Binding::Ip, None) => Err(SignError::NoClientAddress),
         (Binding::Plain, Some(_)) => Err(SignError::PlainKey),
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn path_and_query_are_what_stands_behind_the_host() {
+        let path = ResourcePath::parse(b"/").unwrap();
+        for (url, request, raw_path) in [
+            ("/a/b?x=1#t", "/a/b?x=1", "/a/b"),
+            ("https://h:8/a?u=http://x/y", "/a?u=http://x/y", "/a"),
+            ("//h/a/http://x/y?z", "/a/http://x/y?z", "/a/http://x/y"),
+            ("https://h", "/", "/"),
+            ("/a//b", "/a//b", "/a//b"),
+        ] {
+            let target = Target { path: &path, url: url.as_bytes() };
+            assert_eq!(target.raw_request(), request.as_bytes(), "{url}");
+            assert_eq!(target.raw_path(), raw_path.as_bytes(), "{url}");
+        }
     }
 }

@@ -107,13 +107,7 @@ fn the_pages_show_what_is_printed() {
             "gcore-streaming",
             "https://demo.gvideo.io/videos/2675_pG8TfmKx2LU2qs/master.m3u8",
         ],
-        &[
-            "--scheme",
-            "gcore-mp4",
-            "--field",
-            "speed=1000k",
-            "/videos/2675_pG8TfmKx2LU2qs/a.mp4",
-        ],
+        &["--scheme", "gcore-mp4", "--field", "speed=1000k", "/videos/2675_pG8TfmKx2LU2qs/a.mp4"],
     ] {
         let mut command = sluicegate();
         command.args(["sign", "--expires", "2147483647"]).args(args);

@@ -1,6 +1,9 @@
 //! Schemes by name, and by a file of one's own.
 
-use sluicegate_token::SchemeKind;
+use std::path::Path;
+
+use sluicegate_testkit::fixtures;
+use sluicegate_token::{Layout, SchemeKind};
 
 use crate::folder::Folder;
 use crate::run::{Run, sluicegate, without_key};
@@ -156,4 +159,54 @@ fn each_host_of_a_manifest_has_its_row() {
     command.arg("--policy").arg(&policy);
     let run = Run::of(command.write_stdin(playlist));
     assert!(run.code == 64 && run.stderr.contains("no key"), "{}", run.stderr);
+}
+
+/// `docs/schemes.md`: a section for each scheme, and what its commands print.
+#[test]
+fn the_page_has_a_working_example_of_every_scheme() {
+    let root = fixtures::workspace_root();
+    let page = std::fs::read_to_string(root.join("docs/schemes.md")).unwrap();
+    let sections: Vec<_> = page.split("\n## ").skip(1).collect();
+    for kind in SchemeKind::all() {
+        let name = kind.name();
+        let section = sections.iter().find(|section| section.starts_with(&format!("`{name}`")));
+        let section = section.unwrap_or_else(|| panic!("there is no section on {name}"));
+        let named = format!("--scheme {name} ");
+        assert!(name == "gcore" || section.contains(&named), "no example of {name}");
+        assert!(run_examples(section, &root) > 0, "{name}");
+    }
+}
+
+/// Runs the commands behind `$`, and compares what they print with the lines that follow.
+fn run_examples(section: &str, folder: &Path) -> usize {
+    let (_, rest) = section.split_once("```console\n").unwrap();
+    let (block, _) = rest.split_once("\n```").unwrap();
+    let mut count = 0;
+    for example in block.split("$ ").filter(|example| !example.is_empty()) {
+        let (command, expected) = example.split_once('\n').unwrap();
+        let program = Path::new(env!("CARGO_BIN_EXE_sluicegate")).parent().unwrap();
+        let path = std::env::var("PATH").unwrap();
+        let output = std::process::Command::new("sh")
+            .args(["-c", command])
+            .current_dir(folder)
+            .env_remove("SLUICEGATE_KEY")
+            .env("PATH", format!("{}:{path}", program.display()))
+            .output()
+            .unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{command}: {stderr}");
+        let stdout = String::from_utf8_lossy(&output.stdout);
+        assert_eq!(stdout.trim_end(), expected.trim_end(), "{command}");
+        count += 1;
+    }
+    count
+}
+
+#[test]
+fn the_pages_layout_is_one() {
+    let page = std::fs::read_to_string(fixtures::workspace_root().join("docs/schemes.md")).unwrap();
+    let layouts = page.split("```toml\n").skip(1).map(|rest| rest.split("```").next().unwrap());
+    let mut layouts = layouts.filter(|text| text.starts_with("name ="));
+    let layout = Layout::parse(layouts.next().unwrap()).unwrap();
+    assert_eq!(layout.name(), "mine");
 }
