@@ -364,6 +364,11 @@ pub(crate) fn check_terms(
     if expires.0 == 0 || i64::try_from(expires.0).is_err() {
         return Err(SignError::BadExpiry);
     }
+    check_client(binding, ip)
+}
+
+/// An address goes with a key for bound links, and with no other.
+pub(crate) fn check_client(binding: Binding, ip: Option<IpAddr>) -> Result<(), SignError> {
     match (binding, ip) {
         (Binding::Ip, None) => Err(SignError::NoClientAddress),
         (Binding::Plain, Some(_)) => Err(SignError::PlainKey),

@@ -89,7 +89,7 @@ pub(crate) fn cdn_location(prefix: &str, scope: Scope) -> SecureLink {
 pub(crate) fn cdn_scheme(scope: Scope) -> Gcore {
     let scope = match scope {
         Scope::File => sluicegate_token::Scope::File,
-        Scope::Directory => sluicegate_token::Scope::Directory,
+        Scope::Directory | Scope::CapturedDirectory => sluicegate_token::Scope::Directory,
     };
     Gcore::new(CdnKey::plain("cdn", CDN_SECRET.as_bytes()), scope)
 }

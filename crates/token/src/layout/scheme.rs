@@ -12,6 +12,7 @@ use super::{Layout, Parts, PathForm, Place};
 use crate::ip::IpForm;
 use crate::scheme::kind::check_key_len;
 use crate::scheme::{Placement, Target};
+use crate::scheme::{check_client, check_terms};
 use crate::{
     Binding, CdnKey, PathError, Presented, Refusal, ResourcePath, Scheme, SchemeError, Scope,
     SignError, UnixTime, Valid, query,
@@ -399,13 +400,9 @@ impl Scheme for LayoutScheme {
         out: &mut Vec<u8>,
     ) -> Result<(), SignError> {
         let has_end = self.parts().message.fields().contains(&Field::Time);
-        if has_end && (expires.0 == 0 || i64::try_from(expires.0).is_err()) {
-            return Err(SignError::BadExpiry);
-        }
-        match (self.key.binding(), ip) {
-            (Binding::Ip, None) => return Err(SignError::NoClientAddress),
-            (Binding::Plain, Some(_)) => return Err(SignError::PlainKey),
-            _ => {}
+        match has_end {
+            true => check_terms(self.key.binding(), expires, ip)?,
+            false => check_client(self.key.binding(), ip)?,
         }
         let parts = self.parts();
         let moment =

@@ -10,7 +10,7 @@ use std::net::IpAddr;
 
 use subtle::ConstantTimeEq as _;
 
-use super::kind::{field, switch, value_error};
+use super::kind::{field, moment, switch, value_error};
 use super::{Presented, Refusal, Scheme, Scope, SignError, Target, Valid, check_expiry, wildcard};
 use crate::ip::canonical;
 use crate::layout::digest::{Algorithm, KeyText, Output, read_hex};
@@ -87,14 +87,7 @@ impl Akamai {
         {
             return Err(value_error("parameter", "it is made of letters, digits and '_'"));
         }
-        let start = match of("start") {
-            "" => None,
-            text => Some(
-                MomentText::Decimal
-                    .read(text.as_bytes())
-                    .ok_or_else(|| value_error("start", "it is Unix time"))?,
-            ),
-        };
+        let start = moment("start", of("start"))?;
         let acl = Some(of("acl")).filter(|acl| !acl.is_empty());
         if acl.is_some() && scope == Scope::File {
             return Err(value_error("acl", "a token of one file has none: take scope tree"));
@@ -294,9 +287,9 @@ impl Scheme for Akamai {
                 }
             }
         }
-        let moment = |text| MomentText::Decimal.read(text).ok_or(Refusal::MalformedExpiry);
-        let expires = moment(shown.expires.ok_or_else(|| Refusal::Missing("exp".into()))?)?;
-        if let Some(start) = shown.start.map(moment).transpose()?
+        let read = |text| MomentText::Decimal.read(text).ok_or(Refusal::MalformedExpiry);
+        let expires = read(shown.expires.ok_or_else(|| Refusal::Missing("exp".into()))?)?;
+        if let Some(start) = shown.start.map(read).transpose()?
             && now < start
         {
             return Err(Refusal::NotYetValid { in_secs: start.0 - now.0 });

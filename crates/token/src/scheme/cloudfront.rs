@@ -18,7 +18,7 @@ use rsa::pkcs8::DecodePrivateKey as _;
 use serde::{Deserialize, Serialize};
 use sha1::Sha1;
 
-use super::kind::{field, value_error};
+use super::kind::{field, moment, value_error};
 use super::{Presented, Refusal, Scheme, Scope, SignError, Target, Valid, check_expiry, wildcard};
 use crate::ip::{IpPrefix, canonical};
 use crate::layout::moment::MomentText;
@@ -117,14 +117,7 @@ impl CloudFront {
                 "give the id of the public key, as the CloudFront console shows it",
             ));
         }
-        let start = match of("start") {
-            "" => None,
-            text => Some(
-                MomentText::Decimal
-                    .read(text.as_bytes())
-                    .ok_or_else(|| value_error("start", "it is Unix time"))?,
-            ),
-        };
+        let start = moment("start", of("start"))?;
         let resource = Some(of("resource")).filter(|resource| !resource.is_empty());
         if resource.is_some() && scope == Scope::File {
             return Err(value_error("resource", "a token of one file has none: take scope tree"));

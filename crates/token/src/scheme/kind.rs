@@ -10,7 +10,8 @@ use super::bunny::Bunny;
 use super::cloudfront::CloudFront;
 use super::nginx_secret::NginxSecret;
 use crate::ip::IpForm;
-use crate::{CdnKey, Gcore, Layout, LayoutScheme, Scheme, Scope};
+use crate::layout::moment::MomentText;
+use crate::{CdnKey, Gcore, Layout, LayoutScheme, Scheme, Scope, UnixTime};
 
 /// A scheme without its key.
 #[derive(Clone, Debug)]
@@ -285,6 +286,15 @@ pub(super) fn field<'f>(
 ) -> &'f str {
     let default = known.iter().find(|(known, _)| *known == name).map(|(_, default)| *default);
     given.get(name).map(String::as_str).or(default).unwrap_or_default()
+}
+
+/// A field that is a moment, or empty.
+pub(super) fn moment(name: &str, value: &str) -> Result<Option<UnixTime>, SchemeError> {
+    if value.is_empty() {
+        return Ok(None);
+    }
+    let moment = MomentText::Decimal.read(value.as_bytes());
+    moment.map(Some).ok_or_else(|| value_error(name, "it is Unix time"))
 }
 
 /// A field that says yes or no.
