@@ -50,13 +50,15 @@ impl Reloadable {
     }
 }
 
+/// The status of a request, and the token's parameter.
+type Answered = (u16, Vec<u8>);
+
 /// A CDN that takes segments from the origin for whoever has a token of its ring.
 #[derive(Clone)]
 struct Cdn {
     ring: SchemeRing,
     origin: String,
-    /// The status of each request, and the token's parameter.
-    log: Arc<Mutex<Vec<(u16, Vec<u8>)>>>,
+    log: Arc<Mutex<Vec<Answered>>>,
 }
 
 impl Cdn {
@@ -199,7 +201,7 @@ fn a_rotation_of_keys_is_two_changes_and_loses_no_viewer() {
 
     assert_eq!(log.iter().find(|(status, _)| *status >= 400), None);
     // Segments came before, between and after the changes, by other tokens.
-    let tokens = |part: &[(u16, Vec<u8>)]| part.iter().map(|(_, token)| token.clone()).next_back();
+    let tokens = |part: &[Answered]| part.iter().map(|(_, token)| token.clone()).next_back();
     let (first, second, third) =
         (tokens(&log[..before]), tokens(&log[before..between]), tokens(&log[between..]));
     assert!(first.is_some() && second.is_some() && third.is_some(), "{before} {between}");
