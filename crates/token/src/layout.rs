@@ -227,11 +227,20 @@ impl Layout {
     /// Whether its tokens say how long they live.
     #[must_use]
     pub fn writes_lifetime(&self) -> bool {
+        self.places(Field::Ttl)
+    }
+
+    /// Whether its tokens hold the client's address, for people.
+    pub(crate) fn writes_ip(&self) -> bool {
+        self.places(Field::Ip)
+    }
+
+    fn places(&self, field: Field) -> bool {
         let templates = match &self.0.place {
             Place::Query(parameters) => parameters.iter().map(|(_, value)| value).collect(),
             Place::Path { segments, .. } => segments.iter().collect::<Vec<_>>(),
         };
-        templates.iter().any(|template| template.fields().contains(&Field::Ttl))
+        templates.iter().any(|template| template.fields().contains(&field))
     }
 
     /// The fields of its own, each with its default.
@@ -257,7 +266,7 @@ impl Parts {
             Field::Token => self.output.holds(byte),
             Field::Time => self.time.text.holds(byte),
             Field::Ttl => byte.is_ascii_digit(),
-            Field::Ip => byte.is_ascii_hexdigit() || matches!(byte, b'.' | b':'),
+            Field::Ip => byte.is_ascii_hexdigit() || matches!(byte, b'.' | b':' | b'/'),
             Field::Path | Field::Segment(_) | Field::Secret => false,
             Field::Own(_) => byte.is_ascii_alphanumeric(),
         }

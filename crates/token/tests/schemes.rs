@@ -215,3 +215,51 @@ proptest! {
         }
     }
 }
+
+/// One link for a network: Gcore binds to /24 and /16, and IPv6 hosts change their lower half.
+#[test]
+fn a_link_may_be_bound_to_a_network() {
+    let ip = |text: &str| -> IpAddr { text.parse().unwrap() };
+    let scheme = |name: &str, form: &str| {
+        let key = CdnKey::bound("k", b"secret_key");
+        let ip = Some(form.parse().unwrap());
+        let options = SchemeOptions { ip, ..SchemeOptions::default() };
+        SchemeKind::named(name).unwrap().with_key(key, &options).unwrap()
+    };
+    // As signed with the address itself, in the form that the CDN hashes.
+    let exact = scheme("gcore", "address");
+    let link = Link::parse("/images/1.jpg").unwrap();
+    let sign = |scheme: &dyn Scheme, client: &str| {
+        link.sign(scheme, UnixTime(2_147_483_647), Some(ip(client))).unwrap()
+    };
+    assert_eq!(sign(&*scheme("gcore", "address/24"), "1.2.3.4"), sign(&*exact, "1.2.3.0"));
+    for name in ["gcore", "gcore-streaming", "gcore-mp4", "nginx", "bunny-basic", "onapp"] {
+        for (form, client, inside, outside) in [
+            ("address/24", "1.2.3.4", "1.2.3.250", "1.2.4.4"),
+            ("cidr/16", "1.2.3.4", "1.2.200.1", "1.3.3.4"),
+            ("leading/16/64", "2001:db8:0:1::5", "2001:db8:0:1:ffff::9", "2001:db8:0:2::5"),
+            ("octets/32/64", "2001:db8:0:1::5", "2001:db8:0:1::", "2001:db8::5"),
+        ] {
+            // It writes the address into the URL.
+            if (name, form) == ("onapp", "octets/32/64") {
+                continue;
+            }
+            let scheme = scheme(name, form);
+            let link = Link::parse("/videos/1_a/b.mp4").unwrap();
+            let signed = link.sign(&*scheme, UnixTime(2_147_483_647), Some(ip(client))).unwrap();
+            let link = Link::parse(&signed).unwrap();
+            let verify = |client: &str| {
+                let presented = Presented {
+                    path: link.path(),
+                    url: signed.as_bytes(),
+                    query: link.query(),
+                    ip: Some(ip(client)),
+                };
+                scheme.verify(&presented, UnixTime(1_900_000_000)).map(|_| ())
+            };
+            assert_eq!(verify(client), Ok(()), "{name} {form}");
+            assert_eq!(verify(inside), Ok(()), "{name} {form}");
+            assert_eq!(verify(outside), Err(Refusal::WrongToken), "{name} {form}");
+        }
+    }
+}

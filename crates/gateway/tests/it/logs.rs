@@ -178,3 +178,28 @@ fn no_log_line_at_any_level_holds_a_token_a_secret_or_a_query() {
         assert_eq!(found, None, "{what} is logged");
     }
 }
+
+/// The line of a refused request says what is wrong with it, and the answer does not.
+#[test]
+fn the_log_says_why_a_link_or_a_session_is_refused() {
+    let captured = capture();
+    let gateway = Site::default().folder(&fixtures::streams());
+    let mut viewer = Viewer::of(&gateway);
+    let link = viewer.link("/subdirs/master.m3u8");
+    let session = viewer.enter("/subdirs/master.m3u8");
+    let other_folder = session.replace("/subdirs/", "/why-refused/");
+    let other_file = link.replace("master.m3u8", "why-refused.m3u8");
+    for (target, marker, cause) in [
+        (other_file, "why-refused.m3u8", "the token does not match"),
+        (link.replace('&', "&amp;"), "&amp;", "the URL holds '&amp;' where '&' belongs"),
+        (other_folder, "/why-refused/", "the session token does not open /why-refused"),
+    ] {
+        let answer = viewer.get(&target);
+        assert_eq!(answer.status, 403, "{target}");
+        assert!(!answer.text().contains("token"), "{}", answer.text());
+        let text = captured.text();
+        let line = text.lines().find(|line| line.contains(marker) && line.contains("status=403"));
+        let line = line.unwrap_or_else(|| panic!("no line on {target}"));
+        assert!(line.contains(cause), "{line}");
+    }
+}

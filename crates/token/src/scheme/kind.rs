@@ -9,7 +9,7 @@ use super::akamai::Akamai;
 use super::bunny::Bunny;
 use super::cloudfront::CloudFront;
 use super::nginx_secret::NginxSecret;
-use crate::ip::IpForm;
+use crate::ip::{IpForm, IpText};
 use crate::layout::moment::MomentText;
 use crate::{CdnKey, Gcore, Layout, LayoutScheme, Scheme, Scope, UnixTime};
 
@@ -226,6 +226,10 @@ impl SchemeKind {
                     scheme.check_key_len()?;
                 }
                 if let Some(form) = options.ip {
+                    if layout.writes_ip() && form.text == IpText::Octets {
+                        let problem = "the address stands in the URL, which cannot hold octets";
+                        return Err(value_error("ip_form", problem));
+                    }
                     scheme = scheme.ip_form(form);
                 }
                 if let Some(ttl_secs) = options.ttl_secs {
