@@ -110,7 +110,7 @@ impl Output {
                 let text = PADDED.encode(hash);
                 text.replace('+', "%2B").replace('/', "%2F").replace('=', "%3D")
             }
-            Self::Hex => hash.iter().map(|byte| format!("{byte:02x}")).collect(),
+            Self::Hex => return write_hex(hash, out),
         };
         out.extend_from_slice(text.as_bytes());
     }
@@ -149,6 +149,12 @@ impl KeyText {
             Self::Base64 => PADDED.decode(text).ok(),
         }
     }
+}
+
+fn write_hex(bytes: &[u8], out: &mut Vec<u8>) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digit = |value: u8| DIGITS[usize::from(value & 0xf)];
+    out.extend(bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(*byte)]));
 }
 
 pub(crate) fn read_hex(text: &[u8]) -> Option<Vec<u8>> {
