@@ -15,6 +15,7 @@ use crate::manifest::Templates;
 use crate::origin::{FolderOrigin, HttpOrigin, Origin, new_client};
 use crate::refusals::Refusals;
 use crate::route::Route;
+use crate::session_store::SessionStore;
 use crate::{Error, layers};
 
 /// Bytes of an API call's body.
@@ -37,6 +38,7 @@ struct Shared {
     public_host: String,
     public_path: String,
     refusals: Refusals,
+    sessions: SessionStore,
     is_draining: AtomicBool,
 }
 
@@ -72,6 +74,7 @@ impl App {
             public_host,
             public_path,
             refusals: Refusals::default(),
+            sessions: SessionStore::new(config.session.rules),
             is_draining: AtomicBool::new(false),
         })))
     }
@@ -98,8 +101,15 @@ impl App {
             .route(
                 "/v1/sessions",
                 post(sessions::create)
+                    .get(sessions::list)
                     .layer(DefaultBodyLimit::max(MAX_CALL_BYTES))
-                    .fallback(async || Error::MethodNotAllowed("POST, OPTIONS")),
+                    .fallback(async || Error::MethodNotAllowed("GET, POST, OPTIONS")),
+            )
+            .route(
+                "/v1/sessions/{id}",
+                get(sessions::show)
+                    .delete(sessions::end)
+                    .fallback(async || Error::MethodNotAllowed("GET, DELETE, OPTIONS")),
             )
             .route("/v1/{*rest}", any(async || Error::NoRoute))
             .method_not_allowed_fallback(async || Error::READ_ONLY)
@@ -131,6 +141,11 @@ impl App {
 
     pub(crate) fn templates(&self) -> &Templates {
         &self.0.templates
+    }
+
+    /// What is known of sessions beside their tokens.
+    pub(crate) fn sessions(&self) -> &SessionStore {
+        &self.0.sessions
     }
 
     /// Says in the log why links and sessions are refused.

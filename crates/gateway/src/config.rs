@@ -18,6 +18,7 @@ use thiserror::Error;
 use url::Url;
 
 use crate::AssetPattern;
+use crate::SessionRules;
 use crate::route::{Carry, GrantMode, Segments, ThirdParty, Unexpandable};
 
 /// A configuration that can be served.
@@ -51,13 +52,24 @@ pub struct SessionConfig {
     pub keys: SessionKeys,
     /// The window L of a session's expiry: a session lives L to 2L seconds.
     pub length_secs: u64,
+    /// When sessions end early, and how many streams play at once.
+    pub rules: SessionRules,
 }
 
 /// The API for backends.
 #[derive(Clone)]
 pub struct ApiConfig {
-    /// What a caller sends as `Authorization: Bearer ...`.
-    pub bearer: SecretSlice<u8>,
+    /// Who may call.
+    pub bearers: Vec<Bearer>,
+}
+
+/// A token of the API.
+#[derive(Clone)]
+pub struct Bearer {
+    /// Whose it is, for the log.
+    pub name: String,
+    /// What is sent as `Authorization: Bearer ...`.
+    pub token: SecretSlice<u8>,
 }
 
 /// Bounds on requests and manifests.
@@ -205,7 +217,14 @@ pub enum ConfigError {
 
 impl std::fmt::Debug for ApiConfig {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ApiConfig").finish_non_exhaustive()
+        let names: Vec<_> = self.bearers.iter().map(|bearer| &bearer.name).collect();
+        f.debug_struct("ApiConfig").field("bearers", &names).finish()
+    }
+}
+
+impl std::fmt::Debug for Bearer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Bearer").field("name", &self.name).finish_non_exhaustive()
     }
 }
 

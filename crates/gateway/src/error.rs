@@ -6,6 +6,8 @@ use sluicegate_manifest::{CompileError, RenderError};
 use sluicegate_token::Refusal;
 use thiserror::Error;
 
+use crate::session_store::{Ended, NotServed};
+
 /// Whose fault an error is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorSource {
@@ -44,6 +46,18 @@ pub enum Error {
         refusal: Refusal,
         /// What is wrong.
         cause: String,
+    },
+    /// The session is over before its token is.
+    #[error("the session is over: {}", match .0 {
+        Ended::Revoked => "it was ended by the API",
+        Ended::Idle => "nothing was asked for in a long time",
+    })]
+    SessionEnded(Ended),
+    /// As many streams play as may.
+    #[error("{} plays as many streams as it may", if *.of_user { "the user" } else { "the session" })]
+    TooManyStreams {
+        /// Whether it is the user's number, over all sessions.
+        of_user: bool,
     },
     /// Two session tokens in one request.
     #[error("the request carries two session tokens")]
@@ -145,6 +159,8 @@ impl Error {
                 StatusCode::from_u16(*status).unwrap_or(StatusCode::FORBIDDEN)
             }
             Self::TwoTokens
+            | Self::SessionEnded(_)
+            | Self::TooManyStreams { .. }
             | Self::EntryNotAManifest
             | Self::GrantRefused(_)
             | Self::Unsignable(_)
@@ -175,6 +191,9 @@ impl Error {
             Self::Refused(Refusal::Expired { .. })
             | Self::Explained { refusal: Refusal::Expired { .. }, .. } => "expired",
             Self::Refused(_) | Self::Explained { .. } | Self::TwoTokens => "forbidden",
+            Self::SessionEnded(Ended::Revoked) => "session-revoked",
+            Self::SessionEnded(Ended::Idle) => "session-idle",
+            Self::TooManyStreams { .. } => "too-many-streams",
             Self::EntryNotAManifest => "entry-not-a-manifest",
             Self::GrantRefused(_) => "grant-refused",
             Self::NoRoute | Self::NotFound => "not-found",
@@ -192,6 +211,16 @@ impl Error {
             Self::Uri(_) => "manifest-uri-refused",
             Self::Unsignable(_) => "unsignable",
             Self::Internal(_) => "internal",
+        }
+    }
+}
+
+impl From<NotServed> for Error {
+    fn from(why: NotServed) -> Self {
+        match why {
+            NotServed::Ended(ended) => Self::SessionEnded(ended),
+            NotServed::TooManyStreams => Self::TooManyStreams { of_user: false },
+            NotServed::TooManyOfUser => Self::TooManyStreams { of_user: true },
         }
     }
 }

@@ -28,13 +28,14 @@ mod request;
 mod route;
 mod serve;
 mod session;
+mod session_store;
 mod variables;
 
 pub use app::App;
 pub use asset::AssetPattern;
 pub use clock::{Clock, SystemClock};
 pub use config::{
-    ApiConfig, CdnConfig, Config, ConfigError, EntryConfig, HostConfig, Hosts, Limits,
+    ApiConfig, Bearer, CdnConfig, Config, ConfigError, EntryConfig, HostConfig, Hosts, Limits,
     OriginConfig, RouteConfig, SessionConfig, Timeouts,
 };
 pub use edge::Edge;
@@ -44,4 +45,5 @@ pub use fetch::{Document, fetch_document};
 pub use key_source::{FoundKey, KeyProblem, KeySource};
 pub use route::{Carry, GrantMode, Segments, ThirdParty, Unexpandable};
 pub use serve::{Listening, ServeError, bind, serve, shutdown_signal};
+pub use session_store::{Ended, SessionRules};
 pub use sluicegate_manifest::ExistingToken;

@@ -24,6 +24,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, Mac as _};
 use sha2::Sha256;
 
+use crate::layout::digest::read_hex;
 use crate::scheme::check_expiry;
 use crate::{IpPrefix, Refusal, ResourcePath, SessionKey, SessionKeys, UnixTime};
 
@@ -83,6 +84,14 @@ pub enum BoundBits {
 pub struct SessionToken([u8; SessionToken::CHARS]);
 
 // === impl SessionId ===
+
+impl SessionId {
+    /// Reads what [`fmt::Display`] writes: 28 hexadecimal digits.
+    #[must_use]
+    pub fn from_text(text: &str) -> Option<Self> {
+        read_hex(text.as_bytes())?.try_into().ok().map(Self)
+    }
+}
 
 impl fmt::Display for SessionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -84,6 +84,7 @@ fn what_was_hashed_is_named() {
         ("2000000000/a/2.ts secret_key", Mistake::OtherFile("/a/2.ts".to_owned())),
         ("2000000000/a/417.ts secret_key", Mistake::OtherFile("/a/417.ts".to_owned())),
         ("2000000000/a/master.m3u8 secret_key", Mistake::OtherFile("/a/master.m3u8".to_owned())),
+        ("2000000000/a/poster.jpg secret_key", Mistake::OtherFile("/a/poster.jpg".to_owned())),
         ("2000000000/master.m3u8 secret_key", Mistake::OtherFile("/master.m3u8".to_owned())),
         ("2000000000/a/1.ts127.0.0.1 secret_key", Mistake::ServerAddressSigned("127.0.0.1".into())),
     ] {
@@ -106,7 +107,8 @@ fn the_form_of_the_path_is_named() {
         ("/a%20b/%C3%A8.ts", "/a%20b/%C3%A8.ts", Mistake::PathEncoded),
         ("/a%20b/%C3%A8.ts", "/a%20b/%c3%a8.ts", Mistake::PathEncoded),
         ("/a b/1.ts", "/a+b/1.ts", Mistake::PathEncoded),
-        ("/a//b/../1.ts", "/a//b/../1.ts", Mistake::PathEncoded),
+        ("/a//b/../1.ts", "/a//b/../1.ts", Mistake::PathUnresolved),
+        ("/a/b/1.ts", "/a//b/1.ts", Mistake::SlashDoubled),
         ("/a/1.ts?lang=it", "/a/1.ts?lang=it", Mistake::QuerySigned),
     ] {
         let signed = format!("2000000000{signed} secret_key");

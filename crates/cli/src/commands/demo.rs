@@ -12,8 +12,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sluicegate_gateway::{
     App, Carry, CdnConfig, Config, Edge, EntryConfig, GrantMode, Limits, Listening, OriginConfig,
-    RouteConfig, Segments, SessionConfig, SystemClock, ThirdParty, Timeouts, Unexpandable, bind,
-    serve,
+    RouteConfig, Segments, SessionConfig, SessionRules, SystemClock, ThirdParty, Timeouts,
+    Unexpandable, bind, serve,
 };
 use sluicegate_token::{CdnKey, Gcore, SchemeRing, Scope, SessionKey, SessionKeys};
 use tracing_subscriber::filter::LevelFilter;
@@ -152,7 +152,7 @@ fn config(
     Ok(Config {
         listen: listening.addr(),
         public_url: None,
-        session: SessionConfig { keys, length_secs: 4 * 3600 },
+        session: SessionConfig { keys, length_secs: 4 * 3600, rules: SessionRules::default() },
         api: None,
         limits: Limits::default(),
         daterange_uris: Vec::new(),

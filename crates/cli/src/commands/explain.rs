@@ -7,7 +7,8 @@ use std::sync::Arc;
 use serde::Serialize;
 use sluicegate_gateway::{App, KeySource, Subject, SystemClock};
 use sluicegate_token::{
-    Binding, Effort, Explanation, KeyId, KeyPeriod, Link, RingKey, UnixTime, explain,
+    Binding, Effort, Explanation, KeyId, KeyPeriod, Link, Mistake, Presented, Refusal, RingKey,
+    SchemeRing, Scope, UnixTime, explain,
 };
 
 use super::verify::in_words;
@@ -24,6 +25,7 @@ Examples:
   sluicegate explain 'https://cdn.example.com/images/1.jpg?md5=...&expires=2147483647'
   sluicegate explain --scope directory --ip 203.0.113.7 --key-file bound.key '/live/1.ts?md5=...'
   sluicegate explain --older-key-file last-year.key '/images/1.jpg?md5=...'
+  sluicegate explain --other /images/cat.png '/images/dog.png?md5=...'
   sluicegate explain --config gateway.toml 'https://play.example.com/s/.../videos/a/master.m3u8'
   sluicegate explain --json '/images/1.jpg?md5=...' | jq -r '.causes[].code'
 
@@ -56,6 +58,9 @@ pub(crate) struct Args {
     /// A key that is no longer accepted; may be given several times
     #[arg(long, value_name = "FILE", help_heading = "Key")]
     older_key_file: Vec<PathBuf>,
+    /// Another URL or path that the token may have been made for; may be given several times
+    #[arg(long, value_name = "URL")]
+    other: Vec<String>,
     /// Check as if it were this Unix time
     #[arg(long, value_name = "UNIX")]
     now: Option<u64>,
@@ -110,7 +115,38 @@ fn by_key(args: &Args, link: &Link, now: UnixTime) -> Result<Explanation, Failed
         older.push(RingKey { id: KeyId::new(name), scheme, period });
     }
     let ring = args.sign.ring_with(&args.scope, binding, older)?;
-    Ok(present(link, ip, |presented| explain(&ring, presented, now, Effort::Thorough)))
+    let explained = present(link, ip, |presented| explain(&ring, presented, now, Effort::Thorough));
+    if explained.verdict.is_ok() || !explained.mistakes.is_empty() {
+        return Ok(explained);
+    }
+    let others = args.other.iter().map(|other| parse_link(other)).collect::<Result<Vec<_>, _>>()?;
+    Ok(of_another(&ring, link, &others, ip, now).unwrap_or(explained))
+}
+
+/// The same token at another path: if it opens that, it was made for it.
+fn of_another(
+    ring: &SchemeRing,
+    link: &Link,
+    others: &[Link],
+    ip: Option<IpAddr>,
+    now: UnixTime,
+) -> Option<Explanation> {
+    let scope = ring.scheme().scope();
+    let fits = |other: &&Link| {
+        let url = other.without_fragment();
+        let (path, query) = (other.path(), link.query());
+        let presented = Presented { path, url: url.as_bytes(), query, ip };
+        matches!(ring.verify(&presented, now), Ok(_) | Err(Refusal::Expired { .. }))
+    };
+    let other = others.iter().find(fits)?;
+    let signed = String::from_utf8_lossy(scope.signed_part(other.path())).into_owned();
+    let mistake = match scope {
+        Scope::File => Mistake::OtherFile(signed),
+        Scope::Directory | Scope::Tree => Mistake::OtherDirectory(signed),
+    };
+    let refusal = Refusal::WrongToken;
+    let status = ring.status(&refusal);
+    Some(Explanation { verdict: Err(refusal), status, mistakes: vec![mistake] })
 }
 
 fn by_config(
@@ -149,8 +185,8 @@ fn print(explained: &Explanation, now: UnixTime) -> anyhow::Result<()> {
     if explained.verdict.is_err() && explained.mistakes.is_empty() {
         output::line(
             "cause: none of the known mistakes fits. Then another key was used (--older-key-file tries \
-             more), an address that is not known here (--ip), another scheme (--scheme), or the token \
-             of a file whose name is not near.",
+             more), an address that is not known here (--ip), another scheme (--scheme), or it is the \
+             token of a file whose name is not near (--other tries one).",
         )?;
     }
     Ok(())

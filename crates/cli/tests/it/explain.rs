@@ -97,6 +97,14 @@ fn an_older_key_is_found() {
 }
 
 #[test]
+fn another_path_may_be_named() {
+    let url = sign(&[]).replace("/1.ts?", "/the-cat-in-the-hat.mp4?");
+    assert_eq!(explain(&url, &[]), (1, vec![]));
+    let others = ["--other", "/videos/x.ts", "--other", URL];
+    assert_eq!(explain(&url, &others), (1, vec!["other-file".to_owned()]));
+}
+
+#[test]
 fn the_gateways_own_urls_are_explained_from_its_configuration() {
     let folder = Folder::new();
     let streams = fixtures::streams();

@@ -13,6 +13,7 @@ use super::{
     OriginConfig, RouteConfig, SessionConfig, Timeouts, raw,
 };
 use crate::AssetPattern;
+use crate::SessionRules;
 use crate::route::{Carry, Segments};
 
 /// Gateway paths that no route may take.
@@ -27,9 +28,10 @@ pub(super) fn check(raw: raw::Config, folder: &Path) -> Result<Config, ConfigErr
     let session = SessionConfig {
         keys: keys.session(&raw.session)?,
         length_secs: window(raw.session.length_secs, "session.length_secs")?,
+        rules: rules(&raw.session)?,
     };
-    let api = raw.api.as_ref().map(|api| keys.bearer(&api.bearer)).transpose()?;
-    let api = api.map(|bearer| ApiConfig { bearer });
+    let api = raw.api.as_ref().map(|api| keys.bearers(api)).transpose()?;
+    let api = api.map(|bearers| ApiConfig { bearers });
     let public_url = raw.public_url.as_deref().map(public_url).transpose()?;
     if raw.routes.is_empty() {
         return Err(wrong("route", "there is none; add a [[route]] table with id and origin"));
@@ -220,6 +222,24 @@ fn window(secs: u64, place: &str) -> Result<u64, ConfigError> {
     } else {
         Err(wrong(place, format!("it must be 1 to {MAX_WINDOW_SECS} seconds")))
     }
+}
+
+fn rules(raw: &raw::Session) -> Result<SessionRules, ConfigError> {
+    let default = SessionRules::default();
+    let at_least_one = |value: Option<u64>, name: &str| match value {
+        Some(0) => Err(wrong(format!("session.{name}"), "it must be 1 or more")),
+        value => Ok(value),
+    };
+    let count = |value: Option<u32>, name: &str| {
+        at_least_one(value.map(u64::from), name)?;
+        Ok::<_, ConfigError>(value)
+    };
+    Ok(SessionRules {
+        idle_secs: at_least_one(raw.idle_secs, "idle_secs")?,
+        stream_secs: at_least_one(raw.stream_secs, "stream_secs")?.unwrap_or(default.stream_secs),
+        max_streams: count(raw.max_streams, "max_streams")?,
+        max_streams_per_user: count(raw.max_streams_per_user, "max_streams_per_user")?,
+    })
 }
 
 fn limits(raw: &raw::Limits) -> Limits {

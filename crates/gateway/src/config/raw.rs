@@ -66,12 +66,18 @@ pub(super) struct Session {
     pub(super) keys: Vec<NamedKey>,
     #[serde(default = "default_session_secs")]
     pub(super) length_secs: u64,
+    pub(super) idle_secs: Option<u64>,
+    pub(super) stream_secs: Option<u64>,
+    pub(super) max_streams: Option<u32>,
+    pub(super) max_streams_per_user: Option<u32>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Api {
-    pub(super) bearer: Key,
+    pub(super) bearer: Option<Key>,
+    #[serde(default)]
+    pub(super) bearers: Vec<NamedKey>,
 }
 
 /// Where a secret is, never the secret itself.

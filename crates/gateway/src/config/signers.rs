@@ -9,7 +9,7 @@ use sluicegate_token::{
 };
 
 use super::check::wrong;
-use super::{ConfigError, raw};
+use super::{Bearer, ConfigError, raw};
 use crate::key_source::{KeyProblem, KeySource};
 
 /// Makes a key for a CDN, and a bearer token.
@@ -98,9 +98,39 @@ impl<'f> Keys<'f> {
         SessionKeys::with_periods(keys).map_err(|error| wrong("session.keys", error.to_string()))
     }
 
-    pub(super) fn bearer(&mut self, raw: &raw::Key) -> Result<SecretSlice<u8>, ConfigError> {
-        let place = "api.bearer";
-        let text = self.read(&source(&raw.0, place)?, place, KEYGEN)?;
+    pub(super) fn bearers(&mut self, raw: &raw::Api) -> Result<Vec<Bearer>, ConfigError> {
+        let mut found = Vec::new();
+        match (&raw.bearer, &raw.bearers[..]) {
+            (Some(raw::Secretive(bearer)), []) => {
+                let place = "api.bearer";
+                let token = self.bearer(&source(bearer, place)?, place)?;
+                found.push(Bearer { name: "api".to_owned(), token });
+            }
+            (None, named @ [_, ..]) => {
+                for (raw::Secretive(named), number) in named.iter().zip(1..) {
+                    let place = format!("api.bearers: token {number}");
+                    if named.active_from.is_some() || named.retired_from.is_some() {
+                        return Err(wrong(place, "it is good as long as it stands here"));
+                    }
+                    let name = match &named.id {
+                        raw::KeyName::Number(number) => number.to_string(),
+                        raw::KeyName::Text(text) => text.clone(),
+                    };
+                    let token = self.bearer(&source_of(named, &place)?, &place)?;
+                    found.push(Bearer { name, token });
+                }
+            }
+            _ => {
+                let shape =
+                    "give either bearer = { ... }, or bearers = [{ id = \"...\", ... }, ...]";
+                return Err(wrong("api", shape));
+            }
+        }
+        Ok(found)
+    }
+
+    fn bearer(&mut self, source: &KeySource, place: &str) -> Result<SecretSlice<u8>, ConfigError> {
+        let text = self.read(source, place, KEYGEN)?;
         let token = text.expose_secret().trim_ascii();
         if token.len() < MIN_BEARER_BYTES || !token.iter().all(u8::is_ascii_graphic) {
             return Err(wrong(

@@ -11,6 +11,7 @@ use crate::app::App;
 use crate::config::EntryConfig;
 use crate::request::{Carried, MediaRequest, SESSION_PARAMETER, carrying_path};
 use crate::route::{Carry, Place, Route};
+use crate::session_store::Opened;
 use crate::{Error, media_type, session};
 
 /// Answers a request without a session token: 302 to the session URL for a valid link.
@@ -37,7 +38,17 @@ pub(crate) async fn enter(app: &App, request: &MediaRequest) -> Result<Response,
     let signer = app.signer(now)?;
     let id = signer.entry_session(&route.config.id, &link_token, client);
     let expires = now.window_expiry(app.session_length_secs());
-    let (token, _) = session::begin(signer, route, &place, id, expires, bind_to)?;
+    let (token, claims) = session::begin(signer, route, &place, id, expires, bind_to)?;
+    let opened = Opened {
+        route: route.config.id.clone(),
+        path: place.path.to_string(),
+        user: None,
+        ip: bind_to,
+        max_streams: None,
+        data: None,
+        expires: claims.expires,
+    };
+    app.sessions().open(id, opened, now);
 
     let mut location = session_path(app.public_path(), route, &place, &token);
     let kept = forwarded(route, &request.query);

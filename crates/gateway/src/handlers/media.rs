@@ -1,7 +1,7 @@
 //! GET and HEAD of anything that is not the gateway's own: media with a session, or an entry.
 
 use axum::extract::{Request, State};
-use axum::http::Method;
+use axum::http::{HeaderValue, Method, header};
 use axum::response::Response;
 use sluicegate_manifest::Variables;
 use sluicegate_token::query;
@@ -13,6 +13,7 @@ use crate::manifest::Given;
 use crate::policy::QUERY_VARIABLE;
 use crate::request::MediaRequest;
 use crate::route::Route;
+use crate::session_store::{Opened, StreamId};
 use crate::{Error, delivery, session, variables};
 
 pub(crate) async fn media(State(app): State<App>, request: Request) -> Result<Response, Error> {
@@ -28,6 +29,20 @@ pub(crate) async fn media(State(app): State<App>, request: Request) -> Result<Re
     let now = app.now();
     let admitted = session::admit(app.keys(), app.routes(), &media, now)
         .map_err(|error| app.refusals().of_session(app.keys(), app.routes(), &media, now, error))?;
+    // HEAD plays nothing.
+    let agent = request.headers().get(header::USER_AGENT).map(HeaderValue::as_bytes);
+    let stream =
+        (request.method() == Method::GET).then(|| StreamId::of(client, agent.unwrap_or_default()));
+    let unknown = || Opened {
+        route: admitted.route.config.id.clone(),
+        path: admitted.place.path.to_string(),
+        user: None,
+        ip: None,
+        max_streams: None,
+        data: None,
+        expires: admitted.claims.expires,
+    };
+    app.sessions().admit(admitted.claims.session, unknown, stream, now)?;
     let sealed = media.variables.as_deref();
     let (route, place) = (&admitted.route, &admitted.place);
     let variables = variables::open(app.keys(), route, place, sealed, now)?;

@@ -1,58 +1,27 @@
-//! `POST /v1/sessions`: a platform's backend opens a session for a viewer.
+//! `/v1/sessions`: a platform's backend opens sessions for viewers, looks at them and ends them.
 
-use std::net::IpAddr;
+mod call;
 
 use axum::Json;
-use axum::extract::State;
-use axum::extract::rejection::JsonRejection;
+use axum::extract::rejection::{JsonRejection, QueryRejection};
+use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use secrecy::ExposeSecret as _;
-use serde::{Deserialize, Serialize};
 use sluicegate_token::SessionId;
 use subtle::ConstantTimeEq as _;
 
+use self::call::{Filter, ListedSession, NewSession, OpenedSession, SessionPage, Urls};
 use super::entry::session_path;
 use crate::app::App;
 use crate::request::RequestPath;
+use crate::session_store::Opened;
 use crate::{Error, media_type, session};
 
 /// A session lives a month at most; its token's expiry has 32 bits.
 const MAX_TTL_SECS: u64 = 31 * 86_400;
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct NewSession {
-    /// The manifest's path on the gateway.
-    path: String,
-    /// How long the session lives: seconds, or text such as `"4h"`.
-    ttl: Option<Ttl>,
-    /// The client's address, if the session shall be bound to it.
-    ip: Option<IpAddr>,
-}
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Ttl {
-    Secs(u64),
-    Text(String),
-}
-
-#[derive(Serialize)]
-struct OpenedSession {
-    id: String,
-    expires_at: u64,
-    urls: Urls,
-}
-
-#[derive(Serialize)]
-struct Urls {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    hls: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    dash: Option<String>,
-}
-
+/// `POST /v1/sessions`.
 pub(crate) async fn create(
     State(app): State<App>,
     headers: HeaderMap,
@@ -66,6 +35,9 @@ pub(crate) async fn create(
     if call.path.contains(['?', '#']) {
         return Err(Error::BadCall("path: it holds a query or a fragment".to_owned()));
     }
+    if call.max_streams == Some(0) {
+        return Err(Error::BadCall("max_streams: it must be 1 or more".to_owned()));
+    }
     let path = RequestPath::parse(&call.path, app.limits().max_path_bytes)?;
     let found = app.routes().iter().find_map(|route| Some((route, route.place(&path)?)));
     let (route, place) = found.filter(|(_, place)| place.host == 0).ok_or(Error::NoRoute)?;
@@ -77,11 +49,21 @@ pub(crate) async fn create(
 
     let mut id = [0_u8; 14];
     getrandom::fill(&mut id).map_err(|error| Error::Internal(format!("random bytes: {error}")))?;
-    let ttl_secs = ttl_secs(call.ttl.as_ref(), app.session_length_secs())?;
+    let ttl_secs = call.ttl_secs(app.session_length_secs(), MAX_TTL_SECS)?;
     let now = app.now();
     let expires = now.saturating_add(ttl_secs);
     let id = SessionId(id);
     let (token, claims) = session::begin(app.signer(now)?, route, &place, id, expires, call.ip)?;
+    let opened = Opened {
+        route: route.config.id.clone(),
+        path: place.path.to_string(),
+        user: call.user,
+        ip: call.ip,
+        max_streams: call.max_streams,
+        data: call.data,
+        expires: claims.expires,
+    };
+    app.sessions().open(id, opened, now);
     let url =
         format!("{}{}", app.public_host(), session_path(app.public_path(), route, &place, &token));
     let urls = match media_type::names_an_mpd(&place.raw) {
@@ -89,7 +71,64 @@ pub(crate) async fn create(
         false => Urls { hls: Some(url), dash: None },
     };
     let opened = OpenedSession { id: id.to_string(), expires_at: claims.expires.0, urls };
-    Ok((StatusCode::CREATED, [(header::CACHE_CONTROL, "no-store")], Json(opened)).into_response())
+    Ok(answer(StatusCode::CREATED, Json(opened)))
+}
+
+/// `GET /v1/sessions`.
+pub(crate) async fn list(
+    State(app): State<App>,
+    headers: HeaderMap,
+    filter: Result<Query<Filter>, QueryRejection>,
+) -> Result<Response, Error> {
+    authorize(&app, &headers)?;
+    let Query(filter) = filter.map_err(|rejection| Error::BadCall(rejection.body_text()))?;
+    let (limit, after) = (filter.limit()?, filter.after()?);
+    // One more, to know whether there is a further page.
+    let mut found = app.sessions().list(|seen| filter.wants(seen), after, limit + 1, app.now());
+    let has_more = found.len() > limit;
+    found.truncate(limit);
+    let next = found.last().filter(|_| has_more).map(|seen| seen.id.to_string());
+    let now = app.now();
+    let sessions = found.into_iter().map(|seen| ListedSession::new(seen, now)).collect();
+    Ok(answer(StatusCode::OK, Json(SessionPage { sessions, next })))
+}
+
+/// `GET /v1/sessions/{id}`.
+pub(crate) async fn show(
+    State(app): State<App>,
+    headers: HeaderMap,
+    Path(id): Path<String>,
+) -> Result<Response, Error> {
+    authorize(&app, &headers)?;
+    let id = call::parse_id(&id)?;
+    let seen = app.sessions().find(id, app.now()).ok_or(Error::NotFound)?;
+    Ok(answer(StatusCode::OK, Json(ListedSession::new(seen, app.now()))))
+}
+
+/// `DELETE /v1/sessions/{id}`: ends it, even if it is not known here.
+pub(crate) async fn end(
+    State(app): State<App>,
+    headers: HeaderMap,
+    Path(id): Path<String>,
+) -> Result<Response, Error> {
+    authorize(&app, &headers)?;
+    let id = call::parse_id(&id)?;
+    let now = app.now();
+    let unknown = Opened {
+        route: String::new(),
+        path: String::new(),
+        user: None,
+        ip: None,
+        max_streams: None,
+        data: None,
+        expires: now.saturating_add(MAX_TTL_SECS),
+    };
+    app.sessions().revoke(id, unknown, now);
+    Ok(answer(StatusCode::NO_CONTENT, ()))
+}
+
+fn answer(status: StatusCode, body: impl axum::response::IntoResponse) -> Response {
+    (status, [(header::CACHE_CONTROL, "no-store")], body).into_response()
 }
 
 fn authorize(app: &App, headers: &HeaderMap) -> Result<(), Error> {
@@ -100,26 +139,10 @@ fn authorize(app: &App, headers: &HeaderMap) -> Result<(), Error> {
         .filter(|(scheme, _)| scheme.eq_ignore_ascii_case(b"Bearer "))
         .map(|(_, token)| token)
         .ok_or(Error::Unauthorized)?;
-    if bool::from(api.bearer.expose_secret().ct_eq(presented)) {
-        Ok(())
-    } else {
-        Err(Error::Unauthorized)
-    }
-}
-
-fn ttl_secs(ttl: Option<&Ttl>, default: u64) -> Result<u64, Error> {
-    let secs = match ttl {
-        None => default,
-        Some(Ttl::Secs(secs)) => *secs,
-        Some(Ttl::Text(text)) => humantime::parse_duration(text)
-            .map_err(|error| {
-                Error::BadCall(format!("ttl: {error}; write seconds, or text such as \"4h\""))
-            })?
-            .as_secs(),
-    };
-    if (1..=MAX_TTL_SECS).contains(&secs) {
-        Ok(secs)
-    } else {
-        Err(Error::BadCall(format!("ttl: it must be 1 to {MAX_TTL_SECS} seconds")))
-    }
+    let is_it = |token: &[u8]| bool::from(token.ct_eq(presented));
+    let mut bearers = api.bearers.iter();
+    let bearer = bearers.find(|bearer| is_it(bearer.token.expose_secret()));
+    let bearer = bearer.ok_or(Error::Unauthorized)?;
+    tracing::debug!(bearer = bearer.name, "a call of the API");
+    Ok(())
 }

@@ -16,6 +16,7 @@ mod paths;
 mod redirect;
 mod schemes;
 mod segments;
+mod session_limits;
 mod sessions_api;
 mod streaming;
 mod support;

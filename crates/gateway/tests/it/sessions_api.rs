@@ -227,14 +227,22 @@ fn a_body_over_64_kib_is_refused() {
 }
 
 #[test]
-fn a_session_is_opened_by_post_alone() {
+fn sessions_have_their_methods_and_no_other() {
     let gateway = site("");
     let mut viewer = Viewer::of(&gateway);
-    for method in ["GET", "HEAD", "PUT", "DELETE"] {
-        let answer = viewer.ask(method, "/v1/sessions", &[]);
-        assert_eq!(answer.status, 405, "{method}");
-        assert_eq!(answer.header("allow"), Some("POST, OPTIONS"), "{method}");
+    let one = format!("/v1/sessions/{}", "0".repeat(28));
+    for (target, methods, allowed) in [
+        ("/v1/sessions", ["PUT", "DELETE"], "GET, POST, OPTIONS"),
+        (&one, ["PUT", "POST"], "GET, DELETE, OPTIONS"),
+    ] {
+        for method in methods {
+            let answer = viewer.ask(method, target, &[]);
+            assert_eq!(answer.status, 405, "{method} {target}");
+            assert_eq!(answer.header("allow"), Some(allowed), "{method} {target}");
+        }
+        assert_eq!(viewer.status(target), 401, "{target}");
     }
+    assert_eq!(viewer.ask("DELETE", &one, &[]).status, 401);
     for target in ["/v1/session", "/v1/sessions/", "/v1/%73essions"] {
         assert_eq!(viewer.status(target), 404, "{target}");
     }

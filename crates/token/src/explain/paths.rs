@@ -1,6 +1,6 @@
 //! What of a URL may have been signed in place of what should.
 
-use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, percent_encode};
+use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, percent_decode, percent_encode};
 
 use super::Mistake;
 use crate::{Presented, Scope, Target, query};
@@ -10,6 +10,9 @@ const LENIENT: &AsciiSet =
     &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'<').add(b'>').add(b'?').add(b'`').add(b'%');
 const STRICT: &AsciiSet =
     &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b'/');
+
+/// In deeper paths no more slashes are doubled.
+const MOST_SLASHES: usize = 16;
 
 /// The candidates, the likeliest first; `right` is what should have been signed, and `own` are the
 /// parameters of the scheme.
@@ -33,7 +36,10 @@ pub(super) fn candidates(
         Scope::Directory | Scope::Tree => add(Mistake::FileSigned, decoded.to_vec()),
     }
     let same = |path: &[u8]| if scope == Scope::File { path } else { folder_of(path) }.to_vec();
-    add(Mistake::PathEncoded, same(raw));
+    let raw_decoded: Vec<u8> = percent_decode(raw).collect();
+    let as_written =
+        if raw_decoded == raw { Mistake::PathUnresolved } else { Mistake::PathEncoded };
+    add(as_written, same(raw));
     for set in [LENIENT, STRICT] {
         let encoded = percent_encode(decoded, set).to_string();
         let spaces = encoded.replace("%20", "+");
@@ -42,15 +48,17 @@ pub(super) fn candidates(
         }
     }
     add(Mistake::PathDecoded, same(decoded));
-    add(Mistake::PathUnresolved, same(&percent_encoding::percent_decode(raw).collect::<Vec<_>>()));
+    add(Mistake::PathUnresolved, same(&raw_decoded));
     add(Mistake::FirstSlashMissing, right.strip_prefix(b"/").unwrap_or(right).to_vec());
     for folder in [right, folder] {
         if folder.len() > 1 {
             add(Mistake::LastSlashMissing, folder.strip_suffix(b"/").unwrap_or(folder).to_vec());
         }
     }
-    add(Mistake::SlashDoubled, [b"/", right].concat());
     add(Mistake::SlashDoubled, [right, b"/"].concat());
+    for slash in memchr::memchr_iter(b'/', right).take(MOST_SLASHES) {
+        add(Mistake::SlashDoubled, [&right[..slash], b"/", &right[slash..]].concat());
+    }
     for host in hosts(presented.url) {
         add(Mistake::HostSigned, [&host[..], right].concat());
         add(Mistake::HostSigned, [&host[..], decoded].concat());
@@ -86,7 +94,8 @@ pub(super) fn neighbours(
     let mut names: Vec<Vec<u8>> = Vec::new();
     if !is_folder {
         names.extend(known_manifests());
-        names.extend(other_extensions(name));
+        names.extend(other_extensions(stem_of(name)));
+        names.extend(known_files());
     }
     names.extend(other_numbers(name));
     names.extend(other_characters(name));
@@ -156,10 +165,24 @@ fn known_manifests() -> impl Iterator<Item = Vec<u8>> {
     stems.flat_map(|stem| [format!("{stem}.m3u8").into_bytes(), format!("{stem}.mpd").into_bytes()])
 }
 
-fn other_extensions(name: &[u8]) -> impl Iterator<Item = Vec<u8>> {
+/// What files beside a video are often called.
+fn known_files() -> impl Iterator<Item = Vec<u8>> {
+    const STEMS: &str = "poster thumb thumbnail thumbnails cover preview trailer teaser intro outro \
+        movie film clip episode sample file image photo picture logo banner init segment part track \
+        sub subs subtitle subtitles caption captions chapters storyboard sprite key enc download \
+        a b c d e f en de fr es it";
+    let stems = STEMS.split_ascii_whitespace();
+    let stems = stems.chain("master index playlist manifest main video audio test".split(' '));
+    stems.flat_map(|stem| other_extensions(stem.as_bytes()))
+}
+
+fn stem_of(name: &[u8]) -> &[u8] {
+    memchr::memrchr(b'.', name).map_or(name, |dot| &name[..dot])
+}
+
+fn other_extensions(stem: &[u8]) -> impl Iterator<Item = Vec<u8>> {
     const EXTENSIONS: &str = "m3u8 mpd ts m4s mp4 m4v m4a cmfv cmfa aac mp3 vtt webvtt srt key bin \
         jpg jpeg png webp gif json xml mov mkv webm";
-    let stem = memchr::memrchr(b'.', name).map_or(name, |dot| &name[..dot]);
     EXTENSIONS
         .split_ascii_whitespace()
         .map(move |extension| [stem, b".", extension.as_bytes()].concat())

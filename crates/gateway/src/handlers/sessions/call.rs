@@ -1,0 +1,172 @@
+//! What calls of the API hold, and their answers.
+
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use sluicegate_token::{SessionId, UnixTime};
+
+use crate::Error;
+use crate::session_store::{Ended, Seen};
+
+const DEFAULT_PAGE: usize = 100;
+const LONGEST_PAGE: usize = 1000;
+
+/// A session to open.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NewSession {
+    /// The manifest's path on the gateway.
+    pub(crate) path: String,
+    /// How long the session lives: seconds, or text such as `"4h"`.
+    ttl: Option<Ttl>,
+    /// The client's address, if the session shall be bound to it.
+    pub(crate) ip: Option<IpAddr>,
+    /// Whose session it is, for limits and lists.
+    pub(crate) user: Option<String>,
+    /// How many streams of it may play at once.
+    pub(crate) max_streams: Option<u32>,
+    /// The platform's own, given back as it came.
+    pub(crate) data: Option<Value>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Ttl {
+    Secs(u64),
+    Text(String),
+}
+
+#[derive(Serialize)]
+pub(crate) struct OpenedSession {
+    pub(crate) id: String,
+    pub(crate) expires_at: u64,
+    pub(crate) urls: Urls,
+}
+
+#[derive(Serialize)]
+pub(crate) struct Urls {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) hls: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) dash: Option<String>,
+}
+
+/// Which sessions are listed.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Filter {
+    route: Option<String>,
+    user: Option<String>,
+    state: Option<State>,
+    limit: Option<usize>,
+    after: Option<String>,
+}
+
+/// How a session stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum State {
+    Open,
+    Idle,
+    Revoked,
+    Expired,
+}
+
+#[derive(Serialize)]
+pub(crate) struct SessionPage {
+    pub(crate) sessions: Vec<ListedSession>,
+    /// What to give as `after` for the next page.
+    pub(crate) next: Option<String>,
+}
+
+#[derive(Serialize)]
+pub(crate) struct ListedSession {
+    id: String,
+    state: State,
+    route: String,
+    path: String,
+    user: Option<String>,
+    ip: Option<IpAddr>,
+    max_streams: Option<u32>,
+    data: Option<Value>,
+    created_at: u64,
+    seen_at: u64,
+    expires_at: u64,
+    /// How many play now.
+    streams: usize,
+}
+
+impl NewSession {
+    pub(crate) fn ttl_secs(&self, default: u64, most: u64) -> Result<u64, Error> {
+        let secs = match &self.ttl {
+            None => default,
+            Some(Ttl::Secs(secs)) => *secs,
+            Some(Ttl::Text(text)) => humantime::parse_duration(text)
+                .map_err(|error| {
+                    Error::BadCall(format!("ttl: {error}; write seconds, or text such as \"4h\""))
+                })?
+                .as_secs(),
+        };
+        if (1..=most).contains(&secs) {
+            Ok(secs)
+        } else {
+            Err(Error::BadCall(format!("ttl: it must be 1 to {most} seconds")))
+        }
+    }
+}
+
+impl Filter {
+    pub(crate) fn limit(&self) -> Result<usize, Error> {
+        match self.limit.unwrap_or(DEFAULT_PAGE) {
+            limit @ 1..=LONGEST_PAGE => Ok(limit),
+            _ => Err(Error::BadCall(format!("limit: it must be 1 to {LONGEST_PAGE}"))),
+        }
+    }
+
+    pub(crate) fn after(&self) -> Result<Option<SessionId>, Error> {
+        self.after.as_deref().map(parse_id).transpose()
+    }
+
+    pub(crate) fn wants(&self, seen: &Seen) -> bool {
+        self.route.as_ref().is_none_or(|route| *route == seen.opened.route)
+            && self.user.as_ref().is_none_or(|user| Some(user) == seen.opened.user.as_ref())
+            && self.state.is_none_or(|state| state == State::of(seen, UnixTime(0)))
+    }
+}
+
+impl State {
+    fn of(seen: &Seen, now: UnixTime) -> Self {
+        match seen.ended {
+            Some(Ended::Revoked) => Self::Revoked,
+            Some(Ended::Idle) => Self::Idle,
+            None if seen.opened.expires < now => Self::Expired,
+            None => Self::Open,
+        }
+    }
+}
+
+impl ListedSession {
+    pub(crate) fn new(seen: Seen, now: UnixTime) -> Self {
+        Self {
+            id: seen.id.to_string(),
+            state: State::of(&seen, now),
+            route: seen.opened.route,
+            path: seen.opened.path,
+            user: seen.opened.user,
+            ip: seen.opened.ip,
+            max_streams: seen.opened.max_streams,
+            data: seen.opened.data,
+            created_at: seen.created.0,
+            seen_at: seen.last.0,
+            expires_at: seen.opened.expires.0,
+            streams: seen.streams,
+        }
+    }
+}
+
+/// A session's id: 28 hexadecimal digits.
+pub(crate) fn parse_id(text: &str) -> Result<SessionId, Error> {
+    SessionId::from_text(text)
+        .ok_or_else(|| Error::BadCall("id: a session's id is 28 hexadecimal digits".to_owned()))
+}
