@@ -11,11 +11,11 @@ use sluicegate_token::{SessionKey, SessionKeys, UnixTime};
 use crate::clock::Clock;
 use crate::config::{ApiConfig, Config, Limits, OriginConfig, RouteConfig};
 use crate::handlers::{health, media, sessions};
-use crate::manifest::Templates;
 use crate::origin::{FolderOrigin, HttpOrigin, Origin, new_client};
 use crate::refusals::Refusals;
 use crate::route::Route;
 use crate::session_store::SessionStore;
+use crate::templates::Templates;
 use crate::{Error, layers};
 
 /// Bytes of an API call's body.
@@ -48,7 +48,11 @@ impl App {
     /// # Errors
     /// [`Error::Internal`] if a folder origin cannot be opened or the HTTP client not be made.
     pub fn build(config: Config, clock: Arc<dyn Clock>) -> Result<Self, Error> {
-        let templates = Templates::new(config.manifest_options(), config.limits.cache_bytes);
+        let templates = Templates::new(
+            config.manifest_options(),
+            config.limits.cache_bytes,
+            config.limits.stale_for,
+        );
         let client = new_client(&config.timeouts)?;
         let http = HttpOrigin::new(client, config.timeouts);
         let mut routes = config

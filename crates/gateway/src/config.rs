@@ -83,6 +83,8 @@ pub struct Limits {
     pub max_expanded_segments: usize,
     /// Bytes of compiled manifests that are kept.
     pub cache_bytes: u64,
+    /// How long a manifest is served after its origin confirmed it last, when the origin fails.
+    pub stale_for: Duration,
 }
 
 /// How long an origin may take.
@@ -252,6 +254,7 @@ impl Default for Limits {
             manifest: sluicegate_manifest::Limits::default(),
             max_expanded_segments: 10_000,
             cache_bytes: 256 << 20,
+            stale_for: Duration::from_secs(300),
         }
     }
 }

@@ -29,6 +29,7 @@ mod route;
 mod serve;
 mod session;
 mod session_store;
+mod templates;
 mod variables;
 
 pub use app::App;

@@ -1,180 +1,21 @@
-//! Manifests: fetched, compiled once, rendered for each session.
-
-use std::sync::Arc;
-use std::time::Duration;
+//! Manifests, rendered for each session.
 
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
-use bytes::Bytes;
 use headers::{ETag, HeaderMapExt as _, IfNoneMatch};
-use moka::future::Cache;
 use sha2::{Digest as _, Sha256};
-use sluicegate_manifest::{CompileError, Format, Options, Template, Variables};
+use sluicegate_manifest::{Template, Variables};
 use sluicegate_token::{Binding, SessionKey, UnixTime};
-use url::Url;
 
 use crate::Error;
 use crate::app::App;
-use crate::media_type;
-use crate::origin::{Conditions, Fetched};
-use crate::planned::{self, CdnTerms, Plans};
+use crate::planned::{self, CdnTerms};
 use crate::policy::Scene;
 use crate::request::Carried;
-use crate::route::{Place, Route, Segments};
+use crate::route::Segments;
 use crate::session::Admitted;
-
-/// A manifest as an origin sent it, compiled.
-#[derive(Debug)]
-pub(crate) struct Compiled {
-    template: Template,
-    /// Its own URL, after redirects.
-    url: Url,
-    /// Names the source in entity tags.
-    digest: [u8; 32],
-    content_type: HeaderValue,
-    /// Asks the origin whether it has changed.
-    validators: Conditions,
-    plans: Plans,
-}
-
-impl Compiled {
-    pub(crate) const fn format(&self) -> Format {
-        self.template.format()
-    }
-}
-
-/// The compiled manifests, by route, origin URL and query.
-#[derive(Debug)]
-pub(crate) struct Templates {
-    cache: Cache<String, Arc<Compiled>>,
-    /// What was looked at and is no document, whatever its name.
-    plain: Cache<String, ()>,
-    options: Options,
-}
-
-/// How many resources are known not to be documents, and for how long that is believed.
-const MAX_PLAIN: u64 = 100_000;
-const PLAIN_FOR: Duration = Duration::from_secs(300);
-
-impl Templates {
-    pub(crate) fn new(options: Options, cache_bytes: u64) -> Self {
-        let cache = Cache::builder()
-            .max_capacity(cache_bytes)
-            .weigher(|key: &String, compiled: &Arc<Compiled>| {
-                let slots = std::mem::size_of_val(compiled.template.slots());
-                u32::try_from(key.len() + compiled.template.source().len() + slots)
-                    .unwrap_or(u32::MAX)
-            })
-            .build();
-        let plain = Cache::builder().max_capacity(MAX_PLAIN).time_to_live(PLAIN_FOR).build();
-        Self { cache, plain, options }
-    }
-
-    /// Whether this resource was looked at lately and is no document.
-    pub(crate) fn is_plain(&self, route: &Route, place: &Place, query: &str) -> bool {
-        self.plain.contains_key(&key(route, place, query))
-    }
-
-    pub(crate) async fn remember_plain(&self, route: &Route, place: &Place, query: &str) {
-        self.plain.insert(key(route, place, query), ()).await;
-    }
-
-    /// The most bytes that a manifest may have.
-    pub(crate) const fn max_bytes(&self) -> usize {
-        self.options.limits.max_bytes
-    }
-
-    /// Whether this resource was a manifest when it was fetched last.
-    pub(crate) fn knows(&self, route: &Route, place: &Place, query: &str) -> bool {
-        self.cache.contains_key(&key(route, place, query))
-    }
-
-    /// Drops what is no manifest any more.
-    pub(crate) async fn forget(&self, route: &Route, place: &Place, query: &str) {
-        self.cache.invalidate(&key(route, place, query)).await;
-    }
-
-    /// The compiled manifest, fetched again or confirmed by the origin.
-    pub(crate) async fn fetch(
-        &self,
-        route: &Route,
-        place: &Place,
-        query: &str,
-    ) -> Result<Arc<Compiled>, Error> {
-        let key = key(route, place, query);
-        let known = self.cache.get(&key).await;
-        let conditions = known.as_ref().map(|known| known.validators.clone()).unwrap_or_default();
-        let mut fetched = route.origin.fetch(route, place, query, &conditions).await?;
-        if fetched.status == StatusCode::NOT_MODIFIED
-            && known.as_ref().is_some_and(|known| known.url != fetched.url)
-        {
-            // A redirect leads elsewhere now, where the validators say nothing of what is known.
-            fetched = route.origin.fetch(route, place, query, &Conditions::new()).await?;
-        }
-        match (fetched.status, known) {
-            (StatusCode::NOT_MODIFIED, Some(known)) => Ok(known),
-            (StatusCode::OK, _) => self.accept(route, place, query, fetched).await,
-            (status, _) => Err(Error::OriginStatus(status.as_u16())),
-        }
-    }
-
-    /// Compiles and remembers a manifest whose body has begun to arrive.
-    pub(crate) async fn accept(
-        &self,
-        route: &Route,
-        place: &Place,
-        query: &str,
-        mut fetched: Fetched,
-    ) -> Result<Arc<Compiled>, Error> {
-        if let Some(encoding) = fetched.headers.get(header::CONTENT_ENCODING)
-            && encoding != "identity"
-        {
-            return Err(Error::OriginEncoding(
-                String::from_utf8_lossy(encoding.as_bytes()).into_owned(),
-            ));
-        }
-        let limit = self.options.limits.max_bytes;
-        let announced =
-            fetched.headers.typed_get::<headers::ContentLength>().map_or(0, |len| len.0);
-        if usize::try_from(announced).unwrap_or(usize::MAX) > limit {
-            let bytes = usize::try_from(announced).unwrap_or(usize::MAX);
-            return Err(CompileError::TooLong { bytes, limit }.into());
-        }
-        let validators = validators(&fetched.headers);
-        let start = fetched.body.peek(Format::SNIFF_BYTES).await?;
-        match Format::detect(start) {
-            Some(format) if !format.may_hold_uris(start) => {
-                return Err(CompileError::NotAManifest.into());
-            }
-            Some(_) => {}
-            None if Format::needs_whole(start) => {}
-            None => {
-                // Not worth reading to its end.
-                Template::compile(Bytes::copy_from_slice(start), &self.options)?;
-                return Err(CompileError::NotAManifest.into());
-            }
-        }
-        let source = fetched.body.read_to_limit(limit).await?;
-        let digest = Sha256::digest(&source).into();
-        let template = Template::compile(source, &self.options)?;
-        let origins = fetched.headers.get(header::CONTENT_TYPE);
-        let content_type = media_type::of_document(template.format(), origins);
-        let compiled = Arc::new(Compiled {
-            template,
-            content_type,
-            url: fetched.url,
-            digest,
-            validators,
-            plans: Plans::default(),
-        });
-        // Without a validator each request fetches it whole, so keeping it has no use.
-        if !compiled.validators.is_empty() {
-            self.cache.insert(key(route, place, query), Arc::clone(&compiled)).await;
-        }
-        Ok(compiled)
-    }
-}
+use crate::templates::Compiled;
 
 /// What of a request's query decides with what a manifest says.
 #[derive(Clone, Copy, Debug)]
@@ -292,18 +133,4 @@ fn entity_tag(
     }
     text.push('"');
     text.parse().expect("hexadecimal digits in quotes are an entity tag")
-}
-
-fn key(route: &Route, place: &Place, query: &str) -> String {
-    format!("{} {}", route.config.id, route.origin_url(place, query))
-}
-
-fn validators(headers: &HeaderMap) -> Conditions {
-    let mut conditions = HeaderMap::new();
-    if let Some(etag) = headers.get(header::ETAG) {
-        conditions.insert(header::IF_NONE_MATCH, etag.clone());
-    } else if let Some(modified) = headers.get(header::LAST_MODIFIED) {
-        conditions.insert(header::IF_MODIFIED_SINCE, modified.clone());
-    }
-    conditions
 }

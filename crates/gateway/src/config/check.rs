@@ -254,6 +254,7 @@ fn limits(raw: &raw::Limits) -> Limits {
         },
         max_expanded_segments: raw.max_expanded_segments.unwrap_or(default.max_expanded_segments),
         cache_bytes: raw.cache_bytes.unwrap_or(default.cache_bytes),
+        stale_for: raw.stale_secs.map_or(default.stale_for, Duration::from_secs),
     }
 }
 

@@ -168,6 +168,7 @@ pub(super) struct Limits {
     pub(super) max_uris: Option<usize>,
     pub(super) max_expanded_segments: Option<usize>,
     pub(super) cache_bytes: Option<u64>,
+    pub(super) stale_secs: Option<u64>,
 }
 
 #[derive(Default, Deserialize)]

@@ -12,6 +12,7 @@ mod health;
 mod logs;
 mod manifests;
 mod origins;
+mod outage;
 mod paths;
 mod redirect;
 mod schemes;

@@ -1,0 +1,254 @@
+//! Compiled manifests: fetched once for all who ask at one time, kept, confirmed, and served for a
+//! while when their origin fails.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use bytes::Bytes;
+use headers::HeaderMapExt as _;
+use moka::future::Cache;
+use sha2::{Digest as _, Sha256};
+use sluicegate_manifest::{CompileError, Format, Options, Template};
+use tokio::time::Instant;
+use url::Url;
+
+use crate::origin::{Conditions, Fetched};
+use crate::planned::Plans;
+use crate::route::{Place, Route};
+use crate::{Error, media_type};
+
+/// A manifest as an origin sent it, compiled.
+#[derive(Debug)]
+pub(crate) struct Compiled {
+    pub(crate) template: Template,
+    /// Its own URL, after redirects.
+    pub(crate) url: Url,
+    /// Names the source in entity tags.
+    pub(crate) digest: [u8; 32],
+    pub(crate) content_type: HeaderValue,
+    /// Asks the origin whether it has changed.
+    validators: Conditions,
+    pub(crate) plans: Plans,
+}
+
+impl Compiled {
+    pub(crate) const fn format(&self) -> Format {
+        self.template.format()
+    }
+}
+
+/// A manifest that is kept, and when its origin said last that it is so.
+#[derive(Clone, Debug)]
+struct Kept {
+    compiled: Arc<Compiled>,
+    confirmed: Instant,
+}
+
+/// The compiled manifests, by route, origin URL and query.
+#[derive(Debug)]
+pub(crate) struct Templates {
+    cache: Cache<String, Kept>,
+    /// Fetches that are under way: who asks meanwhile gets the same answer.
+    under_way: Cache<String, Arc<Compiled>>,
+    /// What an origin failed to answer a moment ago.
+    failed: Cache<String, ()>,
+    /// What was looked at and is no document, whatever its name.
+    plain: Cache<String, ()>,
+    options: Options,
+    stale: Duration,
+}
+
+/// How many resources are known not to be documents, and for how long that is believed.
+const MAX_PLAIN: u64 = 100_000;
+const PLAIN_FOR: Duration = Duration::from_secs(300);
+/// More are hardly fetched at once, or fail.
+const MAX_UNDER_WAY: u64 = 100_000;
+/// How long an origin that failed is left alone, if what it said before can be served meanwhile.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+impl Templates {
+    pub(crate) fn new(options: Options, cache_bytes: u64, stale: Duration) -> Self {
+        let cache = Cache::builder()
+            .max_capacity(cache_bytes)
+            .weigher(|key: &String, Kept { compiled, .. }: &Kept| {
+                let slots = std::mem::size_of_val(compiled.template.slots());
+                u32::try_from(key.len() + compiled.template.source().len() + slots)
+                    .unwrap_or(u32::MAX)
+            })
+            .build();
+        let plain = Cache::builder().max_capacity(MAX_PLAIN).time_to_live(PLAIN_FOR).build();
+        let failed = Cache::builder().max_capacity(MAX_UNDER_WAY).time_to_live(RETRY_AFTER).build();
+        let under_way = Cache::new(MAX_UNDER_WAY);
+        Self { cache, under_way, failed, plain, options, stale }
+    }
+
+    /// Whether this resource was looked at lately and is no document.
+    pub(crate) fn is_plain(&self, route: &Route, place: &Place, query: &str) -> bool {
+        self.plain.contains_key(&key(route, place, query))
+    }
+
+    pub(crate) async fn remember_plain(&self, route: &Route, place: &Place, query: &str) {
+        self.plain.insert(key(route, place, query), ()).await;
+    }
+
+    /// The most bytes that a manifest may have.
+    pub(crate) const fn max_bytes(&self) -> usize {
+        self.options.limits.max_bytes
+    }
+
+    /// Whether this resource was a manifest when it was fetched last.
+    pub(crate) fn knows(&self, route: &Route, place: &Place, query: &str) -> bool {
+        self.cache.contains_key(&key(route, place, query))
+    }
+
+    /// Drops what is no manifest any more.
+    pub(crate) async fn forget(&self, route: &Route, place: &Place, query: &str) {
+        self.cache.invalidate(&key(route, place, query)).await;
+    }
+
+    /// The compiled manifest, fetched again or confirmed by the origin: once for all who ask at one
+    /// time. If the origin fails, what it said lately is still good.
+    pub(crate) async fn fetch(
+        &self,
+        route: &Route,
+        place: &Place,
+        query: &str,
+    ) -> Result<Arc<Compiled>, Error> {
+        let key = key(route, place, query);
+        let known = self.cache.get(&key).await;
+        let is_fresh_enough = |known: &Kept| known.confirmed.elapsed() <= self.stale;
+        let fallback = known.as_ref().filter(|known| is_fresh_enough(known));
+        if let Some(stale) = fallback
+            && self.failed.contains_key(&key)
+        {
+            return Ok(Arc::clone(&stale.compiled));
+        }
+        let asked = self.ask(&key, route, place, query, known.as_ref());
+        let answered = self.under_way.try_get_with_by_ref(&key, asked).await;
+        self.under_way.invalidate(&key).await;
+        match (answered, fallback) {
+            (Ok(compiled), _) => Ok(compiled),
+            (Err(error), Some(stale)) if is_passing(&error) => {
+                self.failed.insert(key, ()).await;
+                tracing::warn!(
+                    route = route.config.id,
+                    path = %place.path,
+                    reason = %error,
+                    "the origin failed; what it said before is served"
+                );
+                Ok(Arc::clone(&stale.compiled))
+            }
+            (Err(error), _) => Err(Error::clone(&error)),
+        }
+    }
+
+    async fn ask(
+        &self,
+        key: &str,
+        route: &Route,
+        place: &Place,
+        query: &str,
+        known: Option<&Kept>,
+    ) -> Result<Arc<Compiled>, Error> {
+        let conditions = known.map(|known| known.compiled.validators.clone()).unwrap_or_default();
+        let mut fetched = route.origin.fetch(route, place, query, &conditions).await?;
+        if fetched.status == StatusCode::NOT_MODIFIED
+            && known.is_some_and(|known| known.compiled.url != fetched.url)
+        {
+            // A redirect leads elsewhere now, where the validators say nothing of what is known.
+            fetched = route.origin.fetch(route, place, query, &Conditions::new()).await?;
+        }
+        match (fetched.status, known) {
+            (StatusCode::NOT_MODIFIED, Some(known)) => {
+                let compiled = Arc::clone(&known.compiled);
+                self.keep(key.to_owned(), &compiled).await;
+                Ok(compiled)
+            }
+            (StatusCode::OK, _) => self.accept(route, place, query, fetched).await,
+            (status, _) => Err(Error::OriginStatus(status.as_u16())),
+        }
+    }
+
+    async fn keep(&self, key: String, compiled: &Arc<Compiled>) {
+        let kept = Kept { compiled: Arc::clone(compiled), confirmed: Instant::now() };
+        self.cache.insert(key, kept).await;
+    }
+
+    /// Compiles and remembers a manifest whose body has begun to arrive.
+    pub(crate) async fn accept(
+        &self,
+        route: &Route,
+        place: &Place,
+        query: &str,
+        mut fetched: Fetched,
+    ) -> Result<Arc<Compiled>, Error> {
+        if let Some(encoding) = fetched.headers.get(header::CONTENT_ENCODING)
+            && encoding != "identity"
+        {
+            return Err(Error::OriginEncoding(
+                String::from_utf8_lossy(encoding.as_bytes()).into_owned(),
+            ));
+        }
+        let limit = self.options.limits.max_bytes;
+        let announced =
+            fetched.headers.typed_get::<headers::ContentLength>().map_or(0, |len| len.0);
+        if usize::try_from(announced).unwrap_or(usize::MAX) > limit {
+            let bytes = usize::try_from(announced).unwrap_or(usize::MAX);
+            return Err(CompileError::TooLong { bytes, limit }.into());
+        }
+        let validators = validators(&fetched.headers);
+        let start = fetched.body.peek(Format::SNIFF_BYTES).await?;
+        match Format::detect(start) {
+            Some(format) if !format.may_hold_uris(start) => {
+                return Err(CompileError::NotAManifest.into());
+            }
+            Some(_) => {}
+            None if Format::needs_whole(start) => {}
+            None => {
+                // Not worth reading to its end.
+                Template::compile(Bytes::copy_from_slice(start), &self.options)?;
+                return Err(CompileError::NotAManifest.into());
+            }
+        }
+        let source = fetched.body.read_to_limit(limit).await?;
+        let digest = Sha256::digest(&source).into();
+        let template = Template::compile(source, &self.options)?;
+        let origins = fetched.headers.get(header::CONTENT_TYPE);
+        let content_type = media_type::of_document(template.format(), origins);
+        let compiled = Arc::new(Compiled {
+            template,
+            content_type,
+            url: fetched.url,
+            digest,
+            validators,
+            plans: Plans::default(),
+        });
+        // Without a validator each request fetches it whole; it is kept for when the origin fails.
+        self.keep(key(route, place, query), &compiled).await;
+        Ok(compiled)
+    }
+}
+
+/// Whether an error says nothing of the manifest: the origin may answer again in a moment.
+const fn is_passing(error: &Error) -> bool {
+    match error {
+        Error::OriginUnreachable(_) | Error::OriginTimeout(_) => true,
+        Error::OriginStatus(status) => *status >= 500 || *status == 429,
+        _ => false,
+    }
+}
+
+fn key(route: &Route, place: &Place, query: &str) -> String {
+    format!("{} {}", route.config.id, route.origin_url(place, query))
+}
+
+fn validators(headers: &HeaderMap) -> Conditions {
+    let mut conditions = HeaderMap::new();
+    if let Some(etag) = headers.get(header::ETAG) {
+        conditions.insert(header::IF_NONE_MATCH, etag.clone());
+    } else if let Some(modified) = headers.get(header::LAST_MODIFIED) {
+        conditions.insert(header::IF_MODIFIED_SINCE, modified.clone());
+    }
+    conditions
+}
