@@ -10,7 +10,7 @@ use sluicegate_token::{SessionKey, SessionKeys, UnixTime};
 
 use crate::clock::Clock;
 use crate::config::{ApiConfig, Config, Limits, OriginConfig, RouteConfig};
-use crate::handlers::{health, media, sessions};
+use crate::handlers::{auth, health, media, sessions};
 use crate::origin::{FolderOrigin, HttpOrigin, Origin, new_client};
 use crate::refusals::Refusals;
 use crate::route::Route;
@@ -114,6 +114,10 @@ impl App {
                 get(sessions::show)
                     .delete(sessions::end)
                     .fallback(async || Error::MethodNotAllowed("GET, DELETE, OPTIONS")),
+            )
+            .route(
+                "/auth",
+                get(auth::auth).fallback(async || Error::MethodNotAllowed("GET, OPTIONS")),
             )
             .route("/v1/{*rest}", any(async || Error::NoRoute))
             .method_not_allowed_fallback(async || Error::READ_ONLY)

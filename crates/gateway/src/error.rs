@@ -59,6 +59,12 @@ pub enum Error {
         /// Whether it is the user's number, over all sessions.
         of_user: bool,
     },
+    /// A server asked whether it may deliver something, and may not.
+    #[error("{0}")]
+    NotLetIn(Box<Self>),
+    /// A server asked so, and did not say what.
+    #[error("neither X-Original-URI nor X-Forwarded-Uri says what is asked for")]
+    NoTarget,
     /// Two session tokens in one request.
     #[error("the request carries two session tokens")]
     TwoTokens,
@@ -149,7 +155,9 @@ impl Error {
     #[must_use]
     pub fn status(&self) -> StatusCode {
         match self {
-            Self::BadPath(_) | Self::BadCall(_) | Self::BadQuery => StatusCode::BAD_REQUEST,
+            Self::BadPath(_) | Self::BadCall(_) | Self::BadQuery | Self::NoTarget => {
+                StatusCode::BAD_REQUEST
+            }
             Self::PathTooLong(_) => StatusCode::URI_TOO_LONG,
             Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::Refused(refusal) => {
@@ -159,6 +167,7 @@ impl Error {
                 StatusCode::from_u16(*status).unwrap_or(StatusCode::FORBIDDEN)
             }
             Self::TwoTokens
+            | Self::NotLetIn(_)
             | Self::SessionEnded(_)
             | Self::TooManyStreams { .. }
             | Self::EntryNotAManifest
@@ -191,6 +200,8 @@ impl Error {
             Self::Refused(Refusal::Expired { .. })
             | Self::Explained { refusal: Refusal::Expired { .. }, .. } => "expired",
             Self::Refused(_) | Self::Explained { .. } | Self::TwoTokens => "forbidden",
+            Self::NotLetIn(error) => error.code(),
+            Self::NoTarget => "no-target",
             Self::SessionEnded(Ended::Revoked) => "session-revoked",
             Self::SessionEnded(Ended::Idle) => "session-idle",
             Self::TooManyStreams { .. } => "too-many-streams",

@@ -1,5 +1,6 @@
 //! What each request is answered with.
 
+pub(crate) mod auth;
 pub(crate) mod entry;
 pub(crate) mod health;
 pub(crate) mod media;

@@ -89,6 +89,10 @@ enum Location {
     SecureLink(SecureLink),
     /// The same in front of a server, whose URL it has.
     SecureProxy(SecureLink, String),
+    AuthRequest {
+        gateway: String,
+        root: PathBuf,
+    },
     /// nginx's older module: `/{prefix}/{hash}/{link}`.
     SecureLinkSecret {
         prefix: String,
@@ -130,6 +134,15 @@ impl NginxBuilder {
     ) -> Self {
         let (prefix, secret) = (prefix.into(), secret.into());
         self.locations.push(Location::SecureLinkSecret { prefix, secret });
+        self
+    }
+
+    /// Passes everything to a gateway, whose URL is given, but for media files of sessions with the
+    /// token in the path: these are files of `root`, after the gateway was asked.
+    #[must_use]
+    pub fn auth_request(mut self, gateway: impl Into<String>, root: impl Into<PathBuf>) -> Self {
+        let (gateway, root) = (gateway.into(), root.into());
+        self.locations.push(Location::AuthRequest { gateway, root });
         self
     }
 

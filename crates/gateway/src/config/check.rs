@@ -17,7 +17,7 @@ use crate::SessionRules;
 use crate::route::{Carry, Segments};
 
 /// Gateway paths that no route may take.
-const RESERVED: [&str; 4] = ["/s/", "/v1/", "/healthz/", "/readyz/"];
+const RESERVED: [&str; 5] = ["/s/", "/v1/", "/auth/", "/healthz/", "/readyz/"];
 
 /// A year: beyond it a window is surely a mistake, and every expiry still fits 32 bits.
 const MAX_WINDOW_SECS: u64 = 366 * 86_400;

@@ -1,10 +1,10 @@
 //! GET and HEAD of anything that is not the gateway's own: media with a session, or an entry.
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderValue, Method, header};
+use axum::http::{HeaderMap, HeaderValue, Method, header};
 use axum::response::Response;
 use sluicegate_manifest::Variables;
-use sluicegate_token::query;
+use sluicegate_token::{UnixTime, query};
 
 use super::entry;
 use crate::app::App;
@@ -13,6 +13,7 @@ use crate::manifest::Given;
 use crate::policy::QUERY_VARIABLE;
 use crate::request::MediaRequest;
 use crate::route::Route;
+use crate::session::Admitted;
 use crate::session_store::{Opened, StreamId};
 use crate::{Error, delivery, session, variables};
 
@@ -27,12 +28,30 @@ pub(crate) async fn media(State(app): State<App>, request: Request) -> Result<Re
         return entry::enter(&app, &media).await;
     }
     let now = app.now();
-    let admitted = session::admit(app.keys(), app.routes(), &media, now)
-        .map_err(|error| app.refusals().of_session(app.keys(), app.routes(), &media, now, error))?;
+    let admitted = admit(&app, &media, request.method(), request.headers(), now)?;
+    let sealed = media.variables.as_deref();
+    let (route, place) = (&admitted.route, &admitted.place);
+    let variables = variables::open(app.keys(), route, place, sealed, now)?;
+    let query = with_own_query(forwarded(route, &media.query), &variables);
+    let given = Given { query: &media.query, variables: &variables, sealed };
+    delivery::deliver(&app, &admitted, &query, &given, request.method(), request.headers()).await
+}
+
+/// Lets a request of a session in: by its token, and by what is known of the session. `method` is
+/// that of the client.
+pub(super) fn admit(
+    app: &App,
+    media: &MediaRequest,
+    method: &Method,
+    headers: &HeaderMap,
+    now: UnixTime,
+) -> Result<Admitted, Error> {
+    let admitted = session::admit(app.keys(), app.routes(), media, now)
+        .map_err(|error| app.refusals().of_session(app.keys(), app.routes(), media, now, error))?;
     // HEAD plays nothing.
-    let agent = request.headers().get(header::USER_AGENT).map(HeaderValue::as_bytes);
+    let agent = headers.get(header::USER_AGENT).map(HeaderValue::as_bytes);
     let stream =
-        (request.method() == Method::GET).then(|| StreamId::of(client, agent.unwrap_or_default()));
+        (method == Method::GET).then(|| StreamId::of(media.client, agent.unwrap_or_default()));
     let unknown = || Opened {
         route: admitted.route.config.id.clone(),
         path: admitted.place.path.to_string(),
@@ -43,12 +62,7 @@ pub(crate) async fn media(State(app): State<App>, request: Request) -> Result<Re
         expires: admitted.claims.expires,
     };
     app.sessions().admit(admitted.claims.session, unknown, stream, now)?;
-    let sealed = media.variables.as_deref();
-    let (route, place) = (&admitted.route, &admitted.place);
-    let variables = variables::open(app.keys(), route, place, sealed, now)?;
-    let query = with_own_query(forwarded(route, &media.query), &variables);
-    let given = Given { query: &media.query, variables: &variables, sealed };
-    delivery::deliver(&app, &admitted, &query, &given, request.method(), request.headers()).await
+    Ok(admitted)
 }
 
 /// What the origin is asked with: the query that the manifest itself wrote for this document comes

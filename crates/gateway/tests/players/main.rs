@@ -7,6 +7,7 @@
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 mod behind_cdn;
+mod behind_server;
 mod by_redirect;
 mod dash;
 mod decoders;

@@ -50,6 +50,9 @@ pub(super) fn render(
                 };
                 blocks.push_str(&secure_link(secure, number, &content));
             }
+            Location::AuthRequest { gateway, root } => {
+                blocks.push_str(&auth_request(gateway, root));
+            }
             Location::SecureLinkSecret { prefix, secret } => {
                 check_prefix(prefix);
                 check_secret(secret);
@@ -139,12 +142,37 @@ fn secure_link(location: &SecureLink, number: usize, content: &str) -> String {
 
 /// The server's own CORS header would make two.
 fn proxy(upstream: &str) -> String {
-    let is_harmless = |byte: u8| is_harmless(byte) || matches!(byte, b':' | b'/' | b'[' | b']');
-    assert!(
-        upstream.starts_with("http://") && upstream.bytes().all(is_harmless),
-        "a server's URL needs no quoting: {upstream:?}"
-    );
+    check_server(upstream);
     format!("set $args \"\"; proxy_hide_header Access-Control-Allow-Origin; proxy_pass {upstream};")
+}
+
+/// As docs/configuration.md has it.
+fn auth_request(gateway: &str, root: &Path) -> String {
+    check_server(gateway);
+    let root = root.to_str().expect("the path is UTF-8").trim_end_matches('/');
+    check_path(root);
+    format!(
+        r#"        location = /_auth {{
+            internal;
+            proxy_pass {gateway}/auth;
+            proxy_pass_request_body off;
+            proxy_set_header Content-Length "";
+            proxy_set_header X-Original-URI $request_uri;
+            proxy_set_header X-Original-Method $request_method;
+        }}
+        location ~ "^/s/[^/]+(?<media>/.+\.(?:m4s|mp4|ts|aac|vtt|bin|key))$" {{
+            {PREFLIGHT}
+            auth_request /_auth;
+            alias "{root}$media";
+        }}
+        location / {{
+            proxy_hide_header Access-Control-Allow-Origin;
+            proxy_hide_header Access-Control-Expose-Headers;
+            proxy_set_header Host $http_host;
+            proxy_pass {gateway};
+        }}
+"#
+    )
 }
 
 fn alias(root: &Path) -> String {
@@ -153,11 +181,23 @@ fn alias(root: &Path) -> String {
 
 fn quoted(path: &Path) -> String {
     let text = path.to_str().expect("the path is UTF-8");
+    check_path(text);
+    format!("\"{text}\"")
+}
+
+fn check_path(text: &str) {
     assert!(
         !text.contains(['"', '\\', '$', '\n']),
         "nginx's configuration cannot hold the path {text:?}"
     );
-    format!("\"{text}\"")
+}
+
+fn check_server(url: &str) {
+    let is_harmless = |byte: u8| is_harmless(byte) || matches!(byte, b':' | b'/' | b'[' | b']');
+    assert!(
+        url.starts_with("http://") && url.bytes().all(is_harmless),
+        "a server's URL needs no quoting: {url:?}"
+    );
 }
 
 fn check_prefix(prefix: &str) {
