@@ -8,6 +8,7 @@ wanted=(
   chromium:chromium
   ffmpeg:ffmpeg
   nginx:nginx-light
+  caddy:caddy
   php:php-cli
   python3:python3
   openssl:openssl

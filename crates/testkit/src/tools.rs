@@ -18,6 +18,7 @@ const KNOWN: &[(&str, &str)] = &[
         "gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good \
          gstreamer1.0-plugins-bad gstreamer1.0-libav",
     ),
+    ("caddy", "caddy"),
     ("nginx", "nginx"),
     ("node", "nodejs"),
     ("openssl", "openssl"),

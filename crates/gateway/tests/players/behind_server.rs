@@ -1,8 +1,15 @@
 //! An existing server delivers the segments and asks the gateway whether it may: nginx with
-//! `auth_request`.
+//! `auth_request`, Caddy with `forward_auth`.
+
+use std::net::SocketAddr;
+use std::process::Command;
+use std::time::Duration;
 
 use sluicegate_testkit::http::Client;
 use sluicegate_testkit::players::ffmpeg_frames;
+use sluicegate_testkit::port::free_port;
+use sluicegate_testkit::process::{Process, wait_for_port};
+use sluicegate_testkit::tools::tool;
 use sluicegate_testkit::{Browser, Gateway, Nginx, fixtures, require_browser, require_tools};
 
 use crate::playback::assert_played;
@@ -55,6 +62,88 @@ fn subdirectories_play_behind_nginx_in_chromium() {
     require_tools!("nginx");
     let (gateway, nginx) = behind_nginx();
     let link = link(&gateway, &nginx);
+    let played = Browser::play(&link, &SUBDIRS.play_options());
+    assert_played(&SUBDIRS, &link, &played);
+}
+
+// === Caddy ===
+
+/// A Caddy in front of a gateway, with a folder of its own; it ends with the value.
+struct Caddy {
+    addr: SocketAddr,
+    _process: Process,
+    _folder: tempfile::TempDir,
+}
+
+impl Caddy {
+    fn before(gateway: &Gateway) -> Self {
+        let addr = free_port().unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let (upstream, streams) = (gateway.addr(), fixtures::streams());
+        let text = format!(
+            r#"{{
+    admin off
+    auto_https off
+}}
+http://:{port} {{
+    bind 127.0.0.1
+    @media path_regexp media ^/s/[^/]+(/.+\.(?:m4s|mp4|ts|aac|vtt|bin|key))$
+    route @media {{
+        forward_auth {upstream} {{
+            uri /auth
+        }}
+        rewrite * {{re.media.1}}
+        root * "{streams}"
+        header Access-Control-Allow-Origin *
+        file_server
+    }}
+    reverse_proxy {upstream}
+}}
+"#,
+            port = addr.port(),
+            streams = streams.display(),
+        );
+        let file = folder.path().join("Caddyfile");
+        std::fs::write(&file, text).unwrap();
+        let mut command = Command::new(tool("caddy").unwrap());
+        command.args(["run", "--adapter", "caddyfile", "--config"]).arg(&file);
+        command
+            .env("HOME", folder.path())
+            .env_remove("XDG_DATA_HOME")
+            .env_remove("XDG_CONFIG_HOME");
+        let process = Process::spawn(&mut command).unwrap();
+        let is_up = wait_for_port(addr, Duration::from_secs(20));
+        assert!(is_up, "Caddy does not start:\n{}", process.stderr());
+        Self { addr, _process: process, _folder: folder }
+    }
+
+    fn link(&self, gateway: &Gateway) -> String {
+        let link = gateway.entry_link(&SUBDIRS.master());
+        format!("http://{}{}", self.addr, link.strip_prefix(&gateway.url("")).unwrap())
+    }
+}
+
+#[test]
+fn ffmpeg_plays_what_caddy_delivers_after_it_asked() {
+    require_tools!("ffmpeg", "caddy");
+    let gateway = Gateway::start(&streams_config("path"));
+    let caddy = Caddy::before(&gateway);
+    let run = ffmpeg_frames(&caddy.link(&gateway));
+    assert!(run.exit_ok && run.frames == FRAMES, "{run:?}");
+    let status = |target: &str| {
+        Client::connect(caddy.addr).unwrap().get(target.as_bytes(), &[]).unwrap().status
+    };
+    let token = "A".repeat(52);
+    assert_eq!(status(&format!("/s/{token}/subdirs/360p/seg-0.m4s")), 403);
+}
+
+#[test]
+fn subdirectories_play_behind_caddy_in_chromium() {
+    require_browser!();
+    require_tools!("caddy");
+    let gateway = Gateway::start(&streams_config("path"));
+    let caddy = Caddy::before(&gateway);
+    let link = caddy.link(&gateway);
     let played = Browser::play(&link, &SUBDIRS.play_options());
     assert_played(&SUBDIRS, &link, &played);
 }
