@@ -65,6 +65,9 @@ pub enum Error {
     /// A server asked so, and did not say what.
     #[error("neither X-Original-URI nor X-Forwarded-Uri says what is asked for")]
     NoTarget,
+    /// A link is good if something holds that the gateway cannot know.
+    #[error("the link asks for {0}, which the gateway does not know")]
+    Unchecked(&'static str),
     /// Two session tokens in one request.
     #[error("the request carries two session tokens")]
     TwoTokens,
@@ -167,6 +170,7 @@ impl Error {
                 StatusCode::from_u16(*status).unwrap_or(StatusCode::FORBIDDEN)
             }
             Self::TwoTokens
+            | Self::Unchecked(_)
             | Self::NotLetIn(_)
             | Self::SessionEnded(_)
             | Self::TooManyStreams { .. }
@@ -199,7 +203,9 @@ impl Error {
             Self::MethodNotAllowed(_) => "method-not-allowed",
             Self::Refused(Refusal::Expired { .. })
             | Self::Explained { refusal: Refusal::Expired { .. }, .. } => "expired",
-            Self::Refused(_) | Self::Explained { .. } | Self::TwoTokens => "forbidden",
+            Self::Refused(_) | Self::Explained { .. } | Self::Unchecked(_) | Self::TwoTokens => {
+                "forbidden"
+            }
             Self::NotLetIn(error) => error.code(),
             Self::NoTarget => "no-target",
             Self::SessionEnded(Ended::Revoked) => "session-revoked",

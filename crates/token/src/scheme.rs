@@ -218,6 +218,16 @@ impl<'r> Presented<'r> {
 pub struct Valid {
     /// The last second in which the token is good.
     pub expires: UnixTime,
+    /// What else the token asks for and nobody here can know, such as the client's country.
+    pub unchecked: Option<&'static str>,
+}
+
+impl Valid {
+    /// A token that is good until then, without any condition.
+    #[must_use]
+    pub const fn until(expires: UnixTime) -> Self {
+        Self { expires, unchecked: None }
+    }
 }
 
 /// Why a URL was not signed.
@@ -351,7 +361,7 @@ pub(crate) fn check_expiry(expires: UnixTime, now: UnixTime) -> Result<Valid, Re
     if expires < now {
         Err(Refusal::Expired { ago_secs: now.0 - expires.0 })
     } else {
-        Ok(Valid { expires })
+        Ok(Valid::until(expires))
     }
 }
 

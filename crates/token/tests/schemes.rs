@@ -155,6 +155,10 @@ proptest! {
         if changed.eq_ignore_ascii_case(&vector.signed) {
             return Ok(());
         }
+        // What is no URL any more, as with half an escape, no server looks at.
+        if Link::parse(&changed).is_err() {
+            return Ok(());
+        }
         if vector.verify(&changed, vector.ip, vector.expires - 1).is_err() {
             return Ok(());
         }
@@ -201,7 +205,7 @@ proptest! {
             prop_assert_eq!(verdict, Err(Refusal::WrongToken));
         }
         if vector.ip.is_some() {
-            let other = IpAddr::from([203, 0, 113, last]);
+            let other = IpAddr::from([198, 51, 100, last]);
             let verdict = vector.scheme().verify(&presented(Some(other)), UnixTime(before));
             let refusals = [Err(Refusal::WrongToken), Err(Refusal::OtherClient)];
             prop_assert!(refusals.contains(&verdict), "{:?}", verdict);

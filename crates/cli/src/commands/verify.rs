@@ -59,6 +59,9 @@ pub(crate) fn run(args: &Args) -> Outcome {
         output::json(&Verdict::new(&verified, status, now))?;
     } else {
         output::line(&in_words(&verified, status, now))?;
+        if let Some(unchecked) = verified.as_ref().ok().and_then(|valid| valid.unchecked) {
+            output::note(&format!("Not checked here: {unchecked}."));
+        }
         if let Some(hint) = verified.as_ref().err().and_then(hint) {
             output::note(hint);
         }
@@ -93,10 +96,10 @@ impl Verdict {
 
 pub(super) fn in_words(verified: &Result<Valid, Refusal>, status: u16, now: UnixTime) -> String {
     match verified {
-        Ok(Valid { expires: UnixTime(u64::MAX) }) => {
+        Ok(Valid { expires: UnixTime(u64::MAX), .. }) => {
             format!("{} without an end", coloured("valid", Tone::Good))
         }
-        Ok(Valid { expires }) => {
+        Ok(Valid { expires, .. }) => {
             let until = clock::rfc3339(*expires).unwrap_or_else(|| format!("Unix time {expires}"));
             let left = clock::approximately(expires.saturating_sub(now.0).0);
             format!("{} until {until} (in {left})", coloured("valid", Tone::Good))

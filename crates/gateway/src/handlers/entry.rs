@@ -91,8 +91,12 @@ fn verify(
     };
     let now = now.saturating_sub(entry.leeway_secs);
     let verified = entry.ring.verify(&presented, now);
-    verified.map_err(|refusal| app.refusals().of_link(&entry.ring, &presented, now, refusal))?;
-    Ok(())
+    let valid = verified
+        .map_err(|refusal| app.refusals().of_link(&entry.ring, &presented, now, refusal))?;
+    match valid.unchecked {
+        None => Ok(()),
+        Some(what) => Err(Error::Unchecked(what)),
+    }
 }
 
 /// A link to a segment or a picture must not open the folder around it.

@@ -171,6 +171,32 @@ fn links_of_every_scheme_with_a_query_open_sessions() {
     }
 }
 
+/// A link for some countries opens no session: the gateway does not know where a client is.
+#[test]
+fn a_condition_that_the_gateway_cannot_check_is_a_refusal() {
+    let media = folder(&[("v/index.m3u8", &playlist(&["0.ts"]))]);
+    let config = format!(
+        "[session]\nkey = {{ file = \"session.key\" }}\n[[route]]\nid = \"vod\"\norigin = \"file:{}\"\n\
+         [route.entry]\nscheme = \"bunny\"\nkey = {}\n",
+        media.path().display(),
+        key_source(&key_of("bunny")),
+    );
+    let gateway = Gateway::start(&config);
+    let kind = SchemeKind::named("bunny").unwrap();
+    let expires = gateway.clock.now().saturating_add(600);
+    let link = Link::parse("/v/index.m3u8").unwrap();
+    for (fields, status) in [
+        (&[][..], 302),
+        (&[("limit", "5000")], 302),
+        (&[("countries", "IT,FR")], 403),
+        (&[("countries_blocked", "US")], 403),
+    ] {
+        let signer = scheme(&kind, fields, None);
+        let signed = link.sign(signer.as_ref(), expires, None).unwrap();
+        assert_eq!(Viewer::of(&gateway).status(&signed), status, "{fields:?}");
+    }
+}
+
 #[test]
 fn entry_links_may_be_for_the_file_or_its_directory() {
     let media =

@@ -30,7 +30,7 @@ pub struct Akamai {
     acl: Option<String>,
     session: String,
     payload: String,
-    salt: String,
+    salt: Secret,
     escapes: bool,
 }
 
@@ -120,7 +120,7 @@ impl Akamai {
             acl: acl.map(str::to_owned),
             session: of("id").to_owned(),
             payload: of("data").to_owned(),
-            salt: of("salt").to_owned(),
+            salt: Secret::new(of("salt").as_bytes().to_vec()),
             escapes,
         })
     }
@@ -132,9 +132,9 @@ impl Akamai {
             message.extend_from_slice(b"~url=");
             message.extend_from_slice(&self.escaped(url));
         }
-        if !self.salt.is_empty() {
+        if !self.salt.bytes().is_empty() {
             message.extend_from_slice(b"~salt=");
-            message.extend_from_slice(self.salt.as_bytes());
+            message.extend_from_slice(self.salt.bytes());
         }
         self.algorithm.hash(Some(self.secret.bytes()), &message)
     }

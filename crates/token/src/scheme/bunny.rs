@@ -300,7 +300,9 @@ impl Scheme for Bunny {
                 return Err(Refusal::NotCovered);
             }
         }
-        check_expiry(expires, now)
+        let asks = |name: &str| parameters.contains_key(name.as_bytes());
+        let unchecked = (asks(COUNTRIES) || asks(BLOCKED)).then_some("the client's country");
+        Ok(Valid { unchecked, ..check_expiry(expires, now)? })
     }
 }
 
