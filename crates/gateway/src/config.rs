@@ -127,6 +127,9 @@ pub struct RouteConfig {
     pub unexpandable: Unexpandable,
     /// Whether MPDs tell players to copy the session token from the MPD's query to the segments.
     pub url_query_info: bool,
+    /// The folder of internal redirects of the server in front, which delivers segments itself; with
+    /// slashes around it.
+    pub accel: Option<String>,
     /// Whether the URLs of licence servers are signed, too, if the route delivers them.
     pub sign_licenses: bool,
     /// Whether a session is bound to its client's address (IPv6: its /64).

@@ -1,5 +1,5 @@
 //! Answers for admitted requests: a manifest is rendered, and a document that one names, and
-//! everything else is streamed, or redirected to the CDN.
+//! everything else is streamed, or handed over to a CDN or to the server in front.
 
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
@@ -13,7 +13,7 @@ use crate::app::App;
 use crate::manifest::Given;
 use crate::origin::{CONDITIONS, Conditions, Fetched};
 use crate::session::Admitted;
-use crate::{Error, manifest, media_type, redirect};
+use crate::{Error, hand_over, manifest, media_type};
 
 /// The longest that a client may keep a segment, whatever its token's life.
 const MAX_CACHE_SECS: u64 = 86_400;
@@ -31,12 +31,12 @@ pub(crate) async fn deliver(
     let now = app.now();
     let templates = app.templates();
     let is_named = media_type::names_a_manifest(&place.raw);
-    let redirects = redirect::applies(route, place);
-    if redirects
+    let hands_over = hand_over::applies(route, place);
+    if hands_over
         && !templates.knows(route, place, query)
         && (media_type::names_a_media_file(&place.raw) || templates.is_plain(route, place, query))
     {
-        return redirect::to_cdn(admitted, query, now);
+        return hand_over::answer(admitted, query, now);
     }
     let fetched = if is_named || templates.knows(route, place, query) {
         match templates.fetch(route, place, query).await {
@@ -55,12 +55,12 @@ pub(crate) async fn deliver(
         compiled
     } else {
         // What is remembered of a resource is the same for all, so its whole is looked at.
-        let conditions = if redirects { Conditions::new() } else { conditions(method, request) };
+        let conditions = if hands_over { Conditions::new() } else { conditions(method, request) };
         let mut fetched = route.origin.fetch(route, place, query, &conditions).await?;
         match look(&mut fetched, &place.raw, templates.max_bytes()).await? {
-            Found::Nothing if redirects => {
+            Found::Nothing if hands_over => {
                 templates.remember_plain(route, place, query).await;
-                return redirect::to_cdn(admitted, query, now);
+                return hand_over::answer(admitted, query, now);
             }
             Found::Nothing => return Ok(stream(fetched, admitted, now)),
             Found::Document if fetched.status == StatusCode::OK => {

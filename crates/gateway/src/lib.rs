@@ -14,6 +14,7 @@ mod edge;
 mod error;
 mod explain;
 mod fetch;
+mod hand_over;
 mod handlers;
 mod key_source;
 mod layers;

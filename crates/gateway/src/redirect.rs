@@ -8,13 +8,7 @@ use sluicegate_manifest::ExistingToken;
 use sluicegate_token::{Binding, Link, Refusal, UnixTime};
 
 use crate::Error;
-use crate::route::{Place, Route, Segments};
 use crate::session::Admitted;
-
-/// Whether what is no document is the CDN's to deliver.
-pub(crate) fn applies(route: &Route, place: &Place) -> bool {
-    route.config.segments != Segments::Gateway && route.cdn_at(place.host).is_some()
-}
 
 /// Answers with the CDN's URL, signed for a window: its token may outlive the session by that.
 pub(crate) fn to_cdn(admitted: &Admitted, query: &str, now: UnixTime) -> Result<Response, Error> {

@@ -93,6 +93,10 @@ enum Location {
         gateway: String,
         root: PathBuf,
     },
+    AccelRedirect {
+        gateway: String,
+        root: PathBuf,
+    },
     /// nginx's older module: `/{prefix}/{hash}/{link}`.
     SecureLinkSecret {
         prefix: String,
@@ -143,6 +147,14 @@ impl NginxBuilder {
     pub fn auth_request(mut self, gateway: impl Into<String>, root: impl Into<PathBuf>) -> Self {
         let (gateway, root) = (gateway.into(), root.into());
         self.locations.push(Location::AuthRequest { gateway, root });
+        self
+    }
+
+    /// Passes everything to a gateway, and delivers from `root` what that redirects to `/_files/`.
+    #[must_use]
+    pub fn accel_redirect(mut self, gateway: impl Into<String>, root: impl Into<PathBuf>) -> Self {
+        let (gateway, root) = (gateway.into(), root.into());
+        self.locations.push(Location::AccelRedirect { gateway, root });
         self
     }
 

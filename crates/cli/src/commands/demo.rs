@@ -175,6 +175,7 @@ fn config(
             unexpandable: Unexpandable::default(),
             url_query_info: false,
             sign_licenses: false,
+            accel: None,
             bind_ip: false,
             forward_query: Vec::new(),
             entry: Some(EntryConfig { ring: SchemeRing::of(link_scheme), leeway_secs: 0 }),

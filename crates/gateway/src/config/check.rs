@@ -118,6 +118,15 @@ fn check_route(
         let problem = format!("\"{name}\" needs a [route.cdn] table with base_url and key");
         return Err(wrong(at("segments"), problem));
     }
+    if let Some(accel) = &raw.accel {
+        let is_folder = accel.starts_with('/') && accel.ends_with('/');
+        if !is_folder || !accel.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(wrong(at("accel"), "it must be a folder that begins and ends with '/'"));
+        }
+        if raw.segments != Segments::Gateway {
+            return Err(wrong(at("accel"), "it goes with segments = \"gateway\""));
+        }
+    }
     if raw.url_query_info && (raw.carry != Carry::Query || raw.segments == Segments::Cdn) {
         return Err(wrong(
             at("url_query_info"),
@@ -143,6 +152,7 @@ fn check_route(
         unexpandable: raw.unexpandable,
         url_query_info: raw.url_query_info,
         sign_licenses: raw.sign_licenses,
+        accel: raw.accel,
         bind_ip: raw.bind_ip,
         forward_query: raw.forward_query,
         entry,

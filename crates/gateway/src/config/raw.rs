@@ -207,6 +207,7 @@ pub(super) struct Route {
     pub(super) url_query_info: bool,
     #[serde(default)]
     pub(super) sign_licenses: bool,
+    pub(super) accel: Option<String>,
     #[serde(default)]
     pub(super) bind_ip: bool,
     #[serde(default = "default_forward_query")]

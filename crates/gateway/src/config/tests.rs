@@ -106,6 +106,11 @@ fn what_is_missing_is_told() {
         ("path = \"/videos/\"", "path = \"/videos\"", "begins and ends with '/'"),
         ("path = \"/videos/\"", "path = \"/a/../b/\"", "begins and ends with '/'"),
         ("path = \"/videos/\"", "path = \"/s/x/\"", "is the gateway's own"),
+        ("path = \"/videos/\"", "path = \"/auth/\"", "is the gateway's own"),
+        ("segments = \"cdn\"", "accel = \"files\"", "accel: it must be a folder"),
+        ("segments = \"cdn\"", "segments = \"cdn\"\naccel = \"/f/\"", "it goes with segments"),
+        ("[api]", "idle_secs = 0\n[api]", "session.idle_secs: it must be 1 or more"),
+        ("bearer = {", "bearers = [] #", "give either bearer"),
         ("asset = \"/videos/{asset}/\"", "asset = \"videos\"", "asset: it must begin"),
         ("scope = \"file\"", "ttl_secs = 0", "cdn.ttl_secs: it must be 1 to"),
     ] {

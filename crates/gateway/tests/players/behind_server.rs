@@ -13,7 +13,7 @@ use sluicegate_testkit::tools::tool;
 use sluicegate_testkit::{Browser, Gateway, Nginx, fixtures, require_browser, require_tools};
 
 use crate::playback::assert_played;
-use crate::setup::{SESSION_SECS, streams_config};
+use crate::setup::{SESSION_SECS, config, streams_config, streams_origin};
 use crate::streams::{FRAMES, SUBDIRS};
 
 /// A gateway behind an nginx that serves the same folder.
@@ -64,6 +64,35 @@ fn subdirectories_play_behind_nginx_in_chromium() {
     let link = link(&gateway, &nginx);
     let played = Browser::play(&link, &SUBDIRS.play_options());
     assert_played(&SUBDIRS, &link, &played);
+}
+
+// === X-Accel-Redirect ===
+
+#[test]
+fn nginx_delivers_the_file_that_the_gateway_names_in_chromium() {
+    require_browser!();
+    require_tools!("ffmpeg", "nginx");
+    let settings = "carry = \"query\"\naccel = \"/_files/\"";
+    let gateway = Gateway::start(&config(&streams_origin(), settings));
+    let nginx = Nginx::builder().accel_redirect(gateway.url(""), fixtures::streams()).start();
+    let link = link(&gateway, &nginx);
+    let run = ffmpeg_frames(&link);
+    assert!(run.exit_ok && run.frames == FRAMES, "{run:?}");
+    let played = Browser::play(&link, &SUBDIRS.play_options());
+    assert_played(&SUBDIRS, &link, &played);
+    let get =
+        |addr, target: &str| Client::connect(addr).unwrap().get(target.as_bytes(), &[]).unwrap();
+    let log = nginx.access_log();
+    let segment = log.iter().find(|line| line.request_uri.contains(".m4s?")).unwrap();
+    let delivered = get(nginx.addr(), &segment.request_uri);
+    assert_eq!((delivered.status, delivered.header("x-accel-redirect")), (200, None));
+    let file = fixtures::streams().join(segment.request_uri[1..].split('?').next().unwrap());
+    assert!(delivered.body == std::fs::read(file).unwrap());
+    // The gateway itself sends no byte of it.
+    let named = get(gateway.addr(), &segment.request_uri);
+    assert!(named.body.is_empty() && named.header("x-accel-redirect").is_some());
+    assert_eq!(get(nginx.addr(), "/_files/subdirs/360p/seg-0.m4s").status, 404, "it is internal");
+    assert_eq!(get(nginx.addr(), "/subdirs/360p/seg-0.m4s?sg=x").status, 403);
 }
 
 // === Caddy ===

@@ -53,6 +53,12 @@ pub(super) fn render(
             Location::AuthRequest { gateway, root } => {
                 blocks.push_str(&auth_request(gateway, root));
             }
+            Location::AccelRedirect { gateway, root } => {
+                check_server(gateway);
+                let alias = alias(root);
+                writeln!(blocks, "        location /_files/ {{ internal; {alias} }}").unwrap();
+                blocks.push_str(&pass(gateway));
+            }
             Location::SecureLinkSecret { prefix, secret } => {
                 check_prefix(prefix);
                 check_secret(secret);
@@ -165,7 +171,15 @@ fn auth_request(gateway: &str, root: &Path) -> String {
             auth_request /_auth;
             alias "{root}$media";
         }}
-        location / {{
+{}"#,
+        pass(gateway)
+    )
+}
+
+/// Everything else goes to the gateway. Its CORS headers would stand beside the server's own.
+fn pass(gateway: &str) -> String {
+    format!(
+        r#"        location / {{
             proxy_hide_header Access-Control-Allow-Origin;
             proxy_hide_header Access-Control-Expose-Headers;
             proxy_set_header Host $http_host;
