@@ -77,7 +77,8 @@ pub fn explain(
     let mistakes = match &verdict {
         Ok(valid) => oddities(ring, presented, *valid, now),
         Err(refusal @ (Refusal::Expired { .. } | Refusal::NotYetValid { .. })) => {
-            Mistake::of(refusal).into_iter().collect()
+            let doubled = doubled(ring, presented, now);
+            doubled.into_iter().chain(Mistake::of(refusal)).collect()
         }
         Err(refusal) => {
             let found = layouts::search(ring, presented, now, effort)
@@ -86,6 +87,15 @@ pub fn explain(
         }
     };
     Explanation { verdict, status, mistakes }
+}
+
+/// Whether a token that is over hides a better one behind it.
+fn doubled(ring: &SchemeRing, presented: &Presented<'_>, now: UnixTime) -> Option<Mistake> {
+    let own = ring.scheme().parameters();
+    let readings = readings::of(presented.query.unwrap_or_default(), &own);
+    let opens =
+        |query: &[u8]| ring.verify(&Presented { query: Some(query), ..*presented }, now).is_ok();
+    readings.into_iter().find_map(|(mistake, query)| mistake.filter(|_| opens(&query)))
 }
 
 /// What is odd about a token that opens.

@@ -74,6 +74,9 @@ fn what_was_hashed_is_named() {
         ("2000000000/a/1.ts secret_key\r\n", Mistake::LineEndSigned),
         ("/a/1.ts2000000000 secret_key", Mistake::Order("time", "path")),
         ("2000000000000/a/1.ts secret_key", Mistake::MillisecondsSigned),
+        ("2000000000/a/1.ts secret_key ", Mistake::SecretDressed("a space behind it")),
+        ("2000000000/a/1.ts \"secret_key\"", Mistake::SecretDressed("quotes around it")),
+        ("2000000000/720p/1.ts secret_key", Mistake::OtherFile("/720p/1.ts".to_owned())),
         ("2000000000/a/ secret_key", Mistake::DirectorySigned),
         ("2000000000/a secret_key", Mistake::LastSlashMissing),
         ("2000000000a/1.ts secret_key", Mistake::FirstSlashMissing),
@@ -156,6 +159,8 @@ fn the_address_is_named() {
         ("2001:db8::1", "2001:DB8::1", Mistake::AddressForm("'2001:DB8::1'".to_owned())),
         ("2001:db8::1", "2001:db8::", Mistake::AddressForm("'2001:db8::'".to_owned())),
         ("1.2.3.4", "127.0.0.1", Mistake::ServerAddressSigned("127.0.0.1".to_owned())),
+        ("1.2.3.4", "1.2.3.9", Mistake::OtherAddress("1.2.3.9".to_owned())),
+        ("1.2.3.4", "1.2.200.1", Mistake::OtherAddress("1.2.200.1".to_owned())),
     ] {
         let signed = format!("2000000000/a/1.ts{signed} secret_key");
         assert_eq!(bound(ip, &signed), [mistake], "{signed}");
@@ -183,6 +188,13 @@ fn the_reading_of_the_query_is_named() {
     assert_eq!(said(&format!("?md5%3D{good}%26expires%3D{EXPIRES}")), [Mistake::QueryEncoded]);
     let doubled = format!("?md5=AAAAAAAAAAAAAAAAAAAAAA&md5={good}&expires={EXPIRES}");
     assert_eq!(said(&doubled), [Mistake::ParameterDoubled("md5".to_owned())]);
+    let old = token("1800000000/a.ts secret_key");
+    let over = format!("?md5={old}&expires=1800000000&md5={good}&expires={EXPIRES}");
+    let both = Mistake::ParameterDoubled("md5' and 'expires".to_owned());
+    assert_eq!(said(&over), [both, Mistake::Expired { ago_secs: 100_000_000 }]);
+    assert_eq!(said(&format!("?md5={good}&expires=soon")), [Mistake::TimeMalformed]);
+    let cut = Mistake::TokenMalformed("it is not 22 characters long");
+    assert_eq!(said(&format!("?md5={}&expires={EXPIRES}", &good[..20])), [cut]);
     let old = token("1800000000/a.ts secret_kay");
     let both = format!("?md5={old}&expires=1800000000&md5={good}&expires={EXPIRES}");
     assert_eq!(said(&both), [Mistake::ParameterDoubled("md5' and 'expires".to_owned())]);
@@ -220,7 +232,8 @@ fn two_mistakes_at_once_are_named_by_a_thorough_search() {
         [Mistake::LineEndSigned, Mistake::Alphabet("hexadecimal"), Mistake::DirectorySigned];
     let ring = ring(Scope::File, Binding::Plain);
     assert_eq!(ask(&ring, &url, None, Effort::Thorough).mistakes, three);
-    assert_eq!(ask(&ring, &url, None, Effort::Quick).mistakes, []);
+    let quick = Mistake::TokenMalformed("it is longer than 24 characters");
+    assert_eq!(ask(&ring, &url, None, Effort::Quick).mistakes, [quick]);
 }
 
 #[test]

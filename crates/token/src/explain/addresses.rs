@@ -42,6 +42,17 @@ pub(super) fn candidates(right: &[u8], ip: Option<IpAddr>) -> Vec<(Mistake, Vec<
     found
 }
 
+/// Addresses near a client's, in the form that is signed.
+pub(super) fn neighbours(ip: IpAddr, form: IpForm) -> Vec<(Mistake, Vec<u8>)> {
+    let IpAddr::V4(v4) = canonical(ip) else { return Vec::new() };
+    let network = u32::from(v4) & 0xffff_0000;
+    // Those of the same /24 come first.
+    let near = u32::from(v4) & 0xffff_ff00;
+    let all = (near..=near | 0xff).chain(network..=network | 0xffff);
+    let others = all.map(|bits| IpAddr::from(Ipv4Addr::from(bits)));
+    others.map(|ip| (Mistake::OtherAddress(ip.to_string()), form.write(ip))).collect()
+}
+
 fn forms(ip: IpAddr) -> Vec<Vec<u8>> {
     let mut forms = vec![ip.to_string().into_bytes()];
     let lengths: &[u8] = if ip.is_ipv4() { &[32, 24, 16, 8] } else { &[128, 64, 56, 48, 32] };

@@ -88,6 +88,20 @@ pub(super) fn search(
         ground.times.truncate(1);
         (1..=2).find_map(|count| ground.with(count))
     });
+    let found = found.or_else(|| {
+        let ip = presented.ip.filter(|_| effort == Effort::Thorough)?;
+        let scheme = &ground.keys.first()?.1;
+        if !scheme.parts().binds_ip() {
+            return None;
+        }
+        let form = scheme.written_form();
+        let others = addresses::neighbours(ip, form);
+        let others = others.into_iter().map(|(mistake, bytes)| (Some(mistake), bytes));
+        ground.addresses.truncate(1);
+        ground.addresses.extend(others);
+        ground.paths.truncate(2);
+        ground.with(1)
+    });
     let (choice, mut mistakes) = found?;
     mistakes.extend(ground.end(&choice, now));
     Some(mistakes)

@@ -19,8 +19,29 @@ pub(super) fn candidates(right: &Template) -> Vec<(Mistake, Template)> {
         after_secret.insert(at + 1, Piece::Text(b"\n".to_vec()));
         found.push((Mistake::LineEndSigned, Template(after_secret)));
     }
+    found.extend(dressed_secrets(right));
     found.extend(swapped(right));
     found
+}
+
+/// Quotes or spaces around the secret, as files of settings bring them.
+fn dressed_secrets(right: &Template) -> Vec<(Mistake, Template)> {
+    const DRESSES: [(&str, &str, &str); 5] = [
+        ("", " ", "a space behind it"),
+        (" ", "", "a space before it"),
+        (" ", " ", "spaces around it"),
+        ("\"", "\"", "quotes around it"),
+        ("'", "'", "quotes around it"),
+    ];
+    let secret = Piece::Field(Field::Secret);
+    let Some(at) = right.0.iter().position(|piece| *piece == secret) else { return Vec::new() };
+    let dress = |(before, after, what): (&str, &str, &'static str)| {
+        let mut pieces = right.0.clone();
+        pieces.insert(at + 1, Piece::Text(after.into()));
+        pieces.insert(at, Piece::Text(before.into()));
+        (Mistake::SecretDressed(what), Template(pieces))
+    };
+    DRESSES.into_iter().map(dress).collect()
 }
 
 /// One of its texts left out.

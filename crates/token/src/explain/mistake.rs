@@ -35,6 +35,8 @@ pub enum Mistake {
     SpaceAdded,
     /// A line end was hashed.
     LineEndSigned,
+    /// The secret was hashed with something around it.
+    SecretDressed(&'static str),
     /// Two parts of what is hashed stand in the wrong order.
     Order(&'static str, &'static str),
     /// The file was signed.
@@ -71,12 +73,18 @@ pub enum Mistake {
     AddressForm(String),
     /// An address was signed that no client has.
     ServerAddressSigned(String),
+    /// Another client's address was signed, of a network near.
+    OtherAddress(String),
     /// The client's address has to be known.
     AddressUnknown,
     /// Milliseconds were signed.
     MillisecondsSigned,
     /// The URL holds milliseconds.
     Milliseconds,
+    /// The time is no number.
+    TimeMalformed,
+    /// The token is none.
+    TokenMalformed(&'static str),
     /// The time is over.
     Expired {
         /// Seconds since its last good second.
@@ -135,6 +143,7 @@ impl Mistake {
             Self::TextLeftOut { .. } => "text-left-out",
             Self::SpaceAdded => "space-added",
             Self::LineEndSigned => "line-end-signed",
+            Self::SecretDressed(_) => "secret-dressed",
             Self::Order(..) => "order",
             Self::FileSigned => "file-signed",
             Self::DirectorySigned => "directory-signed",
@@ -153,9 +162,12 @@ impl Mistake {
             Self::AddressLeftOut => "address-left-out",
             Self::AddressForm(_) => "address-form",
             Self::ServerAddressSigned(_) => "server-address-signed",
+            Self::OtherAddress(_) => "other-address",
             Self::AddressUnknown => "address-unknown",
             Self::MillisecondsSigned => "milliseconds-signed",
             Self::Milliseconds => "milliseconds",
+            Self::TimeMalformed => "time-malformed",
+            Self::TokenMalformed(_) => "token-malformed",
             Self::Expired { .. } => "expired",
             Self::NotYetValid { .. } => "not-yet-valid",
             Self::OtherKey { is_retired: true, .. } => "older-key",
@@ -196,6 +208,10 @@ impl Mistake {
             Self::TextLeftOut { .. } | Self::SpaceAdded | Self::Order(..) => {
                 "hash exactly the text that the scheme says; docs/schemes.md has it with an example"
             }
+            Self::SecretDressed(_) => {
+                "take the secret as it is: quotes of a shell or an .env file are not part of it, nor \
+                 are spaces"
+            }
             Self::LineEndSigned => "`echo` adds a line end: use `printf %s` or `echo -n`",
             Self::FileSigned => {
                 "sign the directory up to and with its last slash, or set the scope to file"
@@ -231,9 +247,17 @@ impl Mistake {
                 "sign the viewer's address, not that of the machine that makes the link (behind a \
                  proxy: X-Forwarded-For, from proxies that you trust)"
             }
+            Self::OtherAddress(_) => {
+                "the client's address changed, as mobile networks do it: make a link for the new one, \
+                 bind to a network (/24, /16), or not at all"
+            }
             Self::AddressUnknown => "give the client's address: the key is for bound links",
             Self::MillisecondsSigned | Self::Milliseconds => {
                 "divide by 1000: the scheme has seconds"
+            }
+            Self::TimeMalformed => "write Unix time in seconds, digits alone",
+            Self::TokenMalformed(_) => {
+                "the token was cut, or another parameter holds it: compare it with the one that was made"
             }
             Self::Expired { .. } => {
                 "make a new link; check the clock of the machine that makes them"
@@ -261,6 +285,8 @@ impl Mistake {
     /// The mistake that a refusal is by itself.
     pub(super) fn of(refusal: &Refusal) -> Option<Self> {
         match refusal {
+            Refusal::MalformedExpiry => Some(Self::TimeMalformed),
+            Refusal::MalformedToken(why) => Some(Self::TokenMalformed(why)),
             Refusal::Missing(name) => Some(Self::ParameterLost(name.to_string())),
             Refusal::Expired { ago_secs } => Some(Self::Expired { ago_secs: *ago_secs }),
             Refusal::NotYetValid { in_secs } => Some(Self::NotYetValid { in_secs: *in_secs }),
@@ -294,6 +320,7 @@ impl fmt::Display for Mistake {
             }
             Self::SpaceAdded => f.write_str("a space was hashed where the scheme has none"),
             Self::LineEndSigned => f.write_str("a line end was hashed behind the text"),
+            Self::SecretDressed(what) => write!(f, "the secret was hashed with {what}"),
             Self::Order(one, other) => {
                 write!(f, "{one} and {other} were hashed in the wrong order")
             }
@@ -332,6 +359,7 @@ impl fmt::Display for Mistake {
             Self::ServerAddressSigned(ip) => {
                 write!(f, "the address {ip} was signed, which is not the client's")
             }
+            Self::OtherAddress(ip) => write!(f, "the token is for another client, {ip}"),
             Self::AddressUnknown => {
                 f.write_str("the token is bound to an address, and the client's is not known")
             }
@@ -339,6 +367,8 @@ impl fmt::Display for Mistake {
                 f.write_str("the time was signed in milliseconds, and the URL has seconds")
             }
             Self::Milliseconds => f.write_str("the time in the URL is in milliseconds"),
+            Self::TimeMalformed => f.write_str("the time is not a positive decimal number"),
+            Self::TokenMalformed(why) => write!(f, "the token is not well-formed: {why}"),
             Self::Expired { ago_secs } => write!(f, "the token expired {ago_secs} s ago"),
             Self::NotYetValid { in_secs } => {
                 write!(f, "the token's time begins in {in_secs} s")

@@ -104,6 +104,7 @@ pub(super) fn neighbours(
         [&right[..name_at], &name, tail].concat()
     };
     let mut found: Vec<_> = names.into_iter().map(with_name).collect();
+    found.extend(other_folders(&right[..name_at], &right[name_at..]));
     // The manifest's token on everything below it.
     if scope == Scope::File {
         let mut above = folder_of(target.path.as_bytes());
@@ -165,6 +166,30 @@ fn known_manifests() -> impl Iterator<Item = Vec<u8>> {
     stems.flat_map(|stem| [format!("{stem}.m3u8").into_bytes(), format!("{stem}.mpd").into_bytes()])
 }
 
+/// The same name in folders of other renditions.
+fn other_folders(folders: &[u8], name: &[u8]) -> Vec<Vec<u8>> {
+    const RENDITIONS: &str = "144p 180p 240p 270p 360p 432p 480p 540p 576p 720p 1080p 1440p 2160p 4k \
+        low mid medium high hd sd fhd uhd audio video subs hls dash cmaf";
+    const MOST_NUMBERS: u32 = 99;
+    let mut found = Vec::new();
+    let mut at = 0;
+    for segment in folders.split_inclusive(|&byte| byte == b'/') {
+        let end = at + segment.len();
+        let segment = segment.strip_suffix(b"/").unwrap_or(segment);
+        let mut put = |other: &[u8]| {
+            found.push([&folders[..at], other, &folders[at + segment.len()..], name].concat());
+        };
+        if !segment.is_empty() {
+            RENDITIONS.split_ascii_whitespace().for_each(|other| put(other.as_bytes()));
+            for other in numbered(segment, MOST_NUMBERS) {
+                put(&other);
+            }
+        }
+        at = end;
+    }
+    found
+}
+
 /// What files beside a video are often called.
 fn known_files() -> impl Iterator<Item = Vec<u8>> {
     const STEMS: &str = "poster thumb thumbnail thumbnails cover preview trailer teaser intro outro \
@@ -188,9 +213,12 @@ fn other_extensions(stem: &[u8]) -> impl Iterator<Item = Vec<u8>> {
         .map(move |extension| [stem, b".", extension.as_bytes()].concat())
 }
 
-/// Each number in the name as every number up to 9999.
 fn other_numbers(name: &[u8]) -> Vec<Vec<u8>> {
-    const MOST: u32 = 9_999;
+    numbered(name, 9_999)
+}
+
+/// Each number in the name as every number up to `most`.
+fn numbered(name: &[u8], most: u32) -> Vec<Vec<u8>> {
     let mut names = Vec::new();
     let mut at = 0;
     while at < name.len() {
@@ -198,7 +226,7 @@ fn other_numbers(name: &[u8]) -> Vec<Vec<u8>> {
         let end = end.map_or(name.len(), |end| at + end);
         if end > at {
             let width = end - at;
-            for number in 0..=MOST {
+            for number in 0..=most {
                 let padded = format!("{number:0width$}");
                 names.push([&name[..at], padded.as_bytes(), &name[end..]].concat());
             }

@@ -129,6 +129,11 @@ impl LayoutScheme {
         Ok(self)
     }
 
+    /// How an address is written.
+    pub(crate) const fn written_form(&self) -> IpForm {
+        self.ip
+    }
+
     /// How long a token lives from its issue, unless the URL says otherwise.
     pub(crate) const fn default_ttl_secs(&self) -> u64 {
         self.ttl_secs
