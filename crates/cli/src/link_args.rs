@@ -68,10 +68,7 @@ impl SignArgs {
     ) -> Result<SchemeRing, Failed> {
         let (scope, opens) = scope.of();
         let scheme = self.scheme.with_key(self.key.read(binding)?, scope, None)?;
-        let mut keys = SchemeRing::of(scheme).keys().to_vec();
-        keys.extend(further);
-        let ring = SchemeRing::new(keys).unwrap_or_else(|| unreachable!("there is one key"));
-        Ok(ring.opens(opens))
+        Ok(SchemeRing::of(scheme).with(further).opens(opens))
     }
 }
 

@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde_json::Value;
-use sluicegate_token::{SessionId, UnixTime};
+use sluicegate_token::{ResourcePath, SessionId, UnixTime};
 
 /// Sessions are spread over so many locks.
 const SHARDS: usize = 64;
@@ -105,6 +105,21 @@ struct Record {
 impl Default for SessionRules {
     fn default() -> Self {
         Self { idle_secs: None, stream_secs: 30, max_streams: None, max_streams_per_user: None }
+    }
+}
+
+impl Opened {
+    /// A session of which nothing is known but what its token says.
+    pub(crate) fn by_token(route: &str, path: &ResourcePath, expires: UnixTime) -> Self {
+        Self {
+            route: route.to_owned(),
+            path: path.to_string(),
+            user: None,
+            ip: None,
+            max_streams: None,
+            data: None,
+            expires,
+        }
     }
 }
 

@@ -34,7 +34,7 @@ use std::fmt;
 
 pub use self::mistake::Mistake;
 pub use self::sessions::{SessionPlace, explain_session};
-use crate::{Presented, Refusal, SchemeRing, UnixTime, Valid};
+use crate::{Presented, Refusal, RingKey, SchemeRing, UnixTime, Valid};
 
 /// How much may be tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,6 +87,16 @@ pub fn explain(
         }
     };
     Explanation { verdict, status, mistakes }
+}
+
+/// The ring's keys, those first that are accepted, and what it is to have used one.
+fn keys(ring: &SchemeRing, now: UnixTime) -> Vec<(Option<Mistake>, &RingKey)> {
+    let (accepted, retired): (Vec<_>, Vec<_>) =
+        ring.keys().iter().partition(|key| key.period.is_accepted(now));
+    let retired = retired
+        .into_iter()
+        .map(|key| (Some(Mistake::OtherKey { id: key.id.clone(), is_retired: true }), key));
+    accepted.into_iter().map(|key| (None, key)).chain(retired).collect()
 }
 
 /// Whether a token that is over hides a better one behind it.

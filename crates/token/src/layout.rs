@@ -30,7 +30,7 @@ pub(crate) mod raw;
 pub(crate) mod scheme;
 pub(crate) mod template;
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use thiserror::Error;
 
@@ -167,7 +167,11 @@ impl Layout {
     /// # Panics
     /// Never: a test reads them all.
     pub fn builtins() -> impl Iterator<Item = Self> {
-        BUILTIN.iter().map(|text| Self::parse(text).expect("a test reads every one"))
+        static READ: LazyLock<Vec<Layout>> = LazyLock::new(|| {
+            let read = |text: &&str| Layout::parse(text).expect("a test reads every one");
+            BUILTIN.iter().map(read).collect()
+        });
+        READ.iter().cloned()
     }
 
     /// The one of this name among them.

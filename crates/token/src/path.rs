@@ -73,8 +73,7 @@ impl ResourcePath {
     /// The path up to and with its last slash: what a directory token signs.
     #[must_use]
     pub fn directory(&self) -> &[u8] {
-        let end = self.0.iter().rposition(|&byte| byte == b'/').map_or(0, |slash| slash + 1);
-        &self.0[..end]
+        folder_of(&self.0)
     }
 
     /// The decoded segments after the leading slash; `/a/` has the segments `a` and ``.
@@ -99,6 +98,11 @@ impl fmt::Display for ResourcePath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&String::from_utf8_lossy(&self.0))
     }
+}
+
+/// A path up to and with its last slash.
+pub(crate) fn folder_of(path: &[u8]) -> &[u8] {
+    &path[..memchr::memrchr(b'/', path).map_or(0, |slash| slash + 1)]
 }
 
 fn decode(raw: &[u8]) -> Result<Vec<u8>, PathError> {

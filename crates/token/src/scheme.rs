@@ -173,6 +173,13 @@ impl<'u> Target<'u> {
         Self { path, url: path.as_bytes() }
     }
 
+    /// What stands before the path: scheme, host and port, if they are there.
+    #[must_use]
+    pub fn origin(&self) -> &'u [u8] {
+        let url = &self.url[..memchr::memchr(b'#', self.url).unwrap_or(self.url.len())];
+        url.strip_suffix(self.raw_request()).unwrap_or(url)
+    }
+
     /// The path as it is written.
     #[must_use]
     pub fn raw_path(&self) -> &'u [u8] {
@@ -403,6 +410,8 @@ mod tests {
             let target = Target { path: &path, url: url.as_bytes() };
             assert_eq!(target.raw_request(), request.as_bytes(), "{url}");
             assert_eq!(target.raw_path(), raw_path.as_bytes(), "{url}");
+            let origin = url.split("/a").next().unwrap();
+            assert_eq!(target.origin(), origin.as_bytes(), "{url}");
         }
     }
 }

@@ -210,9 +210,8 @@ impl<'f> Keys<'f> {
         let ip = raw.ip_form.map(str::parse).transpose();
         let ip = ip.map_err(|problem: String| wrong(at("ip_form"), problem))?;
         let is_entry = place.ends_with("entry");
-        let widest = [Scope::Directory, Scope::Tree];
-        let widest = widest.into_iter().find(|scope| kind.scopes().contains(scope));
-        let default = if is_entry { kind.scopes().first().copied() } else { widest };
+        // A link is for what the scheme has first.
+        let default = (!is_entry).then(|| kind.widest_scope());
         let options = SchemeOptions {
             scope: wanted.or(default),
             ip,

@@ -39,16 +39,8 @@ pub(crate) async fn enter(app: &App, request: &MediaRequest) -> Result<Response,
     let id = signer.entry_session(&route.config.id, &link_token, client);
     let expires = now.window_expiry(app.session_length_secs());
     let (token, claims) = session::begin(signer, route, &place, id, expires, bind_to)?;
-    let opened = Opened {
-        route: route.config.id.clone(),
-        path: place.path.to_string(),
-        user: None,
-        ip: bind_to,
-        max_streams: None,
-        data: None,
-        expires: claims.expires,
-    };
-    app.sessions().open(id, opened, now);
+    let known = Opened::by_token(&route.config.id, &place.path, claims.expires);
+    app.sessions().open(id, Opened { ip: bind_to, ..known }, now);
 
     let mut location = session_path(app.public_path(), route, &place, &token);
     let kept = forwarded(route, &request.query);

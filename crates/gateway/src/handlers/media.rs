@@ -52,14 +52,9 @@ pub(super) fn admit(
     let agent = headers.get(header::USER_AGENT).map(HeaderValue::as_bytes);
     let stream =
         (method == Method::GET).then(|| StreamId::of(media.client, agent.unwrap_or_default()));
-    let unknown = || Opened {
-        route: admitted.route.config.id.clone(),
-        path: admitted.place.path.to_string(),
-        user: None,
-        ip: None,
-        max_streams: None,
-        data: None,
-        expires: admitted.claims.expires,
+    let unknown = || {
+        let (route, path) = (&admitted.route.config.id, &admitted.place.path);
+        Opened::by_token(route, path, admitted.claims.expires)
     };
     app.sessions().admit(admitted.claims.session, unknown, stream, now)?;
     Ok(admitted)
@@ -82,13 +77,10 @@ fn with_own_query(forwarded: String, variables: &Variables) -> String {
 
 /// What of a viewer's query goes on to the origin. A link's own parameters never do.
 pub(crate) fn forwarded(route: &Route, raw_query: &str) -> String {
-    let is_link = |name: &[u8]| {
-        let entry = route.config.entry.as_ref();
-        entry.is_some_and(|entry| {
-            let owned = entry.ring.scheme().parameters();
-            owned.iter().any(|parameter| name.eq_ignore_ascii_case(parameter.as_bytes()))
-        })
-    };
+    let entry = route.config.entry.as_ref();
+    let owned = entry.map(|entry| entry.ring.scheme().parameters()).unwrap_or_default();
+    let is_link =
+        |name: &[u8]| owned.iter().any(|parameter| name.eq_ignore_ascii_case(parameter.as_bytes()));
     let kept = query::without(raw_query.as_bytes(), |name| is_link(name) || !route.forwards(name));
     String::from_utf8_lossy(&kept).into_owned()
 }

@@ -10,9 +10,7 @@ use crate::layout::digest::{Algorithm, Output};
 use crate::layout::scheme::Hashed;
 use crate::layout::template::{Field, Template};
 use crate::layout::{Place, digest};
-use crate::{
-    Binding, LayoutScheme, Presented, Refusal, RingKey, Scheme as _, SchemeRing, UnixTime,
-};
+use crate::{Binding, LayoutScheme, Presented, Refusal, Scheme as _, SchemeRing, UnixTime};
 
 /// The most mistakes at once that a thorough search tries.
 const MOST_MISTAKES: usize = 3;
@@ -133,7 +131,10 @@ pub(super) fn oddities(
 }
 
 fn ground(ring: &SchemeRing, presented: &Presented<'_>, now: UnixTime) -> Option<Ground> {
-    let keys = keys(ring, now)?;
+    let keys = super::keys(ring, now).into_iter();
+    // None if the scheme is no data.
+    let keys = keys.map(|(mistake, key)| Some((mistake, key.scheme.as_layout()?)));
+    let keys: Ways<LayoutScheme> = keys.collect::<Option<_>>()?;
     let scheme = &keys.first()?.1;
     let parts = scheme.parts();
     let own = scheme.parameters();
@@ -197,19 +198,6 @@ fn ground(ring: &SchemeRing, presented: &Presented<'_>, now: UnixTime) -> Option
 fn ways<T>(right: T, wrong: Vec<(Mistake, T)>) -> Ways<T> {
     let wrong = wrong.into_iter().map(|(mistake, way)| (Some(mistake), way));
     std::iter::once((None, right)).chain(wrong).collect()
-}
-
-/// The ring's keys, those first that are accepted; none if the scheme is no data.
-fn keys(ring: &SchemeRing, now: UnixTime) -> Option<Ways<LayoutScheme>> {
-    let (accepted, retired): (Vec<&RingKey>, Vec<_>) =
-        ring.keys().iter().partition(|key| key.period.is_accepted(now));
-    let mut keys = Vec::new();
-    for key in accepted.iter().chain(&retired) {
-        let is_retired = !key.period.is_accepted(now);
-        let mistake = Mistake::OtherKey { id: key.id.clone(), is_retired };
-        keys.push((is_retired.then_some(mistake), key.scheme.as_layout()?));
-    }
-    Some(keys)
 }
 
 /// What a token's text may stand for.

@@ -3,6 +3,7 @@
 use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, percent_decode, percent_encode};
 
 use super::Mistake;
+use crate::path::folder_of;
 use crate::{Presented, Scope, Target, query};
 
 /// What a path may hold unescaped, by RFC 3986 and by what libraries escape.
@@ -59,7 +60,7 @@ pub(super) fn candidates(
     for slash in memchr::memchr_iter(b'/', right).take(MOST_SLASHES) {
         add(Mistake::SlashDoubled, [&right[..slash], b"/", &right[slash..]].concat());
     }
-    for host in hosts(presented.url) {
+    for host in hosts(presented.target().origin()) {
         add(Mistake::HostSigned, [&host[..], right].concat());
         add(Mistake::HostSigned, [&host[..], decoded].concat());
     }
@@ -123,25 +124,17 @@ fn same_kind(scope: Scope, path: &[u8]) -> Mistake {
     }
 }
 
-fn folder_of(path: &[u8]) -> &[u8] {
-    &path[..memchr::memrchr(b'/', path).map_or(0, |slash| slash + 1)]
-}
-
 fn text(path: &[u8]) -> String {
     String::from_utf8_lossy(path).into_owned()
 }
 
 /// `https://host`, `//host` and `host`, if the URL has them.
-fn hosts(url: &[u8]) -> Vec<Vec<u8>> {
-    let Some(at) = memchr::memmem::find(url, b"//") else { return Vec::new() };
-    if memchr::memchr(b'/', url).is_some_and(|slash| slash < at) {
-        return Vec::new();
-    }
-    let end = url[at + 2..].iter().position(|byte| b"/?#".contains(byte));
-    let end = end.map_or(url.len(), |end| at + 2 + end);
-    let mut hosts = vec![url[..end].to_vec(), url[at..end].to_vec(), url[at + 2..end].to_vec()];
-    if let Some(colon) = memchr::memrchr(b':', &url[at + 2..end]) {
-        hosts.push(url[at + 2..at + 2 + colon].to_vec());
+fn hosts(origin: &[u8]) -> Vec<Vec<u8>> {
+    let Some(at) = memchr::memmem::find(origin, b"//") else { return Vec::new() };
+    let host = &origin[at + 2..];
+    let mut hosts = vec![origin.to_vec(), origin[at..].to_vec(), host.to_vec()];
+    if let Some(colon) = memchr::memrchr(b':', host) {
+        hosts.push(host[..colon].to_vec());
     }
     hosts
 }

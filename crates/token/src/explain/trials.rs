@@ -3,9 +3,7 @@
 use std::net::IpAddr;
 
 use super::{Effort, Mistake, addresses, paths, readings};
-use crate::{
-    Presented, Refusal, ResourcePath, RingKey, Scheme, SchemeRing, Scope, Target, UnixTime,
-};
+use crate::{Presented, Refusal, ResourcePath, Scheme, SchemeRing, Scope, Target, UnixTime};
 
 /// A request as it may have been meant.
 struct Meant {
@@ -23,13 +21,7 @@ pub(super) fn search(
     now: UnixTime,
     effort: Effort,
 ) -> Option<Vec<Mistake>> {
-    let keys = ring.keys().iter();
-    let (accepted, retired): (Vec<&RingKey>, Vec<_>) =
-        keys.partition(|key| key.period.is_accepted(now));
-    for key in accepted.iter().chain(&retired) {
-        let is_retired = !key.period.is_accepted(now);
-        let of_key = Mistake::OtherKey { id: key.id.clone(), is_retired };
-        let of_key = is_retired.then_some(of_key);
+    for (of_key, key) in super::keys(ring, now) {
         for meant in requests(&*key.scheme, presented, effort) {
             let Some(end) = opens(&*key.scheme, presented, &meant, now) else { continue };
             return Some(of_key.into_iter().chain(meant.mistake).chain(end).collect());
@@ -74,8 +66,7 @@ fn requests(scheme: &dyn Scheme, presented: &Presented<'_>, effort: Effort) -> V
     }
     let target = presented.target();
     let raw = target.raw_path();
-    let origin_len = presented.url.len() - target.raw_request().len();
-    let origin = &presented.url[..origin_len.min(presented.url.len())];
+    let origin = target.origin();
     let mut of_paths = paths::candidates(raw, &target, presented, Scope::File, &own);
     if effort == Effort::Thorough && scheme.scope() == Scope::File {
         of_paths.extend(paths::neighbours(raw, &target, Scope::File));

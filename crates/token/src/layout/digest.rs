@@ -5,6 +5,7 @@ use base64::alphabet::{STANDARD, URL_SAFE};
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use md5::{Digest as _, Md5};
+use percent_encoding::percent_decode;
 use serde::Deserialize;
 use sha1::Sha1;
 use sha2::{Sha256, Sha512};
@@ -121,7 +122,7 @@ impl Output {
         match self {
             Self::Base64url | Self::Base64urlPadded => PADDED_URL.decode(text).ok(),
             Self::Base64 => PADDED.decode(text).ok(),
-            Self::Base64Percent => PADDED.decode(percent_decoded(text)?).ok(),
+            Self::Base64Percent => PADDED.decode(percent_decode(text).collect::<Vec<_>>()).ok(),
             Self::Hex => read_hex(text),
         }
     }
@@ -164,20 +165,4 @@ pub(crate) fn read_hex(text: &[u8]) -> Option<Vec<u8>> {
     let digit = |byte: u8| (byte as char).to_digit(16);
     let byte = |pair: &[u8]| u8::try_from(digit(pair[0])? * 16 + digit(pair[1])?).ok();
     text.chunks_exact(2).map(byte).collect()
-}
-
-fn percent_decoded(text: &[u8]) -> Option<Vec<u8>> {
-    let mut decoded = Vec::with_capacity(text.len());
-    let mut rest = text;
-    while let Some((&first, after)) = rest.split_first() {
-        rest = after;
-        if first == b'%' {
-            let (pair, after) = rest.split_at_checked(2)?;
-            decoded.extend(read_hex(pair)?);
-            rest = after;
-        } else {
-            decoded.push(first);
-        }
-    }
-    Some(decoded)
 }

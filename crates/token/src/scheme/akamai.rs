@@ -16,6 +16,7 @@ use crate::ip::canonical;
 use crate::layout::digest::{Algorithm, KeyText, Output, read_hex};
 use crate::layout::moment::MomentText;
 use crate::layout::scheme::Secret;
+use crate::path::folder_of;
 use crate::{Binding, CdnKey, SchemeError, UnixTime, query};
 
 /// The scheme with its key, scope and fields.
@@ -200,11 +201,7 @@ impl Scheme for Akamai {
         match (self.scope, &self.acl) {
             (Scope::File, _) => Cow::Borrowed(target.raw_path()),
             (_, Some(acl)) => Cow::Owned(acl.clone().into_bytes()),
-            (_, None) => {
-                let path = target.raw_path();
-                let end = memchr::memrchr(b'/', path).map_or(0, |slash| slash + 1);
-                Cow::Owned([&path[..end], b"*"].concat())
-            }
+            (_, None) => Cow::Owned([folder_of(target.raw_path()), b"*"].concat()),
         }
     }
 

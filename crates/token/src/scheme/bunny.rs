@@ -18,6 +18,7 @@ use crate::ip::{IpPrefix, canonical};
 use crate::layout::digest::{Algorithm, Output};
 use crate::layout::moment::MomentText;
 use crate::layout::scheme::without_token;
+use crate::path::folder_of;
 use crate::{Binding, CdnKey, ResourcePath, SchemeError, UnixTime, query};
 
 /// RFC 3986's unreserved characters stay.
@@ -154,10 +155,6 @@ fn query_of(request: &[u8]) -> &[u8] {
     memchr::memchr(b'?', request).map_or(b"", |at| &request[at + 1..])
 }
 
-fn folder(path: &[u8]) -> &[u8] {
-    &path[..memchr::memrchr(b'/', path).map_or(0, |slash| slash + 1)]
-}
-
 impl Scheme for Bunny {
     fn name(&self) -> &str {
         Self::NAME
@@ -186,7 +183,7 @@ impl Scheme for Bunny {
     fn signed_part<'t>(&self, target: &Target<'t>) -> Cow<'t, [u8]> {
         let path = match (self.scope, self.own.get(PATH.as_bytes())) {
             (Scope::File, _) => target.raw_path(),
-            (_, None) => folder(target.raw_path()),
+            (_, None) => folder_of(target.raw_path()),
             (_, Some(path)) => path,
         };
         let query = match self.ignores_parameters {

@@ -22,6 +22,7 @@ use super::kind::{field, moment, value_error};
 use super::{Presented, Refusal, Scheme, Scope, SignError, Target, Valid, check_expiry, wildcard};
 use crate::ip::{IpPrefix, canonical};
 use crate::layout::moment::MomentText;
+use crate::path::folder_of;
 use crate::{Binding, CdnKey, SchemeError, UnixTime, query};
 
 const EXPIRES: &str = "Expires";
@@ -236,8 +237,7 @@ impl Scheme for CloudFront {
             (_, Some(resource)) => Cow::Owned(resource.clone().into_bytes()),
             (_, None) => {
                 let path = &url[..memchr::memchr(b'?', url).unwrap_or(url.len())];
-                let end = memchr::memrchr(b'/', path).map_or(0, |slash| slash + 1);
-                Cow::Owned([&path[..end], b"*"].concat())
+                Cow::Owned([folder_of(path), b"*"].concat())
             }
         }
     }

@@ -160,6 +160,13 @@ impl SchemeKind {
         }
     }
 
+    /// What manifests are best signed with: a token for each directory, or what comes nearest.
+    #[must_use]
+    pub fn widest_scope(&self) -> Scope {
+        let wide = [Scope::Directory, Scope::Tree].into_iter();
+        wide.into_iter().find(|scope| self.scopes().contains(scope)).unwrap_or(Scope::File)
+    }
+
     /// The fields of its own, each with its default.
     #[must_use]
     pub fn fields(&self) -> Vec<(&str, &str)> {

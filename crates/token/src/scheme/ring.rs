@@ -98,6 +98,13 @@ impl SchemeRing {
         Some(Self { keys, first, opens: Opens::Scope })
     }
 
+    /// The same with further keys.
+    #[must_use]
+    pub fn with(mut self, further: Vec<RingKey>) -> Self {
+        self.keys.extend(further);
+        self
+    }
+
     /// What tokens are taken for where they are verified. Other scopes than the scheme's own are
     /// for schemes that [`Scheme::with_scope`] knows how to make.
     #[must_use]

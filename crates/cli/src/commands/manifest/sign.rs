@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use clap::ValueEnum;
 use sluicegate_manifest::{ExistingToken, KeepReason, Kept, Place, RenderError, SignHost};
-use sluicegate_token::{Scheme, Scope, UnixTime};
+use sluicegate_token::{Scheme, UnixTime};
 use url::Url;
 
 use super::{BaseUrl, Input, parse_base_url, refusal, uris};
@@ -113,19 +113,13 @@ fn rows(args: &Args, base: &Url) -> Result<Vec<Row>, Failed> {
     if !rows.iter().any(|row| row.host.origin() == base.origin()) {
         let scope = match args.scope {
             Some(scope) => scope.into(),
-            None => widest(args.sign.scheme.kind()?.scopes()),
+            None => args.sign.scheme.kind()?.widest_scope(),
         };
         let scheme = args.sign.scheme(Some(scope), &args.expiry)?;
         let expires = args.expiry.moment(&*scheme)?;
         rows.push(Row { host: base.clone(), scheme, expires });
     }
     Ok(rows)
-}
-
-/// The directory, or what comes nearest: a token for each file makes a long manifest longer.
-fn widest(scopes: &[Scope]) -> Scope {
-    let wide = [Scope::Directory, Scope::Tree].into_iter().find(|scope| scopes.contains(scope));
-    wide.unwrap_or(Scope::File)
 }
 
 impl From<Existing> for ExistingToken {
