@@ -2,12 +2,11 @@
 
 use std::net::IpAddr;
 
-use sluicegate_token::{
-    Effort, Explanation, Link, Presented, SessionPlace, Target, UnixTime, explain, explain_session,
-};
+use sluicegate_token::{Effort, Explanation, Link, Presented, Target, UnixTime, explain};
 use url::Url;
 
 use crate::app::App;
+use crate::refusals::explained_session;
 use crate::request::MediaRequest;
 
 /// What a URL was taken for.
@@ -76,19 +75,9 @@ impl App {
         let raw = raw.strip_prefix(self.public_path()).unwrap_or(raw);
         let query = link.query().and_then(|query| std::str::from_utf8(query).ok());
         let request = MediaRequest::parse(raw, query, ip, self.limits().max_path_bytes).ok()?;
-        let places: Vec<_> = self
-            .routes()
-            .iter()
-            .filter_map(|route| Some((route, route.place(&request.path)?)))
-            .collect();
-        let (route, _) = places.first()?;
+        let route = self.routes().iter().find(|route| route.place(&request.path).is_some())?;
         let id = route.config.id.clone();
-        if let Some((token, _)) = &request.token {
-            let places: Vec<_> = places
-                .iter()
-                .map(|(route, place)| SessionPlace { route: &route.config.id, path: &place.path })
-                .collect();
-            let explained = explain_session(self.keys(), token.as_bytes(), &places, ip, now);
+        if let Some(explained) = explained_session(self.keys(), self.routes(), &request, now) {
             return Some((Subject::Session { route: id }, explained));
         }
         let entry = route.config.entry.as_ref()?;

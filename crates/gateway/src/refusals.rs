@@ -56,19 +56,11 @@ impl Refusals {
         now: UnixTime,
         error: Error,
     ) -> Error {
-        let (Error::Refused(refusal), Some((token, _))) = (&error, &request.token) else {
-            return error;
-        };
+        let Error::Refused(refusal) = &error else { return error };
         if !self.may_explain(now) {
             return error;
         }
-        let places: Vec<_> =
-            routes.iter().filter_map(|route| Some((route, route.place(&request.path)?))).collect();
-        let places: Vec<_> = places
-            .iter()
-            .map(|(route, place)| SessionPlace { route: &route.config.id, path: &place.path })
-            .collect();
-        let explained = explain_session(keys, token.as_bytes(), &places, request.client, now);
+        let Some(explained) = explained_session(keys, routes, request, now) else { return error };
         match cause(&explained) {
             Some(cause) => {
                 Error::Explained { status: refusal.status(), refusal: refusal.clone(), cause }
@@ -86,6 +78,24 @@ impl Refusals {
         }
         self.count.fetch_add(1, Ordering::Relaxed) < MOST_PER_SECOND
     }
+}
+
+/// Why a request's session token is accepted or refused, on all routes that have its path. None
+/// without a token.
+pub(crate) fn explained_session(
+    keys: &SessionKeys,
+    routes: &[Arc<Route>],
+    request: &MediaRequest,
+    now: UnixTime,
+) -> Option<Explanation> {
+    let (token, _) = request.token.as_ref()?;
+    let places: Vec<_> =
+        routes.iter().filter_map(|route| Some((route, route.place(&request.path)?))).collect();
+    let places: Vec<_> = places
+        .iter()
+        .map(|(route, place)| SessionPlace { route: &route.config.id, path: &place.path })
+        .collect();
+    Some(explain_session(keys, token.as_bytes(), &places, request.client, now))
 }
 
 /// What an explanation adds to the refusal.
