@@ -3,19 +3,26 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use std::time::Duration;
+
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::routing::{any, get, post};
+use futures_util::future;
+use prometheus_client::registry::Registry;
 use sluicegate_token::{SessionKey, SessionKeys, UnixTime};
+use tokio::time::MissedTickBehavior;
 
 use crate::clock::Clock;
 use crate::config::{ApiConfig, Config, Limits, OriginConfig, RouteConfig};
 use crate::handlers::{auth, health, media, sessions};
+use crate::metrics::Metrics;
+use crate::observer::Observer;
 use crate::origin::{FolderOrigin, HttpOrigin, Origin, new_client};
 use crate::refusals::Refusals;
 use crate::route::Route;
 use crate::session_store::SessionStore;
-use crate::templates::Templates;
+use crate::templates::{Allowed, Templates};
 use crate::{Error, layers};
 
 /// Bytes of an API call's body.
@@ -33,7 +40,10 @@ struct Shared {
     limits: Limits,
     /// The longest path first, so that the first match is the closest.
     routes: Vec<Arc<Route>>,
-    templates: Templates,
+    templates: Arc<Templates>,
+    http: HttpOrigin,
+    observer: Arc<Observer>,
+    registry: Registry,
     clock: Arc<dyn Clock>,
     public_host: String,
     public_path: String,
@@ -48,19 +58,34 @@ impl App {
     /// # Errors
     /// [`Error::Internal`] if a folder origin cannot be opened or the HTTP client not be made.
     pub fn build(config: Config, clock: Arc<dyn Clock>) -> Result<Self, Error> {
+        let mut registry = Registry::with_prefix("sluicegate");
+        let metrics = Arc::new(Metrics::new(&mut registry));
+        let limits = &config.limits;
+        let allowed =
+            Allowed { while_revalidate: limits.while_revalidate, if_error: limits.stale_for };
         let templates = Templates::new(
             config.manifest_options(),
-            config.limits.cache_bytes,
-            config.limits.stale_for,
+            limits.cache_bytes,
+            allowed,
+            Arc::clone(&metrics),
         );
         let client = new_client(&config.timeouts)?;
-        let http = HttpOrigin::new(client, config.timeouts);
+        let servers = config.routes.iter().flat_map(RouteConfig::servers);
+        let http = HttpOrigin::new(
+            client,
+            config.timeouts,
+            servers,
+            limits.origin_requests,
+            Arc::clone(&metrics),
+        );
+        let missing_for = limits.missing_for;
         let mut routes = config
             .routes
             .into_iter()
-            .map(|route| open_route(route, http.clone()).map(Arc::new))
+            .map(|route| open_route(route, http.clone(), missing_for).map(Arc::new))
             .collect::<Result<Vec<_>, _>>()?;
         routes.sort_by_key(|route| std::cmp::Reverse(route.config.path.len()));
+        let observer = Arc::new(Observer::new(metrics, &routes));
         let (public_host, public_path) = match &config.public_url {
             Some(url) => {
                 (url.origin().ascii_serialization(), url.path().trim_end_matches('/').to_owned())
@@ -73,7 +98,10 @@ impl App {
             api: config.api,
             limits: config.limits,
             routes,
-            templates,
+            templates: Arc::new(templates),
+            http,
+            observer,
+            registry,
             clock,
             public_host,
             public_path,
@@ -85,17 +113,35 @@ impl App {
 
     /// The service over HTTP.
     pub fn router(&self) -> Router {
-        layers::wrap(self.bare_router())
+        layers::wrap(self.bare_router(), Arc::clone(&self.0.observer))
     }
 
     /// The service over HTTP with further paths beside its own, which take precedence over media.
     pub fn router_with(&self, further: Router) -> Router {
-        layers::wrap(self.bare_router().merge(further))
+        layers::wrap(self.bare_router().merge(further), Arc::clone(&self.0.observer))
     }
 
     /// Makes `/readyz` answer 503 from now on, so that no new viewers are sent here.
     pub fn drain(&self) {
         self.0.is_draining.store(true, Ordering::Relaxed);
+    }
+
+    /// Looks after the origins of routes with a `health` table, for as long as it is polled.
+    pub async fn watch_origins(&self) {
+        let watched = self.0.routes.iter().filter_map(|route| match &route.config.origin {
+            OriginConfig::Http(bases) => Some((bases, route.config.health.as_ref()?)),
+            OriginConfig::Folder(_) => None,
+        });
+        let checks = watched.map(async |(bases, health)| {
+            let mut moments = tokio::time::interval(health.every);
+            moments.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            loop {
+                moments.tick().await;
+                let checks = bases.iter().map(|base| self.0.http.check(base, &health.path));
+                future::join_all(checks).await;
+            }
+        });
+        future::join_all(checks).await;
     }
 
     fn bare_router(&self) -> Router {
@@ -147,7 +193,12 @@ impl App {
         &self.0.routes
     }
 
-    pub(crate) fn templates(&self) -> &Templates {
+    /// Who watches all requests.
+    pub(crate) fn observer(&self) -> &Observer {
+        &self.0.observer
+    }
+
+    pub(crate) fn templates(&self) -> &Arc<Templates> {
         &self.0.templates
     }
 
@@ -189,7 +240,11 @@ impl App {
     }
 }
 
-fn open_route(config: RouteConfig, http: HttpOrigin) -> Result<Route, Error> {
+fn open_route(
+    config: RouteConfig,
+    http: HttpOrigin,
+    missing_for: Duration,
+) -> Result<Route, Error> {
     let folder = match &config.origin {
         OriginConfig::Http(_) => None,
         OriginConfig::Folder(path) => Some(FolderOrigin::open(path).map_err(|error| {
@@ -200,5 +255,5 @@ fn open_route(config: RouteConfig, http: HttpOrigin) -> Result<Route, Error> {
             ))
         })?),
     };
-    Ok(Route::new(config, Origin::new(folder, http)))
+    Ok(Route::new(config, Origin::new(folder, http, missing_for)))
 }

@@ -21,6 +21,9 @@ use crate::AssetPattern;
 use crate::SessionRules;
 use crate::route::{Carry, GrantMode, Segments, ThirdParty, Unexpandable};
 
+/// Gateway paths that no route may take.
+pub(crate) const RESERVED: [&str; 5] = ["/s/", "/v1/", "/auth/", "/healthz/", "/readyz/"];
+
 /// A configuration that can be served.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -83,8 +86,15 @@ pub struct Limits {
     pub max_expanded_segments: usize,
     /// Bytes of compiled manifests that are kept.
     pub cache_bytes: u64,
-    /// How long a manifest is served after its origin confirmed it last, when the origin fails.
+    /// How long a manifest is served after its time, when the origin fails and said nothing of it.
     pub stale_for: Duration,
+    /// How long a manifest is served after its time while it is fetched again, if the origin says
+    /// nothing of it.
+    pub while_revalidate: Duration,
+    /// How long what an origin does not have is not asked for again.
+    pub missing_for: Duration,
+    /// Requests that are under way to one origin at once.
+    pub origin_requests: usize,
 }
 
 /// How long an origin may take.
@@ -96,6 +106,8 @@ pub struct Timeouts {
     pub first_byte: Duration,
     /// Between two pieces of the body.
     pub idle: Duration,
+    /// How often a request that failed is sent again, to the next origin if there is one.
+    pub retries: usize,
 }
 
 /// One route: a folder of paths with its origin and its rules.
@@ -107,6 +119,8 @@ pub struct RouteConfig {
     pub path: String,
     /// Where the media are.
     pub origin: OriginConfig,
+    /// How the origins are looked after, beside what requests show.
+    pub health: Option<HealthConfig>,
     /// Further hosts whose URLs may be delivered.
     pub allow_hosts: Vec<HostConfig>,
     /// Which folders are assets.
@@ -147,8 +161,18 @@ pub struct RouteConfig {
 pub enum OriginConfig {
     /// A folder on this machine.
     Folder(PathBuf),
-    /// A folder on an HTTP server; ends with a slash.
-    Http(Url),
+    /// Folders on HTTP servers, which hold the same; each ends with a slash. The first that is well
+    /// is asked.
+    Http(Vec<Url>),
+}
+
+/// How origins are looked after.
+#[derive(Clone, Debug)]
+pub struct HealthConfig {
+    /// What is asked for, relative to the origin's folder. Any status below 500 is well.
+    pub path: String,
+    /// Between two checks.
+    pub every: Duration,
 }
 
 /// Entry by a signed link.
@@ -233,6 +257,17 @@ impl std::fmt::Debug for Bearer {
     }
 }
 
+impl RouteConfig {
+    /// The folders on HTTP servers that may be asked.
+    pub(crate) fn servers(&self) -> impl Iterator<Item = &Url> {
+        let origins = match &self.origin {
+            OriginConfig::Http(urls) => &urls[..],
+            OriginConfig::Folder(_) => &[],
+        };
+        origins.iter().chain(self.allow_hosts.iter().map(|host| &host.url))
+    }
+}
+
 impl CdnConfig {
     /// The last second of a token that is made now: the window's, unless the CDN counts from the
     /// making and stops before.
@@ -258,6 +293,9 @@ impl Default for Limits {
             max_expanded_segments: 10_000,
             cache_bytes: 256 << 20,
             stale_for: Duration::from_secs(300),
+            while_revalidate: Duration::ZERO,
+            missing_for: Duration::from_secs(1),
+            origin_requests: 1024,
         }
     }
 }
@@ -268,6 +306,7 @@ impl Default for Timeouts {
             connect: Duration::from_secs(5),
             first_byte: Duration::from_secs(30),
             idle: Duration::from_secs(30),
+            retries: 1,
         }
     }
 }

@@ -16,6 +16,7 @@ use url::Url;
 
 use crate::clock::Clock;
 use crate::layers::{self, client_address};
+use crate::observer::Observer;
 use crate::origin::FolderOrigin;
 use crate::refusals::Refusals;
 use crate::{Error, delivery};
@@ -41,7 +42,8 @@ impl Edge {
 
     /// The service over HTTP.
     pub fn router(&self) -> Router {
-        layers::wrap(Router::new().fallback(answer).with_state(self.clone()))
+        let router = Router::new().fallback(answer).with_state(self.clone());
+        layers::wrap(router, Arc::new(Observer::default()))
     }
 }
 

@@ -108,6 +108,12 @@ pub enum Error {
     /// is too far ahead to wait for (RFC 8216bis section 6.2.5.2).
     #[error("the origin refuses the viewer's parameters")]
     BadQuery,
+    /// As many requests are under way to the origin as may be.
+    #[error("the origin bears no more requests at once: limits.origin_requests")]
+    OriginBusy,
+    /// The origin did not answer lately, so it was not asked.
+    #[error("the origin does not answer; it is asked again in a moment")]
+    OriginDown,
     /// The origin redirects to a place that the route does not allow.
     #[error("the origin redirects: {0}")]
     OriginRedirect(&'static str),
@@ -145,6 +151,8 @@ impl Error {
             Self::OriginUnreachable(_)
             | Self::OriginTimeout(_)
             | Self::OriginStatus(_)
+            | Self::OriginBusy
+            | Self::OriginDown
             | Self::OriginRedirect(_)
             | Self::OriginEncoding(_)
             | Self::Manifest(_)
@@ -182,13 +190,28 @@ impl Error {
             Self::NoRoute | Self::NotFound => StatusCode::NOT_FOUND,
             Self::CallTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::OriginTimeout(_) => StatusCode::GATEWAY_TIMEOUT,
+            Self::OriginBusy => StatusCode::SERVICE_UNAVAILABLE,
             Self::OriginUnreachable(_)
+            | Self::OriginDown
             | Self::OriginStatus(_)
             | Self::OriginRedirect(_)
             | Self::OriginEncoding(_)
             | Self::Manifest(_)
             | Self::Uri(_) => StatusCode::BAD_GATEWAY,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    /// What was wrong with a token or its session, if that is why: more than the client is told.
+    #[must_use]
+    pub const fn refusal_code(&self) -> Option<&'static str> {
+        match self {
+            Self::Refused(refusal) | Self::Explained { refusal, .. } => Some(refusal.code()),
+            Self::TwoTokens => Some("two-tokens"),
+            Self::Unchecked(_) => Some("unchecked"),
+            Self::SessionEnded(_) | Self::TooManyStreams { .. } => Some(self.code()),
+            Self::NotLetIn(error) => error.refusal_code(),
+            _ => None,
         }
     }
 
@@ -221,6 +244,8 @@ impl Error {
             Self::OriginUnreachable(_) => "origin-unreachable",
             Self::OriginTimeout(_) => "origin-timeout",
             Self::OriginStatus(_) => "origin-status",
+            Self::OriginBusy => "origin-busy",
+            Self::OriginDown => "origin-down",
             Self::OriginRedirect(_) => "origin-redirect",
             Self::OriginEncoding(_) => "origin-encoding",
             Self::Manifest(CompileError::TooLong { .. }) => "manifest-too-large",

@@ -2,11 +2,12 @@
 //! one log line.
 
 use std::net::{IpAddr, SocketAddr};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{ConnectInfo, Request};
+use axum::extract::{ConnectInfo, Request, State};
 use axum::http::{HeaderName, HeaderValue, Method, header};
 use axum::middleware::{self, Next};
 use axum::response::Response;
@@ -15,14 +16,18 @@ use tower_http::cors::{AllowHeaders, Any, CorsLayer, ExposeHeaders};
 use tower_http::set_header::SetResponseHeaderLayer;
 
 use crate::error::Failure;
+use crate::events::Event;
+use crate::metrics::Name;
+use crate::observer::Observer;
 use crate::request::path_for_log;
+use crate::trace::{TRACEPARENT, Trace};
 use crate::{Error, ErrorSource};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Request headers that players send across origins. The star covers any other, but never
 /// Authorization, and old browsers do not know it.
-const ALLOWED_HEADERS: [HeaderName; 9] = [
+const ALLOWED_HEADERS: [HeaderName; 14] = [
     header::RANGE,
     header::IF_NONE_MATCH,
     header::IF_MODIFIED_SINCE,
@@ -31,6 +36,11 @@ const ALLOWED_HEADERS: [HeaderName; 9] = [
     header::CONTENT_TYPE,
     header::AUTHORIZATION,
     HeaderName::from_static("x-requested-with"),
+    TRACEPARENT,
+    HeaderName::from_static("cmcd-request"),
+    HeaderName::from_static("cmcd-object"),
+    HeaderName::from_static("cmcd-status"),
+    HeaderName::from_static("cmcd-session"),
     HeaderName::from_static("*"),
 ];
 
@@ -45,13 +55,13 @@ const EXPOSED_HEADERS: [HeaderName; 6] = [
 ];
 
 /// Wraps a router in everything that holds for every request.
-pub(crate) fn wrap(router: Router) -> Router {
+pub(crate) fn wrap(router: Router, observer: Arc<Observer>) -> Router {
     router
         .layer(CatchPanicLayer::custom(|_| {
             use axum::response::IntoResponse as _;
             Error::Internal("a handler panicked".to_owned()).into_response()
         }))
-        .layer(middleware::from_fn(observe))
+        .layer(middleware::from_fn_with_state(observer, observe))
         .layer(cors())
         .layer(SetResponseHeaderLayer::overriding(
             header::X_CONTENT_TYPE_OPTIONS,
@@ -83,12 +93,17 @@ fn cors() -> CorsLayer {
 }
 
 /// Gives the request an id, turns a failure into its response, and writes the one log line.
-async fn observe(request: Request, next: Next) -> Response {
+async fn observe(State(observer): State<Arc<Observer>>, request: Request, next: Next) -> Response {
     let began = Instant::now();
-    let id = request_id();
+    let trace = Trace::of(request.headers());
+    let id = trace.request_id();
     let method = request.method().clone();
     let path = path_for_log(request.uri().path());
-    let mut response = next.run(request).await;
+    let route = observer.route_of(&path);
+    observer.listen(&route, request.uri().query(), request.headers());
+    let mut response = trace.within(next.run(request)).await;
+    // What a server in front asks about has another path.
+    let route = response.extensions_mut().remove::<Name>().unwrap_or(route);
     let failure = response.extensions_mut().remove::<Failure>();
     if let Some(Failure { error }) = &failure {
         fill(&mut response, error, &id);
@@ -101,24 +116,44 @@ async fn observe(request: Request, next: Next) -> Response {
         *response.body_mut() = Body::empty();
     }
     let status = response.status().as_u16();
-    let elapsed_us = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
-    match failure {
-        None => tracing::info!(request_id = %id, %method, path, status, elapsed_us, "served"),
-        Some(Failure { error }) => {
+    let took = began.elapsed();
+    let elapsed_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+    let error = failure.map(|failure| failure.error);
+    observer.metrics.answered(&route, status, error.as_ref(), took);
+    let trace_id = trace.id();
+    match &error {
+        None => {
+            tracing::info!(request_id = %id, trace_id, %method, path, status, elapsed_us, "served");
+        }
+        Some(error) => {
             let code = error.code();
             match error.source_kind() {
                 ErrorSource::Client => {
-                    tracing::info!(request_id = %id, %method, path, status, code, reason = %error, elapsed_us, "refused");
+                    tracing::info!(request_id = %id, trace_id, %method, path, status, code, reason = %error, elapsed_us, "refused");
                 }
                 ErrorSource::Origin => {
-                    tracing::warn!(request_id = %id, %method, path, status, code, reason = %error, elapsed_us, "origin failed");
+                    tracing::warn!(request_id = %id, trace_id, %method, path, status, code, reason = %error, elapsed_us, "origin failed");
                 }
                 ErrorSource::Internal => {
-                    tracing::error!(request_id = %id, %method, path, status, code, reason = %error, elapsed_us, "failed");
+                    tracing::error!(request_id = %id, trace_id, %method, path, status, code, reason = %error, elapsed_us, "failed");
                 }
             }
         }
     }
+    observer.events.record(
+        || Event {
+            request_id: id,
+            method: method.to_string(),
+            path,
+            route: route.to_string(),
+            status,
+            code: error.as_ref().map(Error::code),
+            reason: error.as_ref().map(ToString::to_string),
+            elapsed_us,
+            at: SystemTime::now(),
+        },
+        error.is_some(),
+    );
     response
 }
 
@@ -142,12 +177,4 @@ fn fill(response: &mut Response, error: &Error, id: &str) {
         _ => {}
     }
     *response.body_mut() = Body::from(body);
-}
-
-/// 64 random bits; without a random source the id is only less unique.
-fn request_id() -> String {
-    let mut bytes = [0_u8; 8];
-    let filled = getrandom::fill(&mut bytes);
-    debug_assert!(filled.is_ok());
-    format!("{:016x}", u64::from_be_bytes(bytes))
 }

@@ -8,10 +8,13 @@
 mod app;
 mod asset;
 mod clock;
+mod cmcd;
+mod compression;
 mod config;
 mod delivery;
 mod edge;
 mod error;
+mod events;
 mod explain;
 mod fetch;
 mod hand_over;
@@ -20,6 +23,8 @@ mod key_source;
 mod layers;
 mod manifest;
 mod media_type;
+mod metrics;
+mod observer;
 mod origin;
 mod planned;
 mod policy;
@@ -31,14 +36,15 @@ mod serve;
 mod session;
 mod session_store;
 mod templates;
+mod trace;
 mod variables;
 
 pub use app::App;
 pub use asset::AssetPattern;
 pub use clock::{Clock, SystemClock};
 pub use config::{
-    ApiConfig, Bearer, CdnConfig, Config, ConfigError, EntryConfig, HostConfig, Hosts, Limits,
-    OriginConfig, RouteConfig, SessionConfig, Timeouts,
+    ApiConfig, Bearer, CdnConfig, Config, ConfigError, EntryConfig, HealthConfig, HostConfig,
+    Hosts, Limits, OriginConfig, RouteConfig, SessionConfig, Timeouts,
 };
 pub use edge::Edge;
 pub use error::{Error, ErrorSource};

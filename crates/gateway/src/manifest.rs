@@ -1,5 +1,7 @@
 //! Manifests, rendered for each session.
 
+use std::time::Instant;
+
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
@@ -8,14 +10,15 @@ use sha2::{Digest as _, Sha256};
 use sluicegate_manifest::{Template, Variables};
 use sluicegate_token::{Binding, SessionKey, UnixTime};
 
-use crate::Error;
 use crate::app::App;
+use crate::compression::Coding;
 use crate::planned::{self, CdnTerms};
 use crate::policy::Scene;
 use crate::request::Carried;
 use crate::route::Segments;
 use crate::session::Admitted;
 use crate::templates::Compiled;
+use crate::{Error, compression};
 
 /// What of a request's query decides with what a manifest says.
 #[derive(Clone, Copy, Debug)]
@@ -50,13 +53,15 @@ pub(crate) fn respond(
     };
     let terms = cdn_terms(admitted, &compiled.template, now)?;
     let moment = planned::moment(&compiled.template, scene, now);
-    let etag = entity_tag(admitted, compiled, given, signer, &terms, moment);
+    let coding = Coding::wanted(request);
+    let etag = entity_tag(admitted, compiled, given, signer, &terms, moment, coding);
     let mut response = Response::new(Body::empty());
     let headers = response.headers_mut();
     headers.typed_insert(etag.clone());
     // It bears tokens: no shared cache may keep it, and a player asks before it uses it again.
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
     headers.insert(header::CONTENT_TYPE, compiled.content_type.clone());
+    headers.insert(header::VARY, HeaderValue::from_name(header::ACCEPT_ENCODING));
     if request.typed_get::<IfNoneMatch>().is_some_and(|known| !known.precondition_passes(&etag)) {
         *response.status_mut() = StatusCode::NOT_MODIFIED;
         return Ok(response);
@@ -66,8 +71,18 @@ pub(crate) fn respond(
     let plans = &compiled.plans;
     let planned =
         plans.of(&compiled.template, &compiled.url, scene, given.query, variables, moment)?;
+    let began = Instant::now();
     let text = planned.render(signer, admitted, &terms)?;
-    response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(text.len()));
+    app.observer().metrics.rendered(began.elapsed());
+    let headers = response.headers_mut();
+    let text = match coding {
+        Coding::Identity => text,
+        Coding::Gzip => {
+            headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+            compression::gzip(&text)?
+        }
+    };
+    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(text.len()));
     *response.body_mut() = Body::from(text);
     Ok(response)
 }
@@ -103,6 +118,7 @@ fn entity_tag(
     signer: &SessionKey,
     terms: &[Option<CdnTerms<'_>>],
     moment: Option<UnixTime>,
+    coding: Coding,
 ) -> ETag {
     let mut hash = Sha256::new();
     hash.update(compiled.digest);
@@ -115,7 +131,7 @@ fn entity_tag(
         hash.update(text);
         hash.update([0]);
     }
-    hash.update([signer.id()]);
+    hash.update([signer.id(), u8::from(coding == Coding::Gzip)]);
     for terms in terms {
         hash.update(terms.map_or(0, |terms| terms.expires.0).to_be_bytes());
         hash.update(terms.map_or(String::new(), |terms| terms.key.id.to_string()));

@@ -1,20 +1,30 @@
 //! Where media come from: a folder of this machine, or HTTP.
 
+pub(crate) mod caching;
+mod coding;
 mod folder;
 mod http;
+mod peer;
 mod range;
 
 use std::pin::Pin;
+use std::time::Duration;
 
 use axum::http::{HeaderMap, StatusCode};
 use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, StreamExt as _, stream};
+use moka::sync::Cache;
 use url::Url;
 
+use self::caching::Caching;
+pub(crate) use self::coding::DECODED;
 pub(crate) use self::folder::FolderOrigin;
 pub(crate) use self::http::{CONDITIONS, HttpOrigin, new_client, origin_error};
 use crate::Error;
 use crate::route::{Place, Route};
+
+/// How many resources are known to be missing.
+const MAX_MISSING: u64 = 100_000;
 
 /// The pieces of a body as they come.
 pub(crate) type BodyStream = Pin<Box<dyn Stream<Item = Result<Bytes, Error>> + Send>>;
@@ -25,6 +35,8 @@ pub(crate) struct Origin {
     /// The first origin if it is a folder; otherwise it is HTTP like all further hosts.
     folder: Option<FolderOrigin>,
     http: HttpOrigin,
+    /// What an HTTP server did not have a moment ago.
+    missing: Option<Cache<String, ()>>,
 }
 
 /// What an origin answered: 200, 206, 304 or 416, everything else is an [`Error`].
@@ -32,6 +44,8 @@ pub(crate) struct Fetched {
     pub(crate) status: StatusCode,
     /// The headers that describe the body: type, length, range, validators.
     pub(crate) headers: HeaderMap,
+    /// How long it is good.
+    pub(crate) caching: Caching,
     pub(crate) body: Body,
     /// Where it came from, after redirects.
     pub(crate) url: Url,
@@ -47,8 +61,15 @@ pub(crate) struct Body {
 pub(crate) type Conditions = HeaderMap;
 
 impl Origin {
-    pub(crate) const fn new(folder: Option<FolderOrigin>, http: HttpOrigin) -> Self {
-        Self { folder, http }
+    /// What is missing is not asked for again for `missing_for`.
+    pub(crate) fn new(
+        folder: Option<FolderOrigin>,
+        http: HttpOrigin,
+        missing_for: Duration,
+    ) -> Self {
+        let missing =
+            || Cache::builder().max_capacity(MAX_MISSING).time_to_live(missing_for).build();
+        Self { folder, http, missing: (!missing_for.is_zero()).then(missing) }
     }
 
     /// Fetches a resource. `query` is what is sent of the viewer's parameters.
@@ -59,13 +80,28 @@ impl Origin {
         query: &str,
         conditions: &Conditions,
     ) -> Result<Fetched, Error> {
-        let url = route.origin_url(place, query);
-        match &self.folder {
-            Some(folder) if place.host == 0 => {
-                folder.fetch(route.path_in_folder(place), url, conditions).await
-            }
-            _ => self.http.fetch(route, url, conditions).await,
+        let urls = route.origin_urls(place, query);
+        if let Some(folder) = self.folder.as_ref().filter(|_| self.is_local(place)) {
+            let url = urls.into_iter().next().ok_or(Error::NotFound)?;
+            return folder.fetch(route.path_in_folder(place), url, conditions).await;
         }
+        let Some(missing) = &self.missing else {
+            return self.http.fetch(route, &urls, conditions).await;
+        };
+        let key = route.resource_key(place, query);
+        if missing.contains_key(&key) {
+            return Err(Error::NotFound);
+        }
+        let fetched = self.http.fetch(route, &urls, conditions).await;
+        if matches!(fetched, Err(Error::NotFound)) {
+            missing.insert(key, ());
+        }
+        fetched
+    }
+
+    /// Whether a resource is on this machine, where asking costs nothing.
+    pub(crate) const fn is_local(&self, place: &Place) -> bool {
+        self.folder.is_some() && place.host == 0
     }
 
     /// Whether a folder origin is still there. An HTTP origin is asked when it is needed.
@@ -75,8 +111,11 @@ impl Origin {
 
     #[cfg(test)]
     pub(crate) fn unreachable_for_tests() -> Self {
-        let http = HttpOrigin::new(reqwest::Client::new(), crate::config::Timeouts::default());
-        Self::new(None, http)
+        let metrics = crate::metrics::Metrics::new(&mut <_>::default());
+        let timeouts = crate::config::Timeouts::default();
+        let servers = std::iter::empty();
+        let http = HttpOrigin::new(reqwest::Client::new(), timeouts, servers, 1, metrics.into());
+        Self::new(None, http, Duration::ZERO)
     }
 }
 
@@ -93,6 +132,15 @@ impl Body {
 
     pub(crate) fn empty() -> Self {
         Self::new(Box::pin(stream::empty()))
+    }
+
+    /// The same, with something that is given back when the body has ended.
+    pub(crate) fn holding<T: Send + 'static>(self, held: T) -> Self {
+        let rest = self.rest.map(move |piece| {
+            let _ = &held;
+            piece
+        });
+        Self { start: self.start, rest: Box::pin(rest) }
     }
 
     /// Reads until there are `len` bytes or no more, and gives them without taking them.

@@ -9,6 +9,7 @@ use sluicegate_token::ResourcePath;
 use url::Url;
 
 use crate::config::{CdnConfig, HostConfig, RouteConfig};
+use crate::metrics::Name;
 use crate::origin::Origin;
 use crate::request::RequestPath;
 
@@ -80,8 +81,10 @@ pub enum ThirdParty {
 pub(crate) struct Route {
     pub(crate) config: RouteConfig,
     pub(crate) origin: Origin,
-    /// The origin's folder as a URL; a stand-in for a folder of this machine.
-    origin_base: Url,
+    /// The origins' folders as URLs, one at least; a stand-in for a folder of this machine.
+    origin_bases: Vec<Url>,
+    /// Its id, for metrics.
+    pub(crate) name: Name,
     /// Number of segments of the route's path.
     path_depth: usize,
     /// The route's path as it stands in URLs.
@@ -115,19 +118,20 @@ pub(crate) enum Located {
 impl Route {
     pub(crate) fn new(config: RouteConfig, origin: Origin) -> Self {
         let raw_path = encode_path(&config.path);
-        let origin_base = match &config.origin {
-            crate::config::OriginConfig::Http(base) => base.clone(),
+        let origin_bases = match &config.origin {
+            crate::config::OriginConfig::Http(bases) => bases.clone(),
             crate::config::OriginConfig::Folder(_) => {
                 let mut base = Url::parse(FOLDER_HOST).expect("the stand-in is a valid URL");
                 base.set_path(&raw_path);
-                base
+                vec![base]
             }
         };
         Self {
             path_depth: config.path.matches('/').count() - 1,
             fingerprint: format!("{config:?}"),
+            name: config.id.as_str().into(),
             origin,
-            origin_base,
+            origin_bases,
             raw_path,
             config,
         }
@@ -151,18 +155,26 @@ impl Route {
         }
     }
 
-    /// The URL of a resource at its origin; `query` is sent with it.
-    pub(crate) fn origin_url(&self, place: &Place, query: &str) -> Url {
-        let mut url = match self.host_of(place) {
+    /// The URLs of a resource at its origins, one at least; `query` is sent with it.
+    pub(crate) fn origin_urls(&self, place: &Place, query: &str) -> Vec<Url> {
+        let mut urls = match self.host_of(place) {
             Some(host) => {
                 let mut url = host.url.clone();
                 url.set_path(&place.raw[host_prefix(place.host).len()..]);
-                url
+                vec![url]
             }
-            None => self.below(&self.origin_base, place),
+            None => self.origin_bases.iter().map(|base| self.below(base, place)).collect(),
         };
-        url.set_query(Some(query).filter(|query| !query.is_empty()));
-        url
+        for url in &mut urls {
+            url.set_query(Some(query).filter(|query| !query.is_empty()));
+        }
+        urls
+    }
+
+    /// What stands for a resource of an origin in caches: all that its URL depends on.
+    pub(crate) fn resource_key(&self, place: &Place, query: &str) -> String {
+        // Neither a route's id nor a path of a request can hold a space.
+        [&self.config.id, " ", &place.raw, "?", query].concat()
     }
 
     /// The CDN of a host: of the origin, or of an entry of `allow_hosts`.
@@ -208,7 +220,7 @@ impl Route {
     pub(crate) fn locate(&self, url: &Url) -> Located {
         let cdn = self.config.cdn.as_ref().map(|cdn| &cdn.base_url);
         let mut is_ours = false;
-        for base in std::iter::once(&self.origin_base).chain(cdn) {
+        for base in self.origin_bases.iter().chain(cdn) {
             if url.origin() == base.origin() {
                 is_ours = true;
                 if let Some(rest) = below_folder(base, url) {

@@ -1,6 +1,8 @@
 //! Compiled manifests: fetched once for all who ask at one time, kept, confirmed, and served for a
 //! while when their origin fails.
 
+mod life;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,13 +12,18 @@ use headers::HeaderMapExt as _;
 use moka::future::Cache;
 use sha2::{Digest as _, Sha256};
 use sluicegate_manifest::{CompileError, Format, Options, Template};
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use url::Url;
 
-use crate::origin::{Conditions, Fetched};
+pub(crate) use self::life::Allowed;
+use self::life::{Life, Standing};
+use crate::metrics::{CacheUse, Metrics};
+use crate::origin::caching::Caching;
+use crate::origin::{Conditions, DECODED, Fetched};
 use crate::planned::Plans;
 use crate::route::{Place, Route};
-use crate::{Error, media_type};
+use crate::{Error, ErrorSource, media_type, trace};
 
 /// A manifest as an origin sent it, compiled.
 #[derive(Debug)]
@@ -43,20 +50,23 @@ impl Compiled {
 struct Kept {
     compiled: Arc<Compiled>,
     confirmed: Instant,
+    said: Caching,
+    life: Life,
 }
 
-/// The compiled manifests, by route, origin URL and query.
+/// The compiled manifests, by route, path and query.
 #[derive(Debug)]
 pub(crate) struct Templates {
     cache: Cache<String, Kept>,
     /// Fetches that are under way: who asks meanwhile gets the same answer.
     under_way: Cache<String, Arc<Compiled>>,
     /// What an origin failed to answer a moment ago.
-    failed: Cache<String, ()>,
+    failed: Cache<String, Error>,
     /// What was looked at and is no document, whatever its name.
     plain: Cache<String, ()>,
     options: Options,
-    stale: Duration,
+    allowed: Allowed,
+    metrics: Arc<Metrics>,
 }
 
 /// How many resources are known not to be documents, and for how long that is believed.
@@ -64,11 +74,18 @@ const MAX_PLAIN: u64 = 100_000;
 const PLAIN_FOR: Duration = Duration::from_secs(300);
 /// More are hardly fetched at once, or fail.
 const MAX_UNDER_WAY: u64 = 100_000;
-/// How long an origin that failed is left alone, if what it said before can be served meanwhile.
+/// How long an origin that failed is left alone.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
+/// How long a viewer waits for an origin's answer if there is an older one.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 impl Templates {
-    pub(crate) fn new(options: Options, cache_bytes: u64, stale: Duration) -> Self {
+    pub(crate) fn new(
+        options: Options,
+        cache_bytes: u64,
+        allowed: Allowed,
+        metrics: Arc<Metrics>,
+    ) -> Self {
         let cache = Cache::builder()
             .max_capacity(cache_bytes)
             .weigher(|key: &String, Kept { compiled, .. }: &Kept| {
@@ -80,7 +97,12 @@ impl Templates {
         let plain = Cache::builder().max_capacity(MAX_PLAIN).time_to_live(PLAIN_FOR).build();
         let failed = Cache::builder().max_capacity(MAX_UNDER_WAY).time_to_live(RETRY_AFTER).build();
         let under_way = Cache::new(MAX_UNDER_WAY);
-        Self { cache, under_way, failed, plain, options, stale }
+        Self { cache, under_way, failed, plain, options, allowed, metrics }
+    }
+
+    /// How many manifests are kept, and their bytes.
+    pub(crate) fn size(&self) -> (u64, u64) {
+        (self.cache.entry_count(), self.cache.weighted_size())
     }
 
     /// Whether this resource was looked at lately and is no document.
@@ -107,43 +129,126 @@ impl Templates {
         self.cache.invalidate(&key(route, place, query)).await;
     }
 
-    /// The compiled manifest, fetched again or confirmed by the origin: once for all who ask at one
-    /// time. If the origin fails, what it said lately is still good.
+    /// The compiled manifest: kept, if it is good still, or else fetched or confirmed, once for all
+    /// who ask at one time. If the origin fails, what it said lately is still good.
     pub(crate) async fn fetch(
-        &self,
-        route: &Route,
+        self: &Arc<Self>,
+        route: &Arc<Route>,
         place: &Place,
         query: &str,
     ) -> Result<Arc<Compiled>, Error> {
         let key = key(route, place, query);
         let known = self.cache.get(&key).await;
-        let is_fresh_enough = |known: &Kept| known.confirmed.elapsed() <= self.stale;
-        let fallback = known.as_ref().filter(|known| is_fresh_enough(known));
-        if let Some(stale) = fallback
-            && self.failed.contains_key(&key)
-        {
-            return Ok(Arc::clone(&stale.compiled));
+        let standing = known.as_ref().map(|known| known.life.standing(known.confirmed.elapsed()));
+        match (&known, standing) {
+            (Some(known), Some(Standing::Fresh)) => {
+                self.metrics.manifest(CacheUse::hit);
+                return Ok(Arc::clone(&known.compiled));
+            }
+            (Some(known), Some(Standing::Updating)) => {
+                self.metrics.manifest(CacheUse::updating);
+                if !self.failed.contains_key(&key) && !self.under_way.contains_key(&key) {
+                    self.update(key, route, place, query, Some(known.clone()));
+                }
+                return Ok(Arc::clone(&known.compiled));
+            }
+            _ => {}
         }
-        let asked = self.ask(&key, route, place, query, known.as_ref());
-        let answered = self.under_way.try_get_with_by_ref(&key, asked).await;
-        self.under_way.invalidate(&key).await;
-        match (answered, fallback) {
-            (Ok(compiled), _) => Ok(compiled),
-            (Err(error), Some(stale)) if is_passing(&error) => {
-                self.failed.insert(key, ()).await;
+        let fallback = known.clone().filter(|_| standing == Some(Standing::Stale));
+        if let Some(error) = self.failed.get(&key).await {
+            return match fallback {
+                Some(stale) => {
+                    self.metrics.manifest(CacheUse::stale);
+                    Ok(stale.compiled)
+                }
+                None => Err(error),
+            };
+        }
+        self.metrics.manifest(CacheUse::miss);
+        let Some(stale) = fallback else {
+            return self.refresh(&key, route, place, query, known.as_ref()).await;
+        };
+        let update = self.update(key, route, place, query, known);
+        let answered = match tokio::time::timeout(PATIENCE, update).await {
+            Ok(answered) => {
+                answered.unwrap_or_else(|error| Err(Error::Internal(error.to_string())))
+            }
+            Err(_) => Err(Error::OriginTimeout("the patience that there is with an older answer")),
+        };
+        match answered {
+            Err(error) if error.source_kind() == ErrorSource::Origin => {
+                self.metrics.manifest(CacheUse::stale);
                 tracing::warn!(
                     route = route.config.id,
                     path = %place.path,
                     reason = %error,
                     "the origin failed; what it said before is served"
                 );
-                Ok(Arc::clone(&stale.compiled))
+                Ok(stale.compiled)
             }
-            (Err(error), _) => Err(Error::clone(&error)),
+            answered => answered,
         }
     }
 
+    /// Fetches or confirms in a task of its own, which goes on if nobody waits any more.
+    fn update(
+        self: &Arc<Self>,
+        key: String,
+        route: &Arc<Route>,
+        place: &Place,
+        query: &str,
+        known: Option<Kept>,
+    ) -> JoinHandle<Result<Arc<Compiled>, Error>> {
+        let (templates, route) = (Arc::clone(self), Arc::clone(route));
+        let (place, query) = (place.clone(), query.to_owned());
+        let trace = trace::current();
+        let update =
+            async move { templates.refresh(&key, &route, &place, &query, known.as_ref()).await };
+        tokio::spawn(async move {
+            match trace {
+                Some(trace) => trace.within(update).await,
+                None => update.await,
+            }
+        })
+    }
+
+    /// Fetches or confirms, once for all who ask at one time.
+    async fn refresh(
+        &self,
+        key: &String,
+        route: &Route,
+        place: &Place,
+        query: &str,
+        known: Option<&Kept>,
+    ) -> Result<Arc<Compiled>, Error> {
+        let asked = self.ask(key, route, place, query, known);
+        let answered = self.under_way.try_get_with_by_ref(key, asked).await;
+        self.under_way.invalidate(key).await;
+        answered.map_err(|error| Error::clone(&error))
+    }
+
     async fn ask(
+        &self,
+        key: &String,
+        route: &Route,
+        place: &Place,
+        query: &str,
+        known: Option<&Kept>,
+    ) -> Result<Arc<Compiled>, Error> {
+        let answered = self.ask_origin(key, route, place, query, known).await;
+        match &answered {
+            Ok(_) => {}
+            // It said of the manifest itself that it is gone.
+            Err(Error::NotFound) => self.cache.invalidate(key).await,
+            Err(error) if is_passing(error) && !route.origin.is_local(place) => {
+                self.failed.insert(key.clone(), error.clone()).await;
+            }
+            Err(_) => {}
+        }
+        answered
+    }
+
+    async fn ask_origin(
         &self,
         key: &str,
         route: &Route,
@@ -151,27 +256,37 @@ impl Templates {
         query: &str,
         known: Option<&Kept>,
     ) -> Result<Arc<Compiled>, Error> {
-        let conditions = known.map(|known| known.compiled.validators.clone()).unwrap_or_default();
+        let anew = || HeaderMap::from_iter([(header::ACCEPT_ENCODING, DECODED)]);
+        let mut conditions = anew();
+        if let Some(known) = known {
+            conditions.extend(known.compiled.validators.clone());
+        }
         let mut fetched = route.origin.fetch(route, place, query, &conditions).await?;
         if fetched.status == StatusCode::NOT_MODIFIED
             && known.is_some_and(|known| known.compiled.url != fetched.url)
         {
-            // A redirect leads elsewhere now, where the validators say nothing of what is known.
-            fetched = route.origin.fetch(route, place, query, &Conditions::new()).await?;
+            // A redirect leads elsewhere now, or another origin answers, where the validators say
+            // nothing of what is known.
+            fetched = route.origin.fetch(route, place, query, &anew()).await?;
         }
         match (fetched.status, known) {
             (StatusCode::NOT_MODIFIED, Some(known)) => {
-                let compiled = Arc::clone(&known.compiled);
-                self.keep(key.to_owned(), &compiled).await;
-                Ok(compiled)
+                let said = fetched.caching.or(known.said);
+                self.keep(key.to_owned(), &known.compiled, said).await;
+                Ok(Arc::clone(&known.compiled))
             }
             (StatusCode::OK, _) => self.accept(route, place, query, fetched).await,
             (status, _) => Err(Error::OriginStatus(status.as_u16())),
         }
     }
 
-    async fn keep(&self, key: String, compiled: &Arc<Compiled>) {
-        let kept = Kept { compiled: Arc::clone(compiled), confirmed: Instant::now() };
+    async fn keep(&self, key: String, compiled: &Arc<Compiled>, said: Caching) {
+        if said.no_store {
+            return self.cache.invalidate(&key).await;
+        }
+        let life = Life::of(&said, &compiled.template, self.allowed);
+        let compiled = Arc::clone(compiled);
+        let kept = Kept { compiled, confirmed: Instant::now(), said, life };
         self.cache.insert(key, kept).await;
     }
 
@@ -225,7 +340,7 @@ impl Templates {
             plans: Plans::default(),
         });
         // Without a validator each request fetches it whole; it is kept for when the origin fails.
-        self.keep(key(route, place, query), &compiled).await;
+        self.keep(key(route, place, query), &compiled, fetched.caching).await;
         Ok(compiled)
     }
 }
@@ -233,14 +348,17 @@ impl Templates {
 /// Whether an error says nothing of the manifest: the origin may answer again in a moment.
 const fn is_passing(error: &Error) -> bool {
     match error {
-        Error::OriginUnreachable(_) | Error::OriginTimeout(_) => true,
+        Error::OriginUnreachable(_)
+        | Error::OriginTimeout(_)
+        | Error::OriginDown
+        | Error::OriginBusy => true,
         Error::OriginStatus(status) => *status >= 500 || *status == 429,
         _ => false,
     }
 }
 
 fn key(route: &Route, place: &Place, query: &str) -> String {
-    format!("{} {}", route.config.id, route.origin_url(place, query))
+    route.resource_key(place, query)
 }
 
 fn validators(headers: &HeaderMap) -> Conditions {

@@ -5,6 +5,7 @@ pub(crate) mod carriers;
 pub(crate) mod lines;
 
 use std::ops::Range;
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -23,6 +24,8 @@ pub(crate) struct Scan {
     pub(crate) definitions: Vec<Definition>,
     /// CAN-SKIP-UNTIL and CAN-SKIP-DATERANGES, each with a comma beside it.
     pub(crate) delta_updates: Vec<Range<usize>>,
+    /// The longest segment, or part if there are parts.
+    pub(crate) target: Option<Duration>,
 }
 
 /// To size the list of slots.
@@ -39,6 +42,7 @@ pub(crate) fn scan(source: &[u8], options: &Options) -> Result<Scan, CompileErro
         is_multivariant: false,
         definitions: Vec::new(),
         delta_updates: Vec::new(),
+        target: None,
     };
     let mut lines = Lines::new(source);
     while let Some(span) = lines.next_span() {
@@ -63,6 +67,7 @@ struct Scanner<'s> {
     is_multivariant: bool,
     definitions: Vec<Definition>,
     delta_updates: Vec<Range<usize>>,
+    target: Option<Duration>,
 }
 
 impl Scanner<'_> {
@@ -101,6 +106,15 @@ impl Scanner<'_> {
             b"#EXT-X-ENDLIST" => self.is_ended = true,
             b"#EXT-X-DEFINE" => self.define(name.start, value.clone()),
             b"#EXT-X-SERVER-CONTROL" => self.offer_of_delta_updates(line, value.clone()),
+            b"#EXT-X-TARGETDURATION" => self.target(value.clone()),
+            b"#EXT-X-PART-INF" => {
+                let attributes = Attributes::new(self.source, value.clone()).map_while(Result::ok);
+                for attribute in attributes {
+                    if &self.source[attribute.name] == b"PART-TARGET" {
+                        self.target(attribute.value);
+                    }
+                }
+            }
             _ => {}
         }
         let tag_use = tag_use(text);
@@ -215,7 +229,17 @@ impl Scanner<'_> {
             is_reloaded: !self.is_ended && !self.is_multivariant,
             definitions: self.definitions,
             delta_updates: self.delta_updates,
+            target: self.target,
         })
+    }
+
+    /// Parts are shorter than segments, whichever tag comes first.
+    fn target(&mut self, value: Range<usize>) {
+        let text = std::str::from_utf8(self.source[value].trim_ascii()).ok();
+        let seconds = text.and_then(|text| text.parse().ok());
+        if let Some(target) = seconds.and_then(|secs| Duration::try_from_secs_f64(secs).ok()) {
+            self.target = Some(self.target.map_or(target, |known| known.min(target)));
+        }
     }
 
     /// Notes what offers delta updates, so that the offer can be taken away.

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::ops::Range;
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -22,6 +23,7 @@ pub struct Template {
     delta_updates: Vec<Range<usize>>,
     replacements: Vec<Replacement>,
     tree: Option<Tree>,
+    update_interval: Option<Duration>,
 }
 
 impl Template {
@@ -40,7 +42,7 @@ impl Template {
         }
         match Format::detect(&source) {
             Some(Format::Hls) => {
-                let hls::Scan { slots, is_reloaded, definitions, delta_updates } =
+                let hls::Scan { slots, is_reloaded, definitions, delta_updates, target } =
                     hls::scan(&source, options)?;
                 let format = Format::Hls;
                 let replacements = Vec::new();
@@ -53,6 +55,7 @@ impl Template {
                     delta_updates,
                     replacements,
                     tree: None,
+                    update_interval: target.filter(|_| is_reloaded),
                 })
             }
             Some(Format::AssetList) => {
@@ -70,8 +73,10 @@ impl Template {
             Some(format @ (Format::Dash | Format::DashElement | Format::DashPatch)) => {
                 let (slots, tree) = dash::scan(&source, options)?;
                 let is_reloaded = tree.is_reloaded;
+                let update_interval = tree.update_period;
                 let tree = Some(tree);
-                Ok(Self { is_reloaded, tree, ..Self::of_slots(source, format, slots) })
+                let plain = Self::of_slots(source, format, slots);
+                Ok(Self { is_reloaded, tree, update_interval, ..plain })
             }
             None => Err(CompileError::NotAManifest),
         }
@@ -88,6 +93,7 @@ impl Template {
             delta_updates: Vec::new(),
             replacements: Vec::new(),
             tree: None,
+            update_interval: None,
         }
     }
 
@@ -114,6 +120,13 @@ impl Template {
     #[must_use]
     pub const fn is_reloaded(&self) -> bool {
         self.is_reloaded
+    }
+
+    /// How long a manifest that is reloaded stays as it is, as far as it says so: the target duration
+    /// of a media playlist, or of its parts; @minimumUpdatePeriod of an MPD.
+    #[must_use]
+    pub const fn update_interval(&self) -> Option<Duration> {
+        self.update_interval
     }
 
     /// What bears a slot's URI: tag and attribute, or `URI line`.

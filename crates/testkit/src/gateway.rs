@@ -58,6 +58,8 @@ impl Gateway {
             let config = format!("listen = \"{addr}\"\n{config}");
             let app = build(&config, folder.path(), &clock).unwrap();
             let router = app.router();
+            let watched = app.clone();
+            tokio::spawn(async move { watched.watch_origins().await });
             built = Some(app);
             router
         });

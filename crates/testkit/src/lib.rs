@@ -5,6 +5,7 @@
 //! * [`gateway`] runs a gateway of this process with a [`clock`] that the test sets, [`server`] any
 //!   other router: an origin, or the token-checking stand-in CDN (`sluicegate_gateway::Edge`).
 //! * [`live`] is an origin whose stream has no end: HLS, plain and low-latency, and DASH.
+//! * [`misbehaving`] is an origin that fails as it is told.
 //! * [`http`] sends requests whose target reaches the server byte for byte.
 //! * [`process`] ends every child, also when the test panics; [`tools`] skips a test that lacks one.
 //!
@@ -19,6 +20,7 @@ pub mod fixtures;
 pub mod gateway;
 pub mod http;
 pub mod live;
+pub mod misbehaving;
 pub mod nginx;
 pub mod players;
 pub mod port;
@@ -29,6 +31,7 @@ pub mod tools;
 pub use browser::Browser;
 pub use gateway::Gateway;
 pub use live::LiveOrigin;
+pub use misbehaving::{Misbehaving, Mood};
 pub use nginx::Nginx;
 pub use process::Process;
 pub use server::Server;

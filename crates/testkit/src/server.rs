@@ -33,7 +33,11 @@ impl Server {
         let listening: Listening =
             runtime.block_on(sluicegate_gateway::bind(([127, 0, 0, 1], 0).into())).unwrap();
         let addr = listening.addr();
-        let router = router(addr);
+        let router = {
+            // What it spawns runs beside it.
+            let _entered = runtime.enter();
+            router(addr)
+        };
         let (stop, stopped) = oneshot::channel();
         let thread = std::thread::spawn(move || {
             runtime.block_on(async {

@@ -9,15 +9,12 @@ use url::Url;
 
 use super::signers::Keys;
 use super::{
-    ApiConfig, CdnConfig, Config, ConfigError, EntryConfig, HostConfig, Hosts, Limits,
-    OriginConfig, RouteConfig, SessionConfig, Timeouts, raw,
+    ApiConfig, CdnConfig, Config, ConfigError, EntryConfig, HealthConfig, HostConfig, Hosts,
+    Limits, OriginConfig, RESERVED, RouteConfig, SessionConfig, Timeouts, raw,
 };
 use crate::AssetPattern;
 use crate::SessionRules;
 use crate::route::{Carry, Segments};
-
-/// Gateway paths that no route may take.
-const RESERVED: [&str; 5] = ["/s/", "/v1/", "/auth/", "/healthz/", "/readyz/"];
 
 /// A year: beyond it a window is surely a mistake, and every expiry still fits 32 bits.
 const MAX_WINDOW_SECS: u64 = 366 * 86_400;
@@ -57,7 +54,7 @@ pub(super) fn check(raw: raw::Config, folder: &Path) -> Result<Config, ConfigErr
         public_url,
         session,
         api,
-        limits: limits(&raw.limits),
+        limits: limits(&raw.limits)?,
         daterange_uris: raw.daterange_uris,
         timeouts: timeouts(&raw.timeouts),
         routes,
@@ -135,7 +132,9 @@ fn check_route(
         ));
     }
     Ok(RouteConfig {
-        origin: origin(&raw.origin, folder).map_err(|message| wrong(at("origin"), message))?,
+        origin: origins(raw.origin.as_deref(), &raw.origins, folder)
+            .map_err(|message| wrong(at("origin"), message))?,
+        health: raw.health.map(|raw| health(raw, &at("health"))).transpose()?,
         existing_token: match raw.existing_token {
             raw::Existing::Refuse => ExistingToken::Refuse,
             raw::Existing::Replace => ExistingToken::Replace,
@@ -186,9 +185,34 @@ fn check_cdn(raw: &raw::Cdn, place: &str, keys: &mut Keys<'_>) -> Result<CdnConf
     })
 }
 
+/// One origin, or several HTTP servers with the same.
+fn origins(one: Option<&str>, several: &[String], folder: &Path) -> Result<OriginConfig, String> {
+    match (one, several) {
+        (Some(one), []) => origin(one, folder),
+        (Some(_), _) => Err("give one of origin and origins".to_owned()),
+        (None, []) => Err("it is missing: where are the media?".to_owned()),
+        (None, [one]) => origin(one, folder),
+        (None, several) => {
+            let urls = several.iter().map(|text| folder_url(text)).collect::<Result<_, _>>();
+            urls.map(OriginConfig::Http)
+                .map_err(|message| format!("{message}; several origins are HTTP servers"))
+        }
+    }
+}
+
+fn health(raw: raw::Health, place: &str) -> Result<HealthConfig, ConfigError> {
+    let is_path = !raw.path.starts_with('/') && !raw.path.contains(['?', '#', ':']);
+    if !is_path {
+        let problem = "it must be relative to the origin's folder, such as \"health.txt\"";
+        return Err(wrong(format!("{place}.path"), problem));
+    }
+    let secs = window(raw.every_secs, &format!("{place}.every_secs"))?;
+    Ok(HealthConfig { path: raw.path, every: Duration::from_secs(secs) })
+}
+
 fn origin(text: &str, folder: &Path) -> Result<OriginConfig, String> {
     let Some(path) = text.strip_prefix("file:") else {
-        return folder_url(text).map(OriginConfig::Http).map_err(|message| {
+        return folder_url(text).map(|url| OriginConfig::Http(vec![url])).map_err(|message| {
             format!("{message}; an origin is \"file:FOLDER\" or \"https://host/folder/\"")
         });
     };
@@ -252,9 +276,12 @@ fn rules(raw: &raw::Session) -> Result<SessionRules, ConfigError> {
     })
 }
 
-fn limits(raw: &raw::Limits) -> Limits {
+fn limits(raw: &raw::Limits) -> Result<Limits, ConfigError> {
     let default = Limits::default();
-    Limits {
+    if raw.origin_requests == Some(0) {
+        return Err(wrong("limits.origin_requests", "it must be 1 or more"));
+    }
+    Ok(Limits {
         max_path_bytes: raw.max_path_bytes.unwrap_or(default.max_path_bytes),
         manifest: sluicegate_manifest::Limits {
             max_bytes: raw.max_manifest_bytes.unwrap_or(default.manifest.max_bytes),
@@ -264,18 +291,25 @@ fn limits(raw: &raw::Limits) -> Limits {
         },
         max_expanded_segments: raw.max_expanded_segments.unwrap_or(default.max_expanded_segments),
         cache_bytes: raw.cache_bytes.unwrap_or(default.cache_bytes),
-        stale_for: raw.stale_secs.map_or(default.stale_for, Duration::from_secs),
-    }
+        stale_for: secs(raw.stale_secs, default.stale_for),
+        while_revalidate: secs(raw.revalidate_secs, default.while_revalidate),
+        missing_for: secs(raw.missing_secs, default.missing_for),
+        origin_requests: raw.origin_requests.unwrap_or(default.origin_requests),
+    })
 }
 
 fn timeouts(raw: &raw::Timeouts) -> Timeouts {
     let default = Timeouts::default();
-    let secs = |given: Option<u64>, default| given.map_or(default, Duration::from_secs);
     Timeouts {
         connect: secs(raw.connect_secs, default.connect),
         first_byte: secs(raw.first_byte_secs, default.first_byte),
         idle: secs(raw.idle_secs, default.idle),
+        retries: raw.retries.unwrap_or(default.retries),
     }
+}
+
+fn secs(given: Option<u64>, default: Duration) -> Duration {
+    given.map_or(default, Duration::from_secs)
 }
 
 pub(super) fn wrong(place: impl Into<String>, message: impl Into<String>) -> ConfigError {

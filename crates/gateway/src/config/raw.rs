@@ -169,6 +169,9 @@ pub(super) struct Limits {
     pub(super) max_expanded_segments: Option<usize>,
     pub(super) cache_bytes: Option<u64>,
     pub(super) stale_secs: Option<u64>,
+    pub(super) revalidate_secs: Option<u64>,
+    pub(super) missing_secs: Option<u64>,
+    pub(super) origin_requests: Option<usize>,
 }
 
 #[derive(Default, Deserialize)]
@@ -177,6 +180,17 @@ pub(super) struct Timeouts {
     pub(super) connect_secs: Option<u64>,
     pub(super) first_byte_secs: Option<u64>,
     pub(super) idle_secs: Option<u64>,
+    pub(super) retries: Option<usize>,
+}
+
+/// Checks of a route's origins.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Health {
+    #[serde(default)]
+    pub(super) path: String,
+    #[serde(default = "default_health_secs")]
+    pub(super) every_secs: u64,
 }
 
 #[derive(Deserialize)]
@@ -185,7 +199,10 @@ pub(super) struct Route {
     pub(super) id: String,
     #[serde(default = "default_path")]
     pub(super) path: String,
-    pub(super) origin: String,
+    pub(super) origin: Option<String>,
+    #[serde(default)]
+    pub(super) origins: Vec<String>,
+    pub(super) health: Option<Health>,
     #[serde(default)]
     pub(super) allow_hosts: Vec<Host>,
     pub(super) asset: Option<String>,
@@ -371,6 +388,10 @@ const fn default_session_secs() -> u64 {
 
 const fn default_ttl_secs() -> u64 {
     3600
+}
+
+const fn default_health_secs() -> u64 {
+    5
 }
 
 fn default_path() -> String {

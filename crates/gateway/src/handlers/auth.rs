@@ -38,6 +38,7 @@ pub(crate) async fn auth(State(app): State<App>, request: Request) -> Result<Res
         .map_err(not_let_in)?;
     let admitted = media::admit(&app, &media, &method, headers, app.now()).map_err(not_let_in)?;
     let mut response = StatusCode::NO_CONTENT.into_response();
+    response.extensions_mut().insert(admitted.route.name.clone());
     let answer = response.headers_mut();
     answer.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     // For the server's log and its own decisions; nothing of it opens anything.

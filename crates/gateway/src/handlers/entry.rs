@@ -1,5 +1,7 @@
 //! Entry by a signed link: a manifest's URL with a valid token leads to its session URL.
 
+use std::sync::Arc;
+
 use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
@@ -94,7 +96,7 @@ fn verify(
 /// A link to a segment or a picture must not open the folder around it.
 async fn is_manifest(
     app: &App,
-    route: &Route,
+    route: &Arc<Route>,
     place: &Place,
     request: &MediaRequest,
 ) -> Result<bool, Error> {

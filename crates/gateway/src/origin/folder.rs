@@ -17,6 +17,7 @@ use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _};
 use tokio_util::io::ReaderStream;
 use url::Url;
 
+use super::caching::Caching;
 use super::range::Wanted;
 use super::{Body, Conditions, Fetched};
 use crate::Error;
@@ -64,6 +65,7 @@ impl FolderOrigin {
             return Ok(Fetched {
                 status: StatusCode::NOT_MODIFIED,
                 headers,
+                caching: Caching::ALWAYS_ASK,
                 body: Body::empty(),
                 url,
             });
@@ -85,7 +87,8 @@ impl FolderOrigin {
             Wanted::Nothing => {
                 headers.typed_insert(ContentRange::unsatisfied_bytes(opened.len));
                 let status = StatusCode::RANGE_NOT_SATISFIABLE;
-                return Ok(Fetched { status, headers, body: Body::empty(), url });
+                let caching = Caching::ALWAYS_ASK;
+                return Ok(Fetched { status, headers, caching, body: Body::empty(), url });
             }
         };
         headers.typed_insert(ContentLength(len));
@@ -96,7 +99,8 @@ impl FolderOrigin {
         let pieces = ReaderStream::with_capacity(file.take(len), PIECE_BYTES);
         let pieces =
             futures_util::StreamExt::map(pieces, |piece| piece.map_err(|error| read_error(&error)));
-        Ok(Fetched { status, headers, body: Body::new(Box::pin(pieces)), url })
+        let body = Body::new(Box::pin(pieces));
+        Ok(Fetched { status, headers, caching: Caching::ALWAYS_ASK, body, url })
     }
 
     async fn open_file(&self, path: &[u8]) -> Result<Opened, Error> {

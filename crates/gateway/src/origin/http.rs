@@ -1,17 +1,29 @@
-//! An HTTP origin: one client, bounded waiting, redirects only within the route.
+//! HTTP origins: one client, bounded waiting and trying, redirects only within the route.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use reqwest::Client;
 use reqwest::redirect::Policy;
+use tokio::time::Instant;
 use url::Url;
 
-use super::{Body, Conditions, Fetched};
-use crate::Error;
+use super::caching::Caching;
+use super::peer::Peer;
+use super::{Body, Conditions, Fetched, coding};
 use crate::config::Timeouts;
+use crate::metrics::Metrics;
 use crate::route::{Located, Route};
+use crate::{Error, trace};
 
 /// How many redirects of an origin are followed.
 const MAX_REDIRECTS: usize = 5;
+/// Before a request is sent to the same server again.
+const BEFORE_RETRY: Duration = Duration::from_millis(100);
+/// How long a check may take.
+const CHECK_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Headers of an origin's answer that go on to the client.
 const PASSED: [HeaderName; 7] = [
@@ -34,6 +46,9 @@ pub(crate) const CONDITIONS: [HeaderName; 4] =
 pub(crate) struct HttpOrigin {
     client: Client,
     timeouts: Timeouts,
+    /// All servers that routes name, by scheme, host and port.
+    peers: Arc<HashMap<url::Origin, Arc<Peer>>>,
+    metrics: Arc<Metrics>,
 }
 
 /// The client that all routes share.
@@ -49,39 +64,129 @@ pub(crate) fn new_client(timeouts: &Timeouts) -> Result<Client, Error> {
 }
 
 impl HttpOrigin {
-    pub(crate) const fn new(client: Client, timeouts: Timeouts) -> Self {
-        Self { client, timeouts }
+    /// `servers` are the URLs of all folders that may be asked.
+    pub(crate) fn new<'u>(
+        client: Client,
+        timeouts: Timeouts,
+        servers: impl Iterator<Item = &'u Url>,
+        concurrency: usize,
+        metrics: Arc<Metrics>,
+    ) -> Self {
+        let peers = servers.map(|url| (url.origin(), Arc::new(Peer::new(url, concurrency))));
+        Self { client, timeouts, peers: Arc::new(peers.collect()), metrics }
     }
 
+    /// Fetches a resource from the first server that is well and answers; `urls` are where it is on
+    /// each.
     pub(super) async fn fetch(
+        &self,
+        route: &Route,
+        urls: &[Url],
+        conditions: &Conditions,
+    ) -> Result<Fetched, Error> {
+        let is_well = |url: &&Url| self.peer(url).is_ok_and(|peer| peer.is_well());
+        let well: Vec<_> = urls.iter().filter(is_well).collect();
+        let candidates = if well.is_empty() { urls.iter().collect() } else { well };
+        let mut last = None;
+        for attempt in 0..=self.timeouts.retries {
+            let url = candidates[attempt % candidates.len()];
+            if attempt >= candidates.len() {
+                tokio::time::sleep(BEFORE_RETRY).await;
+            }
+            match self.follow(route, url.clone(), conditions).await {
+                Err(error) if may_be_retried(&error, candidates.len() > 1) => last = Some(error),
+                answered => return answered,
+            }
+        }
+        Err(last.unwrap_or(Error::OriginDown))
+    }
+
+    /// Asks each server of a route whether it is well.
+    pub(crate) async fn check(&self, base: &Url, path: &str) {
+        let (Ok(peer), Ok(url)) = (self.peer(base), base.join(path)) else { return };
+        let patience = self.timeouts.first_byte.min(CHECK_PATIENCE);
+        let answer = self.client.get(url).timeout(patience).send().await;
+        let is_healthy = answer.is_ok_and(|answer| !answer.status().is_server_error());
+        if is_healthy {
+            peer.answered();
+        }
+        peer.checked(is_healthy);
+    }
+
+    /// The servers.
+    pub(crate) fn peers(&self) -> impl Iterator<Item = &Peer> {
+        self.peers.values().map(|peer| &**peer)
+    }
+
+    fn peer(&self, url: &Url) -> Result<&Arc<Peer>, Error> {
+        let unknown = || Error::Internal("an origin that no route names".to_owned());
+        self.peers.get(&url.origin()).ok_or_else(unknown)
+    }
+
+    async fn follow(
         &self,
         route: &Route,
         mut url: Url,
         conditions: &Conditions,
     ) -> Result<Fetched, Error> {
         for _ in 0..=MAX_REDIRECTS {
-            let answer = self.send(url.clone(), conditions).await?;
+            let peer = self.peer(&url)?;
+            let permit = peer.permit(self.timeouts.first_byte).await?;
+            let answer = self.ask(peer, url.clone(), conditions).await?;
             if !answer.status().is_redirection() || answer.status() == StatusCode::NOT_MODIFIED {
-                return fetched(answer, url);
+                let mut fetched = fetched(answer, url)?;
+                fetched.body = fetched.body.holding(permit);
+                return Ok(fetched);
             }
             url = redirect_target(route, &url, answer.headers())?;
         }
         Err(Error::OriginRedirect("too often"))
     }
 
+    async fn ask(
+        &self,
+        peer: &Peer,
+        url: Url,
+        conditions: &Conditions,
+    ) -> Result<reqwest::Response, Error> {
+        if !peer.may_be_asked() {
+            return Err(Error::OriginDown);
+        }
+        let began = Instant::now();
+        let answer = self.send(url, conditions).await;
+        match &answer {
+            Ok(_) => peer.answered(),
+            Err(_) => peer.failed(),
+        }
+        let result = answer.as_ref().map(|answer| answer.status().as_u16()).map_err(Error::clone);
+        self.metrics.origin(&peer.name, &result, began.elapsed());
+        answer
+    }
+
     async fn send(&self, url: Url, conditions: &Conditions) -> Result<reqwest::Response, Error> {
-        // What is compressed cannot be rewritten in place, and media do not shrink.
-        let request = self
-            .client
-            .get(url)
-            .headers(conditions.clone())
-            .header(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"))
-            .send();
-        match tokio::time::timeout(self.timeouts.first_byte, request).await {
+        let mut request = self.client.get(url).headers(conditions.clone());
+        if !conditions.contains_key(header::ACCEPT_ENCODING) {
+            // Media do not shrink, and what is compressed has no ranges.
+            let identity = HeaderValue::from_static("identity");
+            request = request.header(header::ACCEPT_ENCODING, identity);
+        }
+        if let Some(parent) = trace::for_origin() {
+            request = request.header(trace::TRACEPARENT, parent);
+        }
+        match tokio::time::timeout(self.timeouts.first_byte, request.send()).await {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(error)) => Err(origin_error(error)),
             Err(_) => Err(Error::OriginTimeout("timeouts.first_byte_secs")),
         }
+    }
+}
+
+/// Whether another try may help. A server that was waited for in vain is not waited for again.
+fn may_be_retried(error: &Error, there_are_others: bool) -> bool {
+    match error {
+        Error::OriginUnreachable(_) | Error::OriginStatus(500 | 502 | 503) => true,
+        Error::OriginTimeout(_) | Error::OriginDown | Error::OriginBusy => there_are_others,
+        _ => false,
     }
 }
 
@@ -98,6 +203,7 @@ fn fetched(answer: reqwest::Response, url: Url) -> Result<Fetched, Error> {
         StatusCode::GATEWAY_TIMEOUT => return Err(Error::OriginTimeout("its own gateway's limit")),
         _ => return Err(Error::OriginStatus(status.as_u16())),
     }
+    let caching = Caching::of(answer.headers(), SystemTime::now());
     let mut headers = HeaderMap::new();
     for name in PASSED {
         if let Some(value) = answer.headers().get(&name) {
@@ -108,9 +214,13 @@ fn fetched(answer: reqwest::Response, url: Url) -> Result<Fetched, Error> {
         // All else describes the origin's own error page.
         let range = headers.remove(header::CONTENT_RANGE);
         let headers = range.map(|range| (header::CONTENT_RANGE, range)).into_iter().collect();
-        return Ok(Fetched { status, headers, body: Body::empty(), url });
+        return Ok(Fetched { status, headers, caching, body: Body::empty(), url });
     }
-    Ok(Fetched { status, headers, body: Body::of(answer), url })
+    let mut body = Body::of(answer);
+    if status == StatusCode::OK {
+        body = coding::decode(&mut headers, body);
+    }
+    Ok(Fetched { status, headers, caching, body, url })
 }
 
 fn redirect_target(route: &Route, from: &Url, headers: &HeaderMap) -> Result<Url, Error> {

@@ -37,7 +37,7 @@ fn an_error_is_a_code_and_a_request_id_and_nothing_more() {
             tokio::time::sleep(std::time::Duration::from_secs(60)).await;
             StatusCode::OK.into_response()
         }
-        "/v/gzip.m3u8" => ([(header::CONTENT_ENCODING, "gzip")], "#EXTM3U\n").into_response(),
+        "/v/coded.m3u8" => ([(header::CONTENT_ENCODING, "compress")], "#EXTM3U\n").into_response(),
         "/v/invalid.m3u8" => "no manifest".into_response(),
         "/v/refused.m3u8" => "#EXTM3U\n#EXT-X-NEW:URI=\"a\"\n".into_response(),
         "/v/large.m3u8" => "#EXTM3U\n".repeat(1000).into_response(),
@@ -68,7 +68,7 @@ fn an_error_is_a_code_and_a_request_id_and_nothing_more() {
         ("GET", at("status.ts"), 502, "origin-status"),
         ("GET", at("redirect.ts"), 502, "origin-redirect"),
         ("GET", at("slow.ts"), 504, "origin-timeout"),
-        ("GET", at("gzip.m3u8"), 502, "origin-encoding"),
+        ("GET", at("coded.m3u8"), 502, "origin-encoding"),
         ("GET", at("invalid.m3u8"), 502, "manifest-invalid"),
         ("GET", at("refused.m3u8"), 502, "manifest-uri-refused"),
         ("GET", at("large.m3u8"), 502, "manifest-too-large"),

@@ -3,11 +3,15 @@
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 mod auth;
+mod cache;
+mod compression;
 mod cors;
 mod dash;
 mod documents;
 mod entry;
 mod errors;
+mod failover;
+mod faults;
 mod first_light;
 mod health;
 mod logs;

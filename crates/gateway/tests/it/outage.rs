@@ -54,7 +54,8 @@ impl Moody {
 fn a_manifest_that_was_seen_is_served_while_its_origin_fails() {
     let mood = Moody::default();
     let origin = mood.start();
-    let gateway = Site::default().start(&origin.url("/"));
+    let top = "[limits]\nmissing_secs = 0\n[timeouts]\nretries = 0\n";
+    let gateway = Site { top, ..Site::default() }.start(&origin.url("/"));
     let mut viewer = Viewer::of(&gateway);
     for file in ["tag.m3u8", "plain.m3u8"] {
         mood.set(0);
@@ -106,7 +107,8 @@ fn an_origin_that_is_gone_costs_no_manifest_until_the_time_is_over() {
 fn viewers_who_come_at_once_cost_one_request() {
     let mood = Moody { delay: Duration::from_millis(800), ..Moody::default() };
     let origin = mood.start();
-    let gateway = Site::default().start(&origin.url("/"));
+    let top = "[timeouts]\nretries = 0\n";
+    let gateway = Site { top, ..Site::default() }.start(&origin.url("/"));
     let session = Viewer::of(&gateway).enter("/v/plain.m3u8");
     mood.asked();
     thread::scope(|scope| {

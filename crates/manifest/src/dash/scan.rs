@@ -1,12 +1,14 @@
 //! One pass over an MPD, a remote element or a patch: from XML to slots and their tree.
 
 use std::ops::Range;
+use std::time::Duration;
 
 use memchr::memmem;
 
 use super::carriers::{
     ElementUse, SegmentsKind, TEMPLATE_ATTRIBUTES, Unit, attribute_use, element_use, operated_on,
 };
+use super::timeline::time;
 use super::tree::{Base, Level, LevelKind, Segments, Shape, SlotUse, Tree, UnitSlot, Value};
 use super::xml::{self, Attribute, Namespace, Piece, Tag};
 use crate::hls::carriers::{AttributeUse, is_named_as_uri, loose_urls};
@@ -199,7 +201,13 @@ impl Scanner<'_> {
         let is_mpd = is == ElementUse::Level(LevelKind::Mpd);
         self.tree.is_part = !is_mpd;
         self.tree.is_dynamic = is_mpd && value("type").is_some_and(|kind| kind == "dynamic");
-        self.tree.is_reloaded = self.tree.is_dynamic && value("minimumUpdatePeriod").is_some();
+        if let Some(period) = value("minimumUpdatePeriod").filter(|_| self.tree.is_dynamic) {
+            self.tree.is_reloaded = true;
+            self.tree.update_period = time::duration(&period)
+                .ok()
+                .and_then(|nanos| u64::try_from(nanos).ok())
+                .map(Duration::from_nanos);
+        }
         self.tree.location_at = tag.span.end;
         self.tree.levels.push(Level {
             kind: LevelKind::Mpd,

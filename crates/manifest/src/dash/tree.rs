@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 use std::ops::Range;
+use std::time::Duration;
 
 use quick_xml::events::BytesStart;
 
@@ -23,6 +24,8 @@ pub(crate) struct Tree {
     pub(crate) is_dynamic: bool,
     /// Players load it again: dynamic with @minimumUpdatePeriod.
     pub(crate) is_reloaded: bool,
+    /// @minimumUpdatePeriod of what is reloaded.
+    pub(crate) update_period: Option<Duration>,
     /// Whether the document's element is not an MPD, so that its base is not the document's URL.
     pub(crate) is_part: bool,
     /// Where a Location may be inserted: behind the elements that stand before it.

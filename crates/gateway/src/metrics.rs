@@ -1,0 +1,238 @@
+//! What is counted, in the names of Prometheus.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::{Registry, Unit};
+
+use crate::Error;
+
+/// A name that many requests share: of a route or an origin.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Name(pub(crate) Arc<str>);
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct RequestLabels {
+    /// Empty where no route is concerned.
+    pub(crate) route: Name,
+    pub(crate) status: u16,
+    /// The code that a refused client is told; empty if it was served.
+    pub(crate) reason: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct RouteLabels {
+    pub(crate) route: Name,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ReasonLabels {
+    reason: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OriginLabels {
+    origin: Name,
+    /// The status, or what happened instead.
+    result: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OriginName {
+    origin: Name,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct CacheLabels {
+    result: CacheUse,
+}
+
+/// Where a manifest came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+pub(crate) enum CacheUse {
+    /// Kept, and good without asking.
+    #[allow(non_camel_case_types, reason = "the label's text is the variant's name")]
+    hit,
+    /// The origin was asked.
+    #[allow(non_camel_case_types, reason = "the label's text is the variant's name")]
+    miss,
+    /// Kept, and served while it is fetched again.
+    #[allow(non_camel_case_types, reason = "the label's text is the variant's name")]
+    updating,
+    /// Kept, and served since the origin fails.
+    #[allow(non_camel_case_types, reason = "the label's text is the variant's name")]
+    stale,
+}
+
+type Histograms<L> = Family<L, Histogram, fn() -> Histogram>;
+
+/// The counters of one gateway.
+#[derive(Debug)]
+pub(crate) struct Metrics {
+    pub(crate) requests: Family<RequestLabels, Counter>,
+    request_time: Histograms<RouteLabels>,
+    refused: Family<ReasonLabels, Counter>,
+    render_time: Histogram,
+    cache: Family<CacheLabels, Counter>,
+    origin_requests: Family<OriginLabels, Counter>,
+    origin_time: Histograms<OriginName>,
+    pub(crate) cmcd: Cmcd,
+}
+
+/// What players tell (CTA-5004).
+#[derive(Debug)]
+pub(crate) struct Cmcd {
+    pub(crate) requests: Family<RouteLabels, Counter>,
+    pub(crate) rebufferings: Family<RouteLabels, Counter>,
+    pub(crate) bitrate: Histograms<RouteLabels>,
+    pub(crate) buffer: Histograms<RouteLabels>,
+}
+
+impl Metrics {
+    /// Makes the counters and enters them in a registry.
+    pub(crate) fn new(registry: &mut Registry) -> Self {
+        let metrics = Self {
+            requests: Family::default(),
+            request_time: Family::new_with_constructor(seconds),
+            refused: Family::default(),
+            render_time: Histogram::new(exponential_buckets(4e-6, 4.0, 10)),
+            cache: Family::default(),
+            origin_requests: Family::default(),
+            origin_time: Family::new_with_constructor(seconds),
+            cmcd: Cmcd {
+                requests: Family::default(),
+                rebufferings: Family::default(),
+                // Kilobits a second, from sound alone to 8K.
+                bitrate: Family::new_with_constructor(|| {
+                    Histogram::new(exponential_buckets(125.0, 2.0, 10))
+                }),
+                buffer: Family::new_with_constructor(|| {
+                    Histogram::new(exponential_buckets(0.25, 2.0, 10))
+                }),
+            },
+        };
+        let Self { requests, request_time, refused, render_time, cache, .. } = &metrics;
+        registry.register(
+            "requests",
+            "Requests by route, status and the code of a refusal",
+            requests.clone(),
+        );
+        registry.register_with_unit(
+            "request_duration",
+            "From a request to the head of its answer",
+            Unit::Seconds,
+            request_time.clone(),
+        );
+        registry.register("refusals", "Refused tokens by what was wrong", refused.clone());
+        registry.register_with_unit(
+            "render_duration",
+            "Writing one session's manifest",
+            Unit::Seconds,
+            render_time.clone(),
+        );
+        registry.register("manifests", "Manifests by where they came from", cache.clone());
+        let Self { origin_requests, origin_time, cmcd, .. } = &metrics;
+        registry.register(
+            "origin_requests",
+            "Requests to origins by their status, or what happened instead",
+            origin_requests.clone(),
+        );
+        registry.register_with_unit(
+            "origin_duration",
+            "From a request to an origin to the head of its answer",
+            Unit::Seconds,
+            origin_time.clone(),
+        );
+        registry.register("cmcd_requests", "Requests with CMCD", cmcd.requests.clone());
+        registry.register(
+            "cmcd_rebufferings",
+            "Requests of players that say they ran out of media (bs)",
+            cmcd.rebufferings.clone(),
+        );
+        registry.register(
+            "cmcd_bitrate_kbps",
+            "Bitrate of what players ask for (br)",
+            cmcd.bitrate.clone(),
+        );
+        registry.register_with_unit(
+            "cmcd_buffer",
+            "Media that players have in store (bl)",
+            Unit::Seconds,
+            cmcd.buffer.clone(),
+        );
+        metrics
+    }
+
+    /// Counts an answered request.
+    pub(crate) fn answered(
+        &self,
+        route: &Name,
+        status: u16,
+        error: Option<&Error>,
+        took: Duration,
+    ) {
+        let reason = error.map_or("", Error::code);
+        let labels = RequestLabels { route: route.clone(), status, reason };
+        self.requests.get_or_create(&labels).inc();
+        let labels = RouteLabels { route: labels.route };
+        self.request_time.get_or_create(&labels).observe(took.as_secs_f64());
+        if let Some(reason) = error.and_then(Error::refusal_code) {
+            self.refused.get_or_create(&ReasonLabels { reason }).inc();
+        }
+    }
+
+    pub(crate) fn rendered(&self, took: Duration) {
+        self.render_time.observe(took.as_secs_f64());
+    }
+
+    pub(crate) fn manifest(&self, result: CacheUse) {
+        self.cache.get_or_create(&CacheLabels { result }).inc();
+    }
+
+    pub(crate) fn manifests(&self, result: CacheUse) -> u64 {
+        self.cache.get_or_create(&CacheLabels { result }).get()
+    }
+
+    /// Counts a request to an origin. `result` is its status, or what happened instead.
+    pub(crate) fn origin(&self, origin: &Name, result: &Result<u16, Error>, took: Duration) {
+        let result = match result {
+            Ok(200..=299) => "2xx",
+            Ok(300..=399) => "3xx",
+            Ok(400..=499) => "4xx",
+            Ok(_) => "5xx",
+            Err(Error::OriginTimeout(_)) => "timeout",
+            Err(_) => "unreachable",
+        };
+        let labels = OriginLabels { origin: origin.clone(), result };
+        self.origin_requests.get_or_create(&labels).inc();
+        let labels = OriginName { origin: labels.origin };
+        self.origin_time.get_or_create(&labels).observe(took.as_secs_f64());
+    }
+}
+
+impl From<&str> for Name {
+    fn from(text: &str) -> Self {
+        Self(text.into())
+    }
+}
+
+impl std::fmt::Display for Name {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl EncodeLabelValue for Name {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> std::fmt::Result {
+        EncodeLabelValue::encode(&&*self.0, encoder)
+    }
+}
+
+/// From a quarter of a millisecond to a minute.
+fn seconds() -> Histogram {
+    Histogram::new(exponential_buckets(0.000_25, 4.0, 10))
+}

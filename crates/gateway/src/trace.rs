@@ -1,0 +1,128 @@
+//! The trace that a request belongs to (W3C Trace Context): what came with it goes on to origins,
+//! with the request's id as the parent.
+
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use tokio::task_local;
+
+pub(crate) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+
+/// One request of a trace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Trace {
+    id: u128,
+    /// The request.
+    span: u64,
+    /// Whether somebody records it.
+    flags: u8,
+}
+
+task_local! {
+    static CURRENT: Trace;
+}
+
+impl Trace {
+    /// Goes on with the trace that a request came with, if that is well-formed, or else begins one.
+    pub(crate) fn of(headers: &HeaderMap) -> Self {
+        let sent = headers.get(TRACEPARENT).and_then(|value| value.to_str().ok());
+        // Nobody asked for a record of a new one.
+        let begin = || (u128::from_be_bytes(random()), 0);
+        let (id, flags) = sent.and_then(parse).unwrap_or_else(begin);
+        Self { id, span: u64::from_be_bytes(random()), flags }
+    }
+
+    /// The trace's id: 32 hexadecimal digits.
+    pub(crate) fn id(&self) -> String {
+        format!("{:032x}", self.id)
+    }
+
+    /// The request's id: 16 of them.
+    pub(crate) fn request_id(&self) -> String {
+        format!("{:016x}", self.span)
+    }
+
+    /// Runs what is done for the request.
+    pub(crate) async fn within<F: Future>(self, future: F) -> F::Output {
+        CURRENT.scope(self, future).await
+    }
+}
+
+/// The trace of the request that is served.
+pub(crate) fn current() -> Option<Trace> {
+    CURRENT.try_with(|trace| *trace).ok()
+}
+
+/// What an origin is told.
+pub(crate) fn for_origin() -> Option<HeaderValue> {
+    let Trace { id, span, flags } = current()?;
+    HeaderValue::from_str(&format!("00-{id:032x}-{span:016x}-{flags:02x}")).ok()
+}
+
+/// The trace's id and the flags. Later versions may add fields behind those of this one.
+fn parse(text: &str) -> Option<(u128, u8)> {
+    let is_hex = |field: &str, len: usize| {
+        field.len() == len && field.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+    };
+    let mut fields = text.split('-');
+    let (version, id) = (fields.next()?, fields.next()?);
+    let (parent, flags) = (fields.next()?, fields.next()?);
+    let is_whole = version != "00" || fields.next().is_none();
+    let is_named = |field: &str| field.bytes().any(|byte| byte != b'0');
+    let is_valid = is_hex(version, 2)
+        && version != "ff"
+        && is_hex(id, 32)
+        && is_named(id)
+        && is_hex(parent, 16)
+        && is_named(parent)
+        && is_hex(flags, 2);
+    let read = || Some((u128::from_str_radix(id, 16).ok()?, u8::from_str_radix(flags, 16).ok()?));
+    if is_valid && is_whole { read() } else { None }
+}
+
+/// Without a random source ids are only less unique.
+fn random<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
+    let filled = getrandom::fill(&mut bytes);
+    debug_assert!(filled.is_ok());
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ID: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
+
+    fn trace(traceparent: &str) -> Trace {
+        let mut headers = HeaderMap::new();
+        headers.insert(TRACEPARENT, HeaderValue::from_str(traceparent).unwrap());
+        Trace::of(&headers)
+    }
+
+    #[tokio::test]
+    async fn a_trace_goes_on_with_the_request_as_parent() {
+        let sent = trace(&format!("00-{ID}-00f067aa0ba902b7-01"));
+        let told = sent.within(async { for_origin().unwrap() }).await;
+        assert_eq!(told, format!("00-{ID}-{}-01", sent.request_id()));
+        assert_eq!(for_origin(), None);
+    }
+
+    #[test]
+    fn what_is_malformed_begins_a_new_trace() {
+        let zeros = "0".repeat(32);
+        for bad in [
+            "",
+            "00",
+            &format!("00-{ID}-00f067aa0ba902b7"),
+            &format!("00-{ID}-00f067aa0ba902b7-01-x"),
+            &format!("ff-{ID}-00f067aa0ba902b7-01"),
+            &format!("00-{}-00f067aa0ba902b7-01", ID.to_uppercase()),
+            &format!("00-{zeros}-00f067aa0ba902b7-01"),
+            &format!("00-{ID}-0000000000000000-01"),
+        ] {
+            let new = trace(bad);
+            assert_ne!(new.id(), ID, "{bad}");
+            assert_eq!((new.id().len(), new.flags), (32, 0), "{bad}");
+        }
+        assert_eq!(trace(&format!("01-{ID}-00f067aa0ba902b7-01-later")).id(), ID);
+    }
+}
