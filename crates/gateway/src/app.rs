@@ -14,16 +14,16 @@ use sluicegate_token::{SessionKey, SessionKeys, UnixTime};
 use tokio::time::MissedTickBehavior;
 
 use crate::clock::Clock;
-use crate::config::{ApiConfig, Config, Limits, OriginConfig, RouteConfig};
+use crate::config::{AdminConfig, ApiConfig, Config, Limits, OriginConfig, RouteConfig};
 use crate::handlers::{auth, health, media, sessions};
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, Snapshot};
 use crate::observer::Observer;
 use crate::origin::{FolderOrigin, HttpOrigin, Origin, new_client};
 use crate::refusals::Refusals;
 use crate::route::Route;
 use crate::session_store::SessionStore;
 use crate::templates::{Allowed, Templates};
-use crate::{Error, layers};
+use crate::{Error, admin, layers};
 
 /// Bytes of an API call's body.
 const MAX_CALL_BYTES: usize = 64 << 10;
@@ -38,6 +38,7 @@ struct Shared {
     session_length_secs: u64,
     api: Option<ApiConfig>,
     limits: Limits,
+    admin: Option<AdminConfig>,
     /// The longest path first, so that the first match is the closest.
     routes: Vec<Arc<Route>>,
     templates: Arc<Templates>,
@@ -97,6 +98,7 @@ impl App {
             session_length_secs: config.session.length_secs,
             api: config.api,
             limits: config.limits,
+            admin: config.admin,
             routes,
             templates: Arc::new(templates),
             http,
@@ -119,6 +121,13 @@ impl App {
     /// The service over HTTP with further paths beside its own, which take precedence over media.
     pub fn router_with(&self, further: Router) -> Router {
         layers::wrap(self.bare_router().merge(further), Arc::clone(&self.0.observer))
+    }
+
+    /// The operators' service: metrics, and a page. None without an `[admin]` table.
+    #[must_use]
+    pub fn admin_router(&self) -> Option<Router> {
+        let admin = self.0.admin.clone()?;
+        Some(admin::router(self.clone(), admin))
     }
 
     /// Makes `/readyz` answer 503 from now on, so that no new viewers are sent here.
@@ -228,6 +237,18 @@ impl App {
     /// The path of the public URL, without a slash at its end; often empty.
     pub(crate) fn public_path(&self) -> &str {
         &self.0.public_path
+    }
+
+    /// Writes the metrics as they stand.
+    pub(crate) async fn write_metrics(&self) -> Result<String, std::fmt::Error> {
+        let (sessions, streams) = self.0.sessions.count(self.now());
+        let (cached_manifests, cached_bytes) = self.0.templates.size().await;
+        let snapshot = Snapshot { sessions, streams, cached_manifests, cached_bytes };
+        let origins = self.0.http.peers().map(|peer| (&peer.name, peer.is_well()));
+        self.0.observer.metrics.show(&snapshot, origins);
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, &self.0.registry)?;
+        Ok(text)
     }
 
     /// Why the process should get no requests, if so.

@@ -36,6 +36,8 @@ pub struct Config {
     pub session: SessionConfig,
     /// The API for backends; without it, sessions begin by entry links alone.
     pub api: Option<ApiConfig>,
+    /// The listener for operators.
+    pub admin: Option<AdminConfig>,
     /// Bounds on requests and manifests.
     pub limits: Limits,
     /// Attributes of EXT-X-DATERANGE that hold a URI beside those that RFC 8216bis knows.
@@ -57,6 +59,15 @@ pub struct SessionConfig {
     pub length_secs: u64,
     /// When sessions end early, and how many streams play at once.
     pub rules: SessionRules,
+}
+
+/// The listener for operators: metrics, and a page to look at and to end sessions.
+#[derive(Clone)]
+pub struct AdminConfig {
+    /// Where to listen; a loopback address unless there are bearers.
+    pub listen: SocketAddr,
+    /// Who may see the page and end sessions. Metrics are for everybody who reaches the address.
+    pub bearers: Vec<Bearer>,
 }
 
 /// The API for backends.
@@ -246,8 +257,14 @@ pub enum ConfigError {
 
 impl std::fmt::Debug for ApiConfig {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let names: Vec<_> = self.bearers.iter().map(|bearer| &bearer.name).collect();
-        f.debug_struct("ApiConfig").field("bearers", &names).finish()
+        f.debug_struct("ApiConfig").field("bearers", &self.bearers).finish()
+    }
+}
+
+impl std::fmt::Debug for AdminConfig {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { listen, bearers } = self;
+        f.debug_struct("AdminConfig").field("listen", listen).field("bearers", bearers).finish()
     }
 }
 

@@ -83,6 +83,11 @@ pub enum Error {
     /// The API's bearer token is missing or wrong.
     #[error("the bearer token is missing or wrong")]
     Unauthorized,
+    /// The operators' page was called by a name that is not this machine's.
+    #[error(
+        "the operators' page is called by a foreign name; call it by its address, or configure a bearer"
+    )]
+    ForeignHost,
     /// The API call's body cannot be used.
     #[error("{0}")]
     BadCall(String),
@@ -180,6 +185,7 @@ impl Error {
             Self::TwoTokens
             | Self::Unchecked(_)
             | Self::NotLetIn(_)
+            | Self::ForeignHost
             | Self::SessionEnded(_)
             | Self::TooManyStreams { .. }
             | Self::EntryNotAManifest
@@ -239,6 +245,7 @@ impl Error {
             Self::NoRoute | Self::NotFound => "not-found",
             Self::ForbiddenFile(_) => "forbidden-file",
             Self::Unauthorized => "unauthorized",
+            Self::ForeignHost => "foreign-host",
             Self::BadCall(_) => "bad-call",
             Self::CallTooLarge => "call-too-large",
             Self::OriginUnreachable(_) => "origin-unreachable",

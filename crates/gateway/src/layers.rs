@@ -54,15 +54,27 @@ const EXPOSED_HEADERS: [HeaderName; 6] = [
     REQUEST_ID,
 ];
 
-/// Wraps a router in everything that holds for every request.
+/// Wraps a router in everything that holds for every request of players and backends.
 pub(crate) fn wrap(router: Router, observer: Arc<Observer>) -> Router {
+    let observed =
+        catch_panics(router).layer(middleware::from_fn_with_state(observer, observe)).layer(cors());
+    with_safety_headers(observed)
+}
+
+/// The same for the operators' own, which is neither counted nor for pages of others.
+pub(crate) fn wrap_unobserved(router: Router) -> Router {
+    with_safety_headers(catch_panics(router).layer(middleware::from_fn(answer_failures)))
+}
+
+fn catch_panics(router: Router) -> Router {
+    router.layer(CatchPanicLayer::custom(|_| {
+        use axum::response::IntoResponse as _;
+        Error::Internal("a handler panicked".to_owned()).into_response()
+    }))
+}
+
+fn with_safety_headers(router: Router) -> Router {
     router
-        .layer(CatchPanicLayer::custom(|_| {
-            use axum::response::IntoResponse as _;
-            Error::Internal("a handler panicked".to_owned()).into_response()
-        }))
-        .layer(middleware::from_fn_with_state(observer, observe))
-        .layer(cors())
         .layer(SetResponseHeaderLayer::overriding(
             header::X_CONTENT_TYPE_OPTIONS,
             HeaderValue::from_static("nosniff"),
@@ -72,6 +84,17 @@ pub(crate) fn wrap(router: Router, observer: Arc<Observer>) -> Router {
             header::REFERRER_POLICY,
             HeaderValue::from_static("no-referrer"),
         ))
+}
+
+async fn answer_failures(request: Request, next: Next) -> Response {
+    let id = Trace::of(request.headers()).request_id();
+    let path = request.uri().path().to_owned();
+    let mut response = next.run(request).await;
+    if let Some(Failure { error }) = response.extensions_mut().remove() {
+        tracing::info!(request_id = %id, path, reason = %error, "refused to an operator");
+        fill(&mut response, &error, &id);
+    }
+    response
 }
 
 /// The address of the connection's other end.
@@ -172,7 +195,8 @@ fn fill(response: &mut Response, error: &Error, id: &str) {
             headers.insert(header::ALLOW, HeaderValue::from_static(allowed));
         }
         Error::Unauthorized => {
-            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            let challenge = headers.entry(header::WWW_AUTHENTICATE);
+            challenge.or_insert(HeaderValue::from_static("Bearer"));
         }
         _ => {}
     }

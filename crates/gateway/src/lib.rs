@@ -5,8 +5,10 @@
 //! without binding anything, [`serve`] runs it. [`Edge`] is a stand-in for a token-checking CDN,
 //! for development and tests.
 
+mod admin;
 mod app;
 mod asset;
+mod bearer;
 mod clock;
 mod cmcd;
 mod compression;
@@ -28,6 +30,7 @@ mod observer;
 mod origin;
 mod planned;
 mod policy;
+mod process;
 mod redirect;
 mod refusals;
 mod request;
@@ -43,8 +46,8 @@ pub use app::App;
 pub use asset::AssetPattern;
 pub use clock::{Clock, SystemClock};
 pub use config::{
-    ApiConfig, Bearer, CdnConfig, Config, ConfigError, EntryConfig, HealthConfig, HostConfig,
-    Hosts, Limits, OriginConfig, RouteConfig, SessionConfig, Timeouts,
+    AdminConfig, ApiConfig, Bearer, CdnConfig, Config, ConfigError, EntryConfig, HealthConfig,
+    HostConfig, Hosts, Limits, OriginConfig, RouteConfig, SessionConfig, Timeouts,
 };
 pub use edge::Edge;
 pub use error::{Error, ErrorSource};

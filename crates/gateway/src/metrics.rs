@@ -6,10 +6,12 @@ use std::time::Duration;
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 
 use crate::Error;
+use crate::process::Process;
 
 /// A name that many requests share: of a route or an origin.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -81,6 +83,27 @@ pub(crate) struct Metrics {
     origin_requests: Family<OriginLabels, Counter>,
     origin_time: Histograms<OriginName>,
     pub(crate) cmcd: Cmcd,
+    gauges: Gauges,
+}
+
+/// What stands at the moment of a look.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Snapshot {
+    pub(crate) sessions: usize,
+    pub(crate) streams: usize,
+    pub(crate) cached_manifests: u64,
+    pub(crate) cached_bytes: u64,
+}
+
+#[derive(Debug, Default)]
+struct Gauges {
+    sessions: Gauge,
+    streams: Gauge,
+    cached_manifests: Gauge,
+    cached_bytes: Gauge,
+    origin_up: Family<OriginName, Gauge>,
+    resident_bytes: Gauge,
+    open_files: Gauge,
 }
 
 /// What players tell (CTA-5004).
@@ -114,6 +137,7 @@ impl Metrics {
                     Histogram::new(exponential_buckets(0.25, 2.0, 10))
                 }),
             },
+            gauges: Gauges::default(),
         };
         let Self { requests, request_time, refused, render_time, cache, .. } = &metrics;
         registry.register(
@@ -164,7 +188,30 @@ impl Metrics {
             Unit::Seconds,
             cmcd.buffer.clone(),
         );
+        metrics.gauges.register(registry);
         metrics
+    }
+
+    /// Sets what stands at the moment.
+    pub(crate) fn show<'p>(
+        &self,
+        snapshot: &Snapshot,
+        origins: impl Iterator<Item = (&'p Name, bool)>,
+    ) {
+        let gauges = &self.gauges;
+        let whole = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
+        gauges.sessions.set(whole(snapshot.sessions as u64));
+        gauges.streams.set(whole(snapshot.streams as u64));
+        gauges.cached_manifests.set(whole(snapshot.cached_manifests));
+        gauges.cached_bytes.set(whole(snapshot.cached_bytes));
+        for (origin, is_up) in origins {
+            let labels = OriginName { origin: origin.clone() };
+            gauges.origin_up.get_or_create(&labels).set(is_up.into());
+        }
+        if let Some(process) = Process::look() {
+            gauges.resident_bytes.set(whole(process.resident_bytes));
+            gauges.open_files.set(whole(process.open_files));
+        }
     }
 
     /// Counts an answered request.
@@ -193,10 +240,6 @@ impl Metrics {
         self.cache.get_or_create(&CacheLabels { result }).inc();
     }
 
-    pub(crate) fn manifests(&self, result: CacheUse) -> u64 {
-        self.cache.get_or_create(&CacheLabels { result }).get()
-    }
-
     /// Counts a request to an origin. `result` is its status, or what happened instead.
     pub(crate) fn origin(&self, origin: &Name, result: &Result<u16, Error>, took: Duration) {
         let result = match result {
@@ -211,6 +254,36 @@ impl Metrics {
         self.origin_requests.get_or_create(&labels).inc();
         let labels = OriginName { origin: labels.origin };
         self.origin_time.get_or_create(&labels).observe(took.as_secs_f64());
+    }
+}
+
+impl Gauges {
+    fn register(&self, registry: &mut Registry) {
+        registry.register("sessions", "Sessions whose time is not over", self.sessions.clone());
+        registry.register("streams", "Streams that play now", self.streams.clone());
+        registry.register(
+            "cached_manifests",
+            "Compiled manifests that are kept",
+            self.cached_manifests.clone(),
+        );
+        registry.register_with_unit(
+            "cached_manifests",
+            "Their size",
+            Unit::Bytes,
+            self.cached_bytes.clone(),
+        );
+        registry.register("origin_up", "Whether an origin is well", self.origin_up.clone());
+        registry.register_with_unit(
+            "process_resident_memory",
+            "Memory of the process",
+            Unit::Bytes,
+            self.resident_bytes.clone(),
+        );
+        registry.register(
+            "process_open_fds",
+            "Open files and connections of the process",
+            self.open_files.clone(),
+        );
     }
 }
 

@@ -259,6 +259,22 @@ impl SessionStore {
         found
     }
 
+    /// How many sessions there are whose time is not over, and how many streams play.
+    pub(crate) fn count(&self, now: UnixTime) -> (usize, usize) {
+        let oldest = now.saturating_sub(self.rules.stream_secs);
+        let (mut sessions, mut streams) = (0, 0);
+        for shard in &self.shards {
+            let shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
+            for record in shard.sessions.values() {
+                if record.ended.is_none() && record.opened.expires >= now {
+                    sessions += 1;
+                    streams += record.streams.values().filter(|seen| **seen >= oldest).count();
+                }
+            }
+        }
+        (sessions, streams)
+    }
+
     fn shard(&self, id: SessionId) -> MutexGuard<'_, Shard> {
         // Ids are random, or the output of a MAC.
         let at = usize::from(id.0[0]) % SHARDS;

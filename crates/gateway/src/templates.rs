@@ -101,7 +101,9 @@ impl Templates {
     }
 
     /// How many manifests are kept, and their bytes.
-    pub(crate) fn size(&self) -> (u64, u64) {
+    pub(crate) async fn size(&self) -> (u64, u64) {
+        // The cache counts late.
+        self.cache.run_pending_tasks().await;
         (self.cache.entry_count(), self.cache.weighted_size())
     }
 

@@ -17,9 +17,9 @@ Examples:
   sluicegate serve --config gateway.toml
   SLUICEGATE_LOG=debug sluicegate serve --config gateway.toml --log-format json
 
-Prints its address on stdout, then a log line for each request on stderr. SIGTERM or Ctrl-C stops:
-no new connection is accepted, /readyz is 503 on those that are open, running requests get ten
-seconds to end; a second signal cuts them.";
+Prints its address on stdout, and that of the operators' page if there is an [admin] table, then a log
+line for each request on stderr. SIGTERM or Ctrl-C stops: no new connection is accepted, /readyz is 503
+on those that are open, running requests get ten seconds to end; a second signal cuts them.";
 
 /// Run the gateway
 #[derive(Debug, clap::Args)]
@@ -44,9 +44,29 @@ pub(crate) fn run(args: &Args) -> Outcome {
 async fn run_gateway(mut config: Config, stop: Stop) -> Outcome {
     let listening = bind(config.listen).await?;
     config.listen = listening.addr();
+    let admin = match &config.admin {
+        Some(admin) => Some(bind(admin.listen).await?),
+        None => None,
+    };
     let app = App::build(config, Arc::new(SystemClock))?;
     output::line(&format!("gateway: http://{}/", listening.addr()))?;
-    let router = app.router();
-    serve(listening, router, stop.begun(), move || app.drain()).await?;
+    let operators = admin.zip(app.admin_router());
+    if let Some((listening, _)) = &operators {
+        output::line(&format!("admin: http://{}/", listening.addr()))?;
+    }
+    let admin_stop = stop.clone();
+    let for_operators = async move {
+        match operators {
+            Some((listening, router)) => serve(listening, router, admin_stop.begun(), || ()).await,
+            None => Ok(()),
+        }
+    };
+    let (router, watched) = (app.router(), app.clone());
+    let for_players = serve(listening, router, stop.begun(), move || app.drain());
+    tokio::select! {
+        served = async { tokio::try_join!(for_players, for_operators) } => served?,
+        // Never ends while a route has checks.
+        () = async { watched.watch_origins().await; std::future::pending().await } => ((), ()),
+    };
     Ok(Exit::Ok)
 }

@@ -9,8 +9,8 @@ use url::Url;
 
 use super::signers::Keys;
 use super::{
-    ApiConfig, CdnConfig, Config, ConfigError, EntryConfig, HealthConfig, HostConfig, Hosts,
-    Limits, OriginConfig, RESERVED, RouteConfig, SessionConfig, Timeouts, raw,
+    AdminConfig, ApiConfig, CdnConfig, Config, ConfigError, EntryConfig, HealthConfig, HostConfig,
+    Hosts, Limits, OriginConfig, RESERVED, RouteConfig, SessionConfig, Timeouts, raw,
 };
 use crate::AssetPattern;
 use crate::SessionRules;
@@ -27,8 +27,9 @@ pub(super) fn check(raw: raw::Config, folder: &Path) -> Result<Config, ConfigErr
         length_secs: window(raw.session.length_secs, "session.length_secs")?,
         rules: rules(&raw.session)?,
     };
-    let api = raw.api.as_ref().map(|api| keys.bearers(api)).transpose()?;
+    let api = raw.api.as_ref().map(|api| keys.bearers(api, "api")).transpose()?;
     let api = api.map(|bearers| ApiConfig { bearers });
+    let admin = raw.admin.map(|admin| check_admin(admin, &mut keys)).transpose()?;
     let public_url = raw.public_url.as_deref().map(public_url).transpose()?;
     if raw.routes.is_empty() {
         return Err(wrong("route", "there is none; add a [[route]] table with id and origin"));
@@ -54,12 +55,25 @@ pub(super) fn check(raw: raw::Config, folder: &Path) -> Result<Config, ConfigErr
         public_url,
         session,
         api,
+        admin,
         limits: limits(&raw.limits)?,
         daterange_uris: raw.daterange_uris,
         timeouts: timeouts(&raw.timeouts),
         routes,
         warnings: keys.warnings,
     })
+}
+
+fn check_admin(raw: raw::Admin, keys: &mut Keys<'_>) -> Result<AdminConfig, ConfigError> {
+    let has_bearers = raw.bearer.is_some() || !raw.bearers.is_empty();
+    if !has_bearers && !raw.listen.ip().is_loopback() {
+        let problem = "whoever reaches this address could end sessions: give a bearer, or listen on \
+                       a loopback address";
+        return Err(wrong("admin.listen", problem));
+    }
+    let bearers = raw::Bearers { bearer: raw.bearer, bearers: raw.bearers };
+    let bearers = if has_bearers { keys.bearers(&bearers, "admin")? } else { Vec::new() };
+    Ok(AdminConfig { listen: raw.listen, bearers })
 }
 
 fn check_route(

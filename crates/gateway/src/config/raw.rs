@@ -22,7 +22,8 @@ pub(super) struct Config {
     pub(super) listen: SocketAddr,
     pub(super) public_url: Option<String>,
     pub(super) session: Session,
-    pub(super) api: Option<Api>,
+    pub(super) api: Option<Bearers>,
+    pub(super) admin: Option<Admin>,
     #[serde(default)]
     pub(super) limits: Limits,
     #[serde(default)]
@@ -72,9 +73,19 @@ pub(super) struct Session {
     pub(super) max_streams_per_user: Option<u32>,
 }
 
+/// Who may call.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Bearers {
+    pub(super) bearer: Option<Key>,
+    #[serde(default)]
+    pub(super) bearers: Vec<NamedKey>,
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Api {
+pub(super) struct Admin {
+    pub(super) listen: SocketAddr,
     pub(super) bearer: Option<Key>,
     #[serde(default)]
     pub(super) bearers: Vec<NamedKey>,

@@ -98,17 +98,21 @@ impl<'f> Keys<'f> {
         SessionKeys::with_periods(keys).map_err(|error| wrong("session.keys", error.to_string()))
     }
 
-    pub(super) fn bearers(&mut self, raw: &raw::Api) -> Result<Vec<Bearer>, ConfigError> {
+    pub(super) fn bearers(
+        &mut self,
+        raw: &raw::Bearers,
+        table: &str,
+    ) -> Result<Vec<Bearer>, ConfigError> {
         let mut found = Vec::new();
         match (&raw.bearer, &raw.bearers[..]) {
             (Some(raw::Secretive(bearer)), []) => {
-                let place = "api.bearer";
-                let token = self.bearer(&source(bearer, place)?, place)?;
-                found.push(Bearer { name: "api".to_owned(), token });
+                let place = format!("{table}.bearer");
+                let token = self.bearer(&source(bearer, &place)?, &place)?;
+                found.push(Bearer { name: table.to_owned(), token });
             }
             (None, named @ [_, ..]) => {
                 for (raw::Secretive(named), number) in named.iter().zip(1..) {
-                    let place = format!("api.bearers: token {number}");
+                    let place = format!("{table}.bearers: token {number}");
                     if named.active_from.is_some() || named.retired_from.is_some() {
                         return Err(wrong(place, "it is good as long as it stands here"));
                     }
@@ -123,7 +127,7 @@ impl<'f> Keys<'f> {
             _ => {
                 let shape =
                     "give either bearer = { ... }, or bearers = [{ id = \"...\", ... }, ...]";
-                return Err(wrong("api", shape));
+                return Err(wrong(table, shape));
             }
         }
         Ok(found)

@@ -1,22 +1,20 @@
 //! `/v1/sessions`: a platform's backend opens sessions for viewers, looks at them and ends them.
 
-mod call;
+pub(crate) mod call;
 
 use axum::Json;
 use axum::extract::rejection::{JsonRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
-use secrecy::ExposeSecret as _;
 use sluicegate_token::SessionId;
-use subtle::ConstantTimeEq as _;
 
 use self::call::{Filter, ListedSession, NewSession, OpenedSession, SessionPage, Urls};
 use super::entry::session_path;
 use crate::app::App;
 use crate::request::RequestPath;
 use crate::session_store::Opened;
-use crate::{Error, media_type, session};
+use crate::{Error, bearer, media_type, session};
 
 /// A session lives a month at most; its token's expiry has 32 bits.
 const MAX_TTL_SECS: u64 = 31 * 86_400;
@@ -81,6 +79,14 @@ pub(crate) async fn list(
     filter: Result<Query<Filter>, QueryRejection>,
 ) -> Result<Response, Error> {
     authorize(&app, &headers)?;
+    page(&app, filter)
+}
+
+/// A page of the list, for whoever may see it.
+pub(crate) fn page(
+    app: &App,
+    filter: Result<Query<Filter>, QueryRejection>,
+) -> Result<Response, Error> {
     let Query(filter) = filter.map_err(|rejection| Error::BadCall(rejection.body_text()))?;
     let (limit, after) = (filter.limit()?, filter.after()?);
     // One more, to know whether there is a further page.
@@ -112,7 +118,12 @@ pub(crate) async fn end(
     Path(id): Path<String>,
 ) -> Result<Response, Error> {
     authorize(&app, &headers)?;
-    let id = call::parse_id(&id)?;
+    revoke(&app, &id)
+}
+
+/// Ends a session, for whoever may.
+pub(crate) fn revoke(app: &App, id: &str) -> Result<Response, Error> {
+    let id = call::parse_id(id)?;
     let now = app.now();
     let unknown = Opened {
         route: String::new(),
@@ -124,6 +135,7 @@ pub(crate) async fn end(
         expires: now.saturating_add(MAX_TTL_SECS),
     };
     app.sessions().revoke(id, unknown, now);
+    tracing::info!(session = %id, "a session was ended");
     Ok(answer(StatusCode::NO_CONTENT, ()))
 }
 
@@ -133,16 +145,8 @@ fn answer(status: StatusCode, body: impl axum::response::IntoResponse) -> Respon
 
 fn authorize(app: &App, headers: &HeaderMap) -> Result<(), Error> {
     let api = app.api().ok_or(Error::NoRoute)?;
-    let presented = headers
-        .get(header::AUTHORIZATION)
-        .and_then(|value| value.as_bytes().split_first_chunk::<7>())
-        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case(b"Bearer "))
-        .map(|(_, token)| token)
-        .ok_or(Error::Unauthorized)?;
-    let is_it = |token: &[u8]| bool::from(token.ct_eq(presented));
-    let mut bearers = api.bearers.iter();
-    let bearer = bearers.find(|bearer| is_it(bearer.token.expose_secret()));
-    let bearer = bearer.ok_or(Error::Unauthorized)?;
-    tracing::debug!(bearer = bearer.name, "a call of the API");
+    let token = bearer::of_header(headers).ok_or(Error::Unauthorized)?;
+    let name = bearer::find(&api.bearers, token).ok_or(Error::Unauthorized)?;
+    tracing::debug!(bearer = name, "a call of the API");
     Ok(())
 }

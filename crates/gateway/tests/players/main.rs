@@ -6,6 +6,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
+mod admin_page;
 mod behind_cdn;
 mod behind_server;
 mod by_redirect;
