@@ -157,6 +157,9 @@ pub enum RenderError {
         /// Why it was refused.
         reason: RefuseReason,
     },
+    /// A profile leaves out all that there is, or every picture.
+    #[error("the profile leaves nothing to play")]
+    NothingLeft,
     /// The text would have 4 GiB or more.
     #[error("the rendered manifest would have 4 GiB or more")]
     TooLong,
