@@ -14,7 +14,9 @@ use sluicegate_token::{SessionKey, SessionKeys, UnixTime};
 use tokio::time::MissedTickBehavior;
 
 use crate::clock::Clock;
-use crate::config::{AdminConfig, ApiConfig, Config, Limits, OriginConfig, RouteConfig};
+use crate::config::{
+    AdminConfig, ApiConfig, Config, Limits, OriginConfig, ProfileConfig, RouteConfig,
+};
 use crate::handlers::{auth, health, media, sessions};
 use crate::metrics::{Metrics, Snapshot};
 use crate::observer::Observer;
@@ -39,6 +41,7 @@ struct Shared {
     api: Option<ApiConfig>,
     limits: Limits,
     admin: Option<AdminConfig>,
+    profiles: Vec<ProfileConfig>,
     /// The longest path first, so that the first match is the closest.
     routes: Vec<Arc<Route>>,
     templates: Arc<Templates>,
@@ -99,6 +102,7 @@ impl App {
             api: config.api,
             limits: config.limits,
             admin: config.admin,
+            profiles: config.profiles,
             routes,
             templates: Arc::new(templates),
             http,
@@ -192,6 +196,17 @@ impl App {
 
     pub(crate) fn api(&self) -> Option<&ApiConfig> {
         self.0.api.as_ref()
+    }
+
+    /// A profile by the number that tokens hold.
+    pub(crate) fn profile(&self, id: u8) -> Option<&ProfileConfig> {
+        self.0.profiles.iter().find(|profile| profile.id == id)
+    }
+
+    /// The number of a profile.
+    pub(crate) fn profile_named(&self, name: &str) -> Option<u8> {
+        let found = self.0.profiles.iter().find(|profile| profile.name == name);
+        found.map(|profile| profile.id)
     }
 
     pub(crate) fn limits(&self) -> &Limits {

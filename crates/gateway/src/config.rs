@@ -19,7 +19,7 @@ use url::Url;
 
 use crate::AssetPattern;
 use crate::SessionRules;
-use crate::route::{Carry, GrantMode, Segments, ThirdParty, Unexpandable};
+use crate::route::{Carry, GrantMode, KeyDelivery, Segments, ThirdParty, Unexpandable};
 
 /// Gateway paths that no route may take.
 pub(crate) const RESERVED: [&str; 5] = ["/s/", "/v1/", "/auth/", "/healthz/", "/readyz/"];
@@ -38,6 +38,8 @@ pub struct Config {
     pub api: Option<ApiConfig>,
     /// The listener for operators.
     pub admin: Option<AdminConfig>,
+    /// What sessions may have at most, by name.
+    pub profiles: Vec<ProfileConfig>,
     /// Bounds on requests and manifests.
     pub limits: Limits,
     /// Attributes of EXT-X-DATERANGE that hold a URI beside those that RFC 8216bis knows.
@@ -84,6 +86,26 @@ pub struct Bearer {
     pub name: String,
     /// What is sent as `Authorization: Bearer ...`.
     pub token: SecretSlice<u8>,
+}
+
+/// What some sessions may have at most.
+#[derive(Clone, Debug)]
+pub struct ProfileConfig {
+    /// What stands for it in tokens: 1 to 127.
+    pub id: u8,
+    /// Its name.
+    pub name: String,
+    /// What it leaves out of multivariant playlists and MPDs.
+    pub profile: sluicegate_manifest::Profile,
+}
+
+/// How keys of segments are delivered, apart from the segments.
+#[derive(Clone, Copy, Debug)]
+pub struct KeysConfig {
+    /// Who delivers them.
+    pub delivery: KeyDelivery,
+    /// The window W of a key's URL, and of a CDN token for it: it is good for W to 2W seconds.
+    pub ttl_secs: u64,
 }
 
 /// Bounds on requests and manifests.
@@ -165,6 +187,8 @@ pub struct RouteConfig {
     pub entry: Option<EntryConfig>,
     /// The CDN that delivers segments.
     pub cdn: Option<CdnConfig>,
+    /// How keys are delivered, if not as segments are.
+    pub keys: Option<KeysConfig>,
 }
 
 /// Where media come from. Both name the folder that stands for the route's path.
@@ -193,6 +217,8 @@ pub struct EntryConfig {
     pub ring: SchemeRing,
     /// How long after its expiry a link is still good, for clocks that differ.
     pub leeway_secs: u64,
+    /// The profile of sessions that links open, by number; 0 is none.
+    pub profile: u8,
 }
 
 /// The CDN that delivers segments.

@@ -13,7 +13,7 @@ use crate::app::App;
 use crate::manifest::Given;
 use crate::origin::{CONDITIONS, Conditions, Fetched};
 use crate::session::Admitted;
-use crate::{Error, hand_over, manifest, media_type};
+use crate::{Error, hand_over, key, manifest, media_type};
 
 /// The longest that a client may keep a segment, whatever its token's life.
 const MAX_CACHE_SECS: u64 = 86_400;
@@ -29,6 +29,9 @@ pub(crate) async fn deliver(
 ) -> Result<Response, Error> {
     let (route, place) = (&admitted.route, &admitted.place);
     let now = app.now();
+    if admitted.is_for_key() {
+        return key::deliver(admitted, query, now).await;
+    }
     let templates = app.templates();
     let is_named = media_type::names_a_manifest(&place.raw);
     let hands_over = hand_over::applies(route, place);
@@ -98,6 +101,10 @@ pub(crate) fn stream_until(
     if let Some(content_type) = media_type::by_name(name) {
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
     }
+    if media_type::names_a_key(name) {
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        return with_body(response, fetched.body, name);
+    }
     // The URL bears a token, so only the viewer's own cache may keep the body, and not for longer.
     let max_age = expires.0.saturating_sub(now.0).min(MAX_CACHE_SECS);
     let cache_control = HeaderValue::from_str(&format!("private, max-age={max_age}"));
@@ -105,8 +112,12 @@ pub(crate) fn stream_until(
         header::CACHE_CONTROL,
         cache_control.unwrap_or(HeaderValue::from_static("no-store")),
     );
+    with_body(response, fetched.body, name)
+}
+
+fn with_body(mut response: Response, body: crate::origin::Body, name: &str) -> Response {
     let path = name.to_owned();
-    let pieces = fetched.body.into_stream().inspect_err(move |error| {
+    let pieces = body.into_stream().inspect_err(move |error| {
         tracing::warn!(path, reason = %error, "a body ended before its time");
     });
     *response.body_mut() = Body::from_stream(pieces);

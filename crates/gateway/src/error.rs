@@ -131,6 +131,12 @@ pub enum Error {
     /// The manifest holds a URI that must not leave.
     #[error("the origin's manifest is refused: {0}")]
     Uri(#[from] RenderError),
+    /// The session has a profile that the configuration does not know any more.
+    #[error("the session has the profile {0}, which is not configured")]
+    UnknownProfile(u8),
+    /// What stands in the place of a key is none.
+    #[error("the origin's key has {0}, and a key has 16 bytes")]
+    NotAKey(&'static str),
     /// No CDN token can be made for this client.
     #[error("no CDN token can be made: {0}")]
     Unsignable(String),
@@ -153,6 +159,7 @@ impl Error {
     #[must_use]
     pub const fn source_kind(&self) -> ErrorSource {
         match self {
+            Self::Uri(RenderError::NothingLeft) => ErrorSource::Client,
             Self::OriginUnreachable(_)
             | Self::OriginTimeout(_)
             | Self::OriginStatus(_)
@@ -160,6 +167,7 @@ impl Error {
             | Self::OriginDown
             | Self::OriginRedirect(_)
             | Self::OriginEncoding(_)
+            | Self::NotAKey(_)
             | Self::Manifest(_)
             | Self::Uri(_) => ErrorSource::Origin,
             Self::Internal(_) => ErrorSource::Internal,
@@ -190,6 +198,8 @@ impl Error {
             | Self::TooManyStreams { .. }
             | Self::EntryNotAManifest
             | Self::GrantRefused(_)
+            | Self::UnknownProfile(_)
+            | Self::Uri(RenderError::NothingLeft)
             | Self::Unsignable(_)
             | Self::ForbiddenFile(_) => StatusCode::FORBIDDEN,
             Self::Unauthorized => StatusCode::UNAUTHORIZED,
@@ -202,6 +212,7 @@ impl Error {
             | Self::OriginStatus(_)
             | Self::OriginRedirect(_)
             | Self::OriginEncoding(_)
+            | Self::NotAKey(_)
             | Self::Manifest(_)
             | Self::Uri(_) => StatusCode::BAD_GATEWAY,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
@@ -257,6 +268,9 @@ impl Error {
             Self::OriginEncoding(_) => "origin-encoding",
             Self::Manifest(CompileError::TooLong { .. }) => "manifest-too-large",
             Self::Manifest(_) => "manifest-invalid",
+            Self::UnknownProfile(_) => "profile-unknown",
+            Self::NotAKey(_) => "not-a-key",
+            Self::Uri(RenderError::NothingLeft) => "profile-leaves-nothing",
             Self::Uri(_) => "manifest-uri-refused",
             Self::Unsignable(_) => "unsignable",
             Self::Internal(_) => "internal",

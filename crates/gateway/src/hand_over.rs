@@ -25,7 +25,7 @@ pub(crate) fn applies(route: &Route, place: &Place) -> bool {
 pub(crate) fn answer(admitted: &Admitted, query: &str, now: UnixTime) -> Result<Response, Error> {
     match &admitted.route.config.accel {
         Some(folder) => to_server(folder, &admitted.place),
-        None => redirect::to_cdn(admitted, query, now),
+        None => redirect::to_cdn(admitted, query, None, now),
     }
 }
 

@@ -21,6 +21,7 @@ mod explain;
 mod fetch;
 mod hand_over;
 mod handlers;
+mod key;
 mod key_source;
 mod layers;
 mod manifest;
@@ -47,14 +48,15 @@ pub use asset::AssetPattern;
 pub use clock::{Clock, SystemClock};
 pub use config::{
     AdminConfig, ApiConfig, Bearer, CdnConfig, Config, ConfigError, EntryConfig, HealthConfig,
-    HostConfig, Hosts, Limits, OriginConfig, RouteConfig, SessionConfig, Timeouts,
+    HostConfig, Hosts, KeysConfig, Limits, OriginConfig, ProfileConfig, RouteConfig, SessionConfig,
+    Timeouts,
 };
 pub use edge::Edge;
 pub use error::{Error, ErrorSource};
 pub use explain::Subject;
 pub use fetch::{Document, fetch_document};
 pub use key_source::{FoundKey, KeyProblem, KeySource};
-pub use route::{Carry, GrantMode, Segments, ThirdParty, Unexpandable};
+pub use route::{Carry, GrantMode, KeyDelivery, Segments, ThirdParty, Unexpandable};
 pub use serve::{Listening, ServeError, bind, serve, shutdown_signal};
 pub use session_store::{Ended, SessionRules};
 pub use sluicegate_manifest::ExistingToken;

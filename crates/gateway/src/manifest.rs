@@ -8,7 +8,7 @@ use axum::response::Response;
 use headers::{ETag, HeaderMapExt as _, IfNoneMatch};
 use sha2::{Digest as _, Sha256};
 use sluicegate_manifest::{Template, Variables};
-use sluicegate_token::{Binding, SessionKey, UnixTime};
+use sluicegate_token::{Binding, UnixTime};
 
 use crate::app::App;
 use crate::compression::Coding;
@@ -50,11 +50,19 @@ pub(crate) fn respond(
         grant: admitted.claims.grant,
         carried: admitted.carried,
         max_expanded: app.limits().max_expanded_segments,
+        options: app.templates().options(),
+        profile: match admitted.profile() {
+            0 => None,
+            id => Some(app.profile(id).ok_or(Error::UnknownProfile(id))?),
+        },
     };
     let terms = cdn_terms(admitted, &compiled.template, now)?;
     let moment = planned::moment(&compiled.template, scene, now);
     let coding = Coding::wanted(request);
-    let etag = entity_tag(admitted, compiled, given, signer, &terms, moment, coding);
+    let keys = admitted.route.config.keys;
+    let keys_end = keys.map(|keys| now.window_expiry(keys.ttl_secs));
+    let moments = (moment, keys_end);
+    let etag = entity_tag(admitted, compiled, given, scene, &terms, moments, coding);
     let mut response = Response::new(Body::empty());
     let headers = response.headers_mut();
     headers.typed_insert(etag.clone());
@@ -72,7 +80,7 @@ pub(crate) fn respond(
     let planned =
         plans.of(&compiled.template, &compiled.url, scene, given.query, variables, moment)?;
     let began = Instant::now();
-    let text = planned.render(signer, admitted, &terms)?;
+    let text = planned.render(signer, admitted, &terms, keys_end)?;
     app.observer().metrics.rendered(began.elapsed());
     let headers = response.headers_mut();
     let text = match coding {
@@ -115,9 +123,9 @@ fn entity_tag(
     admitted: &Admitted,
     compiled: &Compiled,
     given: &Given<'_>,
-    signer: &SessionKey,
+    scene: Scene<'_>,
     terms: &[Option<CdnTerms<'_>>],
-    moment: Option<UnixTime>,
+    moments: (Option<UnixTime>, Option<UnixTime>),
     coding: Coding,
 ) -> ETag {
     let mut hash = Sha256::new();
@@ -131,13 +139,18 @@ fn entity_tag(
         hash.update(text);
         hash.update([0]);
     }
-    hash.update([signer.id(), u8::from(coding == Coding::Gzip)]);
+    hash.update([scene.signer.id(), u8::from(coding == Coding::Gzip)]);
+    if let Some(profile) = scene.profile {
+        hash.update(format!("{:?}", profile.profile));
+    }
     for terms in terms {
         hash.update(terms.map_or(0, |terms| terms.expires.0).to_be_bytes());
         hash.update(terms.map_or(String::new(), |terms| terms.key.id.to_string()));
         hash.update([0]);
     }
-    hash.update(moment.map_or(0, |moment| moment.0).to_be_bytes());
+    for moment in [moments.0, moments.1] {
+        hash.update(moment.map_or(0, |moment| moment.0).to_be_bytes());
+    }
     if let Some(client) = admitted.client {
         hash.update(client.to_string());
     }

@@ -43,6 +43,11 @@ pub(crate) fn names_a_media_file(path: &str) -> bool {
     matches!(extension(path).as_deref(), Some("key" | "bin")) || by_name(path).is_some_and(is_media)
 }
 
+/// Whether a name is that of a key of encrypted segments, as most packagers choose it.
+pub(crate) fn names_a_key(path: &str) -> bool {
+    extension(path).as_deref() == Some("key")
+}
+
 /// Whether a content type promises a manifest.
 pub(crate) fn is_manifest(content_type: &str) -> bool {
     matches!(

@@ -12,8 +12,8 @@ use url::Url;
 use crate::Error;
 use crate::policy::{CONTEXT_VARIABLE, RoutePolicy, Scene};
 use crate::request::{Carried, SESSION_PARAMETER};
-use crate::route::{Place, Segments};
-use crate::session::{self, Admitted};
+use crate::route::Segments;
+use crate::session::{self, Admitted, Extension};
 
 /// How many kinds of sessions are kept for one manifest; they differ in grant and carrier.
 const MAX_PLANS: usize = 8;
@@ -23,7 +23,7 @@ const MAX_PLANS: usize = 8;
 pub(crate) struct Planned {
     plan: Plan,
     /// What further session tokens are for, after the manifest's own.
-    extended: Vec<(Place, Grant)>,
+    extended: Vec<Extension>,
     /// By host, what tokens of its CDN are for.
     cdns: Vec<Option<ByteList>>,
 }
@@ -41,6 +41,8 @@ struct Kind {
     variables: Variables,
     /// The moment, if the manifest says something else at each.
     now: Option<UnixTime>,
+    /// The session's profile.
+    profile: Option<u8>,
 }
 
 /// The plans made so far, the newest last.
@@ -76,6 +78,7 @@ impl Plans {
             query,
             variables,
             now,
+            profile: scene.profile.map(|profile| profile.id),
         };
         if let Some(known) = self.find(&kind) {
             return Ok(known);
@@ -108,6 +111,14 @@ pub(crate) fn moment(template: &Template, scene: Scene<'_>, now: UnixTime) -> Op
 }
 
 fn make(template: &Template, base: &Url, scene: Scene<'_>, kind: &Kind) -> Result<Planned, Error> {
+    let within;
+    let template = match scene.profile {
+        None => template,
+        Some(profile) => {
+            within = template.without(&template.excess(&profile.profile)?, scene.options)?;
+            &within
+        }
+    };
     let mut served = scene
         .served()
         .ok_or_else(|| Error::Internal("a request's path makes no URL".to_owned()))?;
@@ -159,6 +170,7 @@ impl Planned {
         signer: &SessionKey,
         admitted: &Admitted,
         terms: &[Option<CdnTerms<'_>>],
+        keys_end: Option<UnixTime>,
     ) -> Result<Vec<u8>, Error> {
         let mut sessions = ByteList::default();
         let mut push = |token: &sluicegate_token::SessionToken| match admitted.carried {
@@ -172,8 +184,8 @@ impl Planned {
             }
         };
         push(&admitted.token);
-        for (place, grant) in &self.extended {
-            push(&session::extend(signer, admitted, place, *grant));
+        for extension in &self.extended {
+            push(&session::extend(signer, admitted, extension, keys_end));
         }
         let mut tokens = vec![sessions];
         for (host, signed) in self.cdns.iter().enumerate() {

@@ -3,15 +3,17 @@
 use std::collections::HashMap;
 
 use sluicegate_manifest::{
-    CdnPaths, Decision, KeepReason, RefuseReason, Role, TokenAt, TokenRef, Uri, UriPolicy, Varies,
+    CdnPaths, Decision, KeepReason, Options, RefuseReason, Role, TokenAt, TokenRef, Uri, UriPolicy,
+    Varies,
 };
 use sluicegate_token::SessionKey;
 use sluicegate_token::session::Grant;
 use url::Url;
 
+use crate::config::ProfileConfig;
 use crate::request::{Carried, SESSION_PARAMETER, carrying_path};
 use crate::route::{Located, Place, Route, Segments, ThirdParty, Unexpandable};
-use crate::session;
+use crate::session::{self, Extension};
 use crate::variables::{self, VARIABLES_PARAMETER};
 
 /// The list of session tokens among those that a plan is rendered with.
@@ -48,6 +50,10 @@ pub(crate) struct Scene<'a> {
     pub(crate) carried: Carried,
     /// The most segments that a DASH template may be written out to.
     pub(crate) max_expanded: usize,
+    /// What manifests are compiled with.
+    pub(crate) options: &'a Options,
+    /// What the session may have at most.
+    pub(crate) profile: Option<&'a ProfileConfig>,
 }
 
 /// The policy of a route for one manifest.
@@ -58,9 +64,9 @@ pub(crate) struct RoutePolicy<'a> {
     /// What must be signed for the CDN of each host, if segments come from there.
     pub(crate) cdns: Vec<Option<CdnPaths<'a>>>,
     /// What further session tokens are for, after the manifest's own.
-    pub(crate) extended: Vec<(Place, Grant)>,
-    /// Which of them opens a folder or a path.
-    known: HashMap<Vec<u8>, TokenRef>,
+    pub(crate) extended: Vec<Extension>,
+    /// Which of them opens a folder or a path, and whether for a key.
+    known: HashMap<(Vec<u8>, bool), TokenRef>,
 }
 
 impl Scene<'_> {
@@ -122,21 +128,40 @@ impl<'a> RoutePolicy<'a> {
             Grant::Folder { .. } => place.path.directory(),
             Grant::Exact { .. } => place.path.as_bytes(),
         };
-        if let Some(known) = self.known.get(key) {
-            return Ok(Some(*known));
+        let key = key.to_vec();
+        let extension = Extension { place: place.clone(), grant, is_for_key: false };
+        Ok(Some(self.extend(key, extension)))
+    }
+
+    /// The session token for a key, which ends by itself.
+    fn token_for_key(&mut self, place: &Place) -> Result<TokenRef, RefuseReason> {
+        let too_deep = || RefuseReason::Unsignable("its path is too deep".to_owned());
+        let grant = Grant::exactly(&place.path).ok_or_else(too_deep)?;
+        let key = place.path.as_bytes().to_vec();
+        Ok(self.extend(key, Extension { place: place.clone(), grant, is_for_key: true }))
+    }
+
+    fn extend(&mut self, key: Vec<u8>, extension: Extension) -> TokenRef {
+        let key = (key, extension.is_for_key);
+        if let Some(known) = self.known.get(&key) {
+            return *known;
         }
-        self.extended.push((place.clone(), grant));
+        self.extended.push(extension);
         // A manifest has less than 4 Gi URIs.
         let index = u32::try_from(self.extended.len()).unwrap_or(u32::MAX);
         let token = TokenRef { list: SESSION_LIST, index };
-        self.known.insert(key.to_vec(), token);
-        Ok(Some(token))
+        self.known.insert(key, token);
+        token
     }
 
     fn through_gateway(&mut self, uri: &Uri<'_>, place: &Place) -> Result<Decision, RefuseReason> {
         let existing = self.scene.route.config.existing_token;
         let from = existing.make_room(uri.url, &[SESSION_PARAMETER, VARIABLES_PARAMETER])?;
-        let Some(token) = self.token_for(place, uri.varies)? else { return Ok(Decision::Expand) };
+        let token = match self.is_apart(uri) {
+            true => Some(self.token_for_key(place)?),
+            false => self.token_for(place, uri.varies)?,
+        };
+        let Some(token) = token else { return Ok(Decision::Expand) };
         let mut url = self.scene.gateway_url(token, place).ok_or(RefuseReason::BadReference)?;
         url.set_query(from.query());
         url.set_fragment(from.fragment());
@@ -163,6 +188,11 @@ impl<'a> RoutePolicy<'a> {
             Carried::Query => Some(TokenAt::Query(token)),
         };
         Ok(Decision::Deliver { url, token })
+    }
+
+    /// Whether a URI is that of a key, and keys are delivered apart.
+    fn is_apart(&self, uri: &Uri<'_>) -> bool {
+        uri.role.is_key() && self.scene.route.config.keys.is_some()
     }
 
     fn through_cdn(
@@ -203,7 +233,8 @@ impl UriPolicy for RoutePolicy<'_> {
                 };
             }
         };
-        let by_cdn = if uri.role.is_document() { None } else { self.through_cdn(uri, &place) };
+        let is_ours = uri.role.is_document() || self.is_apart(uri);
+        let by_cdn = if is_ours { None } else { self.through_cdn(uri, &place) };
         let decided = by_cdn.unwrap_or_else(|| self.through_gateway(uri, &place));
         decided.unwrap_or_else(Decision::Refuse)
     }
@@ -279,7 +310,8 @@ impl UriPolicy for RoutePolicy<'_> {
 
     /// CDN tokens of live playlists are for a window, not for the session.
     fn allows_delta_updates(&self) -> bool {
-        self.cdns.iter().all(Option::is_none)
+        // Nor may an update bring what a profile left out.
+        self.cdns.iter().all(Option::is_none) && self.scene.profile.is_none()
     }
 
     fn is_strict(&self) -> bool {

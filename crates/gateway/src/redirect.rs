@@ -10,8 +10,14 @@ use sluicegate_token::{Binding, Link, Refusal, UnixTime};
 use crate::Error;
 use crate::session::Admitted;
 
-/// Answers with the CDN's URL, signed for a window: its token may outlive the session by that.
-pub(crate) fn to_cdn(admitted: &Admitted, query: &str, now: UnixTime) -> Result<Response, Error> {
+/// Answers with the CDN's URL, signed for a window: its token may outlive the session by that. The
+/// window is the CDN's, unless there is another.
+pub(crate) fn to_cdn(
+    admitted: &Admitted,
+    query: &str,
+    ttl_secs: Option<u64>,
+    now: UnixTime,
+) -> Result<Response, Error> {
     let Admitted { route, place, client, .. } = admitted;
     let no_cdn = || Error::Internal("a route without a CDN redirects to it".to_owned());
     let cdn = route.cdn_at(place.host).ok_or_else(no_cdn)?;
@@ -28,8 +34,12 @@ pub(crate) fn to_cdn(admitted: &Admitted, query: &str, now: UnixTime) -> Result<
     };
     let link = Link::parse(url.as_str()).map_err(|error| unsignable(error.to_string()))?;
     let key = cdn.ring.signing(now).map_err(|error| unsignable(error.to_string()))?;
+    let expires = match ttl_secs {
+        Some(secs) => cdn.no_later(now.window_expiry(secs), now),
+        None => cdn.window_expiry(now),
+    };
     let location = link
-        .sign(key.scheme.as_ref(), cdn.window_expiry(now), ip)
+        .sign(key.scheme.as_ref(), expires, ip)
         .map_err(|error| unsignable(error.to_string()))?;
     let location = HeaderValue::from_str(&location)
         .map_err(|_| Error::Internal("a CDN URL is no header value".to_owned()))?;

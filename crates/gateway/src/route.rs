@@ -53,6 +53,17 @@ pub enum Segments {
     Redirect,
 }
 
+/// Who delivers the keys of encrypted segments.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum KeyDelivery {
+    /// The gateway, which sees to it that they are keys.
+    #[default]
+    Gateway,
+    /// The CDN, to which the gateway redirects.
+    Redirect,
+}
+
 /// What becomes of a DASH template that needs a token for each segment and cannot be written out as
 /// a list of them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]

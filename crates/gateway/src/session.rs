@@ -10,6 +10,11 @@ use crate::Error;
 use crate::request::{Carried, MediaRequest};
 use crate::route::{GrantMode, Place, Route};
 
+/// The most profiles have a number up to this one.
+pub(crate) const MAX_PROFILE: u8 = 127;
+/// Of a token's profile, what says that the token is for a key of segments.
+const FOR_KEY: u8 = 128;
+
 /// A request that a session token let in.
 #[derive(Clone, Debug)]
 pub(crate) struct Admitted {
@@ -19,6 +24,27 @@ pub(crate) struct Admitted {
     pub(crate) token: SessionToken,
     pub(crate) carried: Carried,
     pub(crate) client: Option<IpAddr>,
+}
+
+impl Admitted {
+    /// The number of the session's profile; 0 is none.
+    pub(crate) const fn profile(&self) -> u8 {
+        self.claims.profile & MAX_PROFILE
+    }
+
+    /// Whether the token was made for a key of segments.
+    pub(crate) const fn is_for_key(&self) -> bool {
+        self.claims.profile & FOR_KEY != 0
+    }
+}
+
+/// What a further token of a session is for.
+#[derive(Clone, Debug)]
+pub(crate) struct Extension {
+    pub(crate) place: Place,
+    pub(crate) grant: Grant,
+    /// For a key of segments, which has an end of its own.
+    pub(crate) is_for_key: bool,
 }
 
 /// Lets a request with a token in, on whichever route it was made for.
@@ -59,16 +85,25 @@ pub(crate) fn admit(
     Err(refusal.unwrap_or(Refusal::WrongToken).into())
 }
 
+/// What a session begins with.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Terms {
+    pub(crate) expires: UnixTime,
+    /// The address that the session is bound to, if any.
+    pub(crate) bind_to: Option<IpAddr>,
+    /// The number of its profile; 0 is none.
+    pub(crate) profile: u8,
+}
+
 /// Makes the token with which a session begins at a manifest.
 ///
-/// `bind_to` is the address that the session is bound to, if any.
+/// `terms` say until when and for whom it is.
 pub(crate) fn begin(
     signer: &SessionKey,
     route: &Route,
     place: &Place,
     session: SessionId,
-    expires: UnixTime,
-    bind_to: Option<IpAddr>,
+    terms: &Terms,
 ) -> Result<(SessionToken, SessionClaims), Error> {
     let too_deep = || Error::GrantRefused("the path has more than 255 folders".to_owned());
     let grant = match route.config.grant {
@@ -80,12 +115,12 @@ pub(crate) fn begin(
     };
     let claims = SessionClaims {
         grant,
-        bound_bits: bind_to.map(|ip| BoundBits::of(&IpPrefix::for_session(ip))),
-        profile: 0,
-        expires,
+        bound_bits: terms.bind_to.map(|ip| BoundBits::of(&IpPrefix::for_session(ip))),
+        profile: terms.profile,
+        expires: terms.expires,
         session,
     };
-    Ok((signer.seal(&claims, &route.config.id, &place.path, bind_to), claims))
+    Ok((signer.seal(&claims, &route.config.id, &place.path, terms.bind_to), claims))
 }
 
 /// What may be granted of a URI that the session's own grant does not cover: its folder, or the
@@ -102,13 +137,19 @@ pub(crate) fn grant_beyond(route: &Route, place: &Place, manifest: &Place) -> Op
     }
 }
 
-/// Makes a token of the same session and end for another grant.
+/// Makes a further token of the same session. One for a key ends with `keys_end`, if that is before
+/// the session does.
 pub(crate) fn extend(
     signer: &SessionKey,
     admitted: &Admitted,
-    place: &Place,
-    grant: Grant,
+    extension: &Extension,
+    keys_end: Option<UnixTime>,
 ) -> SessionToken {
-    let claims = SessionClaims { grant, ..admitted.claims };
+    let Extension { place, grant, is_for_key } = extension;
+    let mut claims = SessionClaims { grant: *grant, ..admitted.claims };
+    if *is_for_key {
+        claims.profile |= FOR_KEY;
+        claims.expires = keys_end.map_or(claims.expires, |end| end.min(claims.expires));
+    }
     signer.seal(&claims, &admitted.route.config.id, &place.path, admitted.client)
 }

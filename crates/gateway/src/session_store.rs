@@ -36,6 +36,8 @@ pub(crate) struct Opened {
     pub(crate) path: String,
     pub(crate) user: Option<String>,
     pub(crate) ip: Option<IpAddr>,
+    /// The name of its profile.
+    pub(crate) profile: Option<String>,
     pub(crate) max_streams: Option<u32>,
     /// The platform's own, given back as it came.
     pub(crate) data: Option<Value>,
@@ -111,11 +113,17 @@ impl Default for SessionRules {
 impl Opened {
     /// A session of which nothing is known but what its token says.
     pub(crate) fn by_token(route: &str, path: &ResourcePath, expires: UnixTime) -> Self {
+        Self { route: route.to_owned(), path: path.to_string(), ..Self::unknown(expires) }
+    }
+
+    /// A session of which nothing is known at all.
+    pub(crate) const fn unknown(expires: UnixTime) -> Self {
         Self {
-            route: route.to_owned(),
-            path: path.to_string(),
+            route: String::new(),
+            path: String::new(),
             user: None,
             ip: None,
+            profile: None,
             max_streams: None,
             data: None,
             expires,
@@ -326,10 +334,8 @@ mod tests {
             route: "vod".to_owned(),
             path: "/a/master.m3u8".to_owned(),
             user: user.map(str::to_owned),
-            ip: None,
             max_streams,
-            data: None,
-            expires: T.saturating_add(3600),
+            ..Opened::unknown(T.saturating_add(3600))
         }
     }
 

@@ -116,6 +116,11 @@ impl Templates {
         self.plain.insert(key(route, place, query), ()).await;
     }
 
+    /// What manifests are compiled with.
+    pub(crate) const fn options(&self) -> &Options {
+        &self.options
+    }
+
     /// The most bytes that a manifest may have.
     pub(crate) const fn max_bytes(&self) -> usize {
         self.options.limits.max_bytes

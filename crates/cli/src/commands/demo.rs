@@ -155,12 +155,14 @@ fn config(
         session: SessionConfig { keys, length_secs: 4 * 3600, rules: SessionRules::default() },
         api: None,
         admin: None,
+        profiles: Vec::new(),
         limits: Limits::default(),
         daterange_uris: Vec::new(),
         timeouts: Timeouts::default(),
         routes: vec![RouteConfig {
             id: "demo".to_owned(),
             path: "/".to_owned(),
+            keys: None,
             origin: OriginConfig::Folder(args.streams.clone()),
             health: None,
             allow_hosts: Vec::new(),
@@ -180,7 +182,11 @@ fn config(
             accel: None,
             bind_ip: false,
             forward_query: Vec::new(),
-            entry: Some(EntryConfig { ring: SchemeRing::of(link_scheme), leeway_secs: 0 }),
+            entry: Some(EntryConfig {
+                ring: SchemeRing::of(link_scheme),
+                leeway_secs: 0,
+                profile: 0,
+            }),
             cdn: Some(CdnConfig {
                 base_url: format!("{}/", url_of(cdn)).parse()?,
                 ring: SchemeRing::of(cdn_scheme),

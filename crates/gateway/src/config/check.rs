@@ -10,11 +10,13 @@ use url::Url;
 use super::signers::Keys;
 use super::{
     AdminConfig, ApiConfig, CdnConfig, Config, ConfigError, EntryConfig, HealthConfig, HostConfig,
-    Hosts, Limits, OriginConfig, RESERVED, RouteConfig, SessionConfig, Timeouts, raw,
+    Hosts, KeysConfig, Limits, OriginConfig, ProfileConfig, RESERVED, RouteConfig, SessionConfig,
+    Timeouts, raw,
 };
 use crate::AssetPattern;
 use crate::SessionRules;
-use crate::route::{Carry, Segments};
+use crate::route::{Carry, KeyDelivery, Segments};
+use crate::session;
 
 /// A year: beyond it a window is surely a mistake, and every expiry still fits 32 bits.
 const MAX_WINDOW_SECS: u64 = 366 * 86_400;
@@ -34,9 +36,10 @@ pub(super) fn check(raw: raw::Config, folder: &Path) -> Result<Config, ConfigErr
     if raw.routes.is_empty() {
         return Err(wrong("route", "there is none; add a [[route]] table with id and origin"));
     }
+    let profiles = profiles(raw.profiles)?;
     let mut routes = Vec::new();
     for route in raw.routes {
-        routes.push(check_route(route, folder, &mut keys)?);
+        routes.push(check_route(route, folder, &profiles, &mut keys)?);
     }
     for (at, route) in routes.iter().enumerate() {
         if routes[..at].iter().any(|earlier| earlier.id == route.id) {
@@ -56,12 +59,38 @@ pub(super) fn check(raw: raw::Config, folder: &Path) -> Result<Config, ConfigErr
         session,
         api,
         admin,
+        profiles,
         limits: limits(&raw.limits)?,
         daterange_uris: raw.daterange_uris,
         timeouts: timeouts(&raw.timeouts),
         routes,
         warnings: keys.warnings,
     })
+}
+
+fn profiles(raw: Vec<raw::Profile>) -> Result<Vec<ProfileConfig>, ConfigError> {
+    let mut profiles: Vec<ProfileConfig> = Vec::new();
+    for raw in raw {
+        let place = format!("profile \"{}\"", raw.name);
+        if !(1..=session::MAX_PROFILE).contains(&raw.id) {
+            let problem = format!("a number from 1 to {}", session::MAX_PROFILE);
+            return Err(wrong(format!("{place}: id"), problem));
+        }
+        if raw.name.is_empty()
+            || profiles.iter().any(|known| known.id == raw.id || known.name == raw.name)
+        {
+            return Err(wrong(place, "names and ids are not empty, and no two are alike"));
+        }
+        if raw.max_height.is_none() && raw.max_bitrate.is_none() {
+            return Err(wrong(place, "it leaves nothing out: give max_height or max_bitrate"));
+        }
+        let profile = sluicegate_manifest::Profile {
+            max_height: raw.max_height,
+            max_bitrate: raw.max_bitrate,
+        };
+        profiles.push(ProfileConfig { id: raw.id, name: raw.name, profile });
+    }
+    Ok(profiles)
 }
 
 fn check_admin(raw: raw::Admin, keys: &mut Keys<'_>) -> Result<AdminConfig, ConfigError> {
@@ -79,6 +108,7 @@ fn check_admin(raw: raw::Admin, keys: &mut Keys<'_>) -> Result<AdminConfig, Conf
 fn check_route(
     raw: raw::Route,
     folder: &Path,
+    profiles: &[ProfileConfig],
     keys: &mut Keys<'_>,
 ) -> Result<RouteConfig, ConfigError> {
     let at = |key: &str| format!("route \"{}\": {key}", raw.id);
@@ -104,7 +134,15 @@ fn check_route(
         .as_ref()
         .map(|entry| {
             let ring = keys.entry(entry, &at("entry"))?;
-            Ok(EntryConfig { ring, leeway_secs: entry.leeway_secs })
+            let profile = match &entry.profile {
+                None => 0,
+                Some(name) => profiles
+                    .iter()
+                    .find(|profile| profile.name == *name)
+                    .map(|profile| profile.id)
+                    .ok_or_else(|| wrong(at("entry.profile"), "no [[profile]] has this name"))?,
+            };
+            Ok(EntryConfig { ring, leeway_secs: entry.leeway_secs, profile })
         })
         .transpose()?;
     let cdn = raw.cdn.as_ref().map(|raw| check_cdn(raw, &at("cdn"), keys)).transpose()?;
@@ -136,6 +174,13 @@ fn check_route(
         }
         if raw.segments != Segments::Gateway {
             return Err(wrong(at("accel"), "it goes with segments = \"gateway\""));
+        }
+    }
+    if let Some(keys) = &raw.keys {
+        window(keys.ttl_secs, &at("keys.ttl_secs"))?;
+        if keys.delivery == KeyDelivery::Redirect && cdn.is_none() {
+            let problem = "\"redirect\" needs a [route.cdn] table with base_url and key";
+            return Err(wrong(at("keys.delivery"), problem));
         }
     }
     if raw.url_query_info && (raw.carry != Carry::Query || raw.segments == Segments::Cdn) {
@@ -170,6 +215,7 @@ fn check_route(
         forward_query: raw.forward_query,
         entry,
         cdn,
+        keys: raw.keys.map(|keys| KeysConfig { delivery: keys.delivery, ttl_secs: keys.ttl_secs }),
     })
 }
 

@@ -9,7 +9,7 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{self, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-use crate::route::{Carry, GrantMode, Segments, ThirdParty, Unexpandable};
+use crate::route::{Carry, GrantMode, KeyDelivery, Segments, ThirdParty, Unexpandable};
 
 /// What is said of a key that is written otherwise.
 pub(super) const KEY_SHAPE: &str = "give one of { file = \"...\" }, { env = \"...\" } and { command = [\"program\", \"argument\"] }; a key \
@@ -24,6 +24,8 @@ pub(super) struct Config {
     pub(super) session: Session,
     pub(super) api: Option<Bearers>,
     pub(super) admin: Option<Admin>,
+    #[serde(default, rename = "profile")]
+    pub(super) profiles: Vec<Profile>,
     #[serde(default)]
     pub(super) limits: Limits,
     #[serde(default)]
@@ -80,6 +82,24 @@ pub(super) struct Bearers {
     pub(super) bearer: Option<Key>,
     #[serde(default)]
     pub(super) bearers: Vec<NamedKey>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Profile {
+    pub(super) id: u8,
+    pub(super) name: String,
+    pub(super) max_height: Option<u32>,
+    pub(super) max_bitrate: Option<u64>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Keys {
+    #[serde(default)]
+    pub(super) delivery: KeyDelivery,
+    #[serde(default = "default_key_ttl_secs")]
+    pub(super) ttl_secs: u64,
 }
 
 #[derive(Deserialize)]
@@ -242,6 +262,7 @@ pub(super) struct Route {
     pub(super) forward_query: Vec<String>,
     pub(super) entry: Option<Entry>,
     pub(super) cdn: Option<Cdn>,
+    pub(super) keys: Option<Keys>,
 }
 
 /// A host: its URL alone, or a table.
@@ -322,6 +343,7 @@ signer! {
     Entry {
         #[serde(default)]
         leeway_secs: u64,
+        profile: Option<String>,
         #[serde(default)]
         directory_extensions: Vec<String>,
     }
@@ -399,6 +421,10 @@ const fn default_session_secs() -> u64 {
 
 const fn default_ttl_secs() -> u64 {
     3600
+}
+
+const fn default_key_ttl_secs() -> u64 {
+    60
 }
 
 const fn default_health_secs() -> u64 {

@@ -13,8 +13,9 @@ use crate::app::App;
 use crate::config::EntryConfig;
 use crate::request::{Carried, MediaRequest, SESSION_PARAMETER, carrying_path};
 use crate::route::{Carry, Place, Route};
+use crate::session::{self, Terms};
 use crate::session_store::Opened;
-use crate::{Error, media_type, session};
+use crate::{Error, media_type};
 
 /// Answers a request without a session token: 302 to the session URL for a valid link.
 pub(crate) async fn enter(app: &App, request: &MediaRequest) -> Result<Response, Error> {
@@ -40,9 +41,11 @@ pub(crate) async fn enter(app: &App, request: &MediaRequest) -> Result<Response,
     let signer = app.signer(now)?;
     let id = signer.entry_session(&route.config.id, &link_token, client);
     let expires = now.window_expiry(app.session_length_secs());
-    let (token, claims) = session::begin(signer, route, &place, id, expires, bind_to)?;
+    let terms = Terms { expires, bind_to, profile: entry.profile };
+    let (token, claims) = session::begin(signer, route, &place, id, &terms)?;
     let known = Opened::by_token(&route.config.id, &place.path, claims.expires);
-    app.sessions().open(id, Opened { ip: bind_to, ..known }, now);
+    let profile = app.profile(entry.profile).map(|profile| profile.name.clone());
+    app.sessions().open(id, Opened { ip: bind_to, profile, ..known }, now);
 
     let mut location = session_path(app.public_path(), route, &place, &token);
     let kept = forwarded(route, &request.query);

@@ -13,8 +13,9 @@ use self::call::{Filter, ListedSession, NewSession, OpenedSession, SessionPage, 
 use super::entry::session_path;
 use crate::app::App;
 use crate::request::RequestPath;
+use crate::session::{self, Terms};
 use crate::session_store::Opened;
-use crate::{Error, bearer, media_type, session};
+use crate::{Error, bearer, media_type};
 
 /// A session lives a month at most; its token's expiry has 32 bits.
 const MAX_TTL_SECS: u64 = 31 * 86_400;
@@ -51,12 +52,20 @@ pub(crate) async fn create(
     let now = app.now();
     let expires = now.saturating_add(ttl_secs);
     let id = SessionId(id);
-    let (token, claims) = session::begin(app.signer(now)?, route, &place, id, expires, call.ip)?;
+    let profile = match &call.profile {
+        None => 0,
+        Some(name) => app
+            .profile_named(name)
+            .ok_or_else(|| Error::BadCall(format!("profile: there is none named \"{name}\"")))?,
+    };
+    let terms = Terms { expires, bind_to: call.ip, profile };
+    let (token, claims) = session::begin(app.signer(now)?, route, &place, id, &terms)?;
     let opened = Opened {
         route: route.config.id.clone(),
         path: place.path.to_string(),
         user: call.user,
         ip: call.ip,
+        profile: call.profile,
         max_streams: call.max_streams,
         data: call.data,
         expires: claims.expires,
@@ -125,16 +134,7 @@ pub(crate) async fn end(
 pub(crate) fn revoke(app: &App, id: &str) -> Result<Response, Error> {
     let id = call::parse_id(id)?;
     let now = app.now();
-    let unknown = Opened {
-        route: String::new(),
-        path: String::new(),
-        user: None,
-        ip: None,
-        max_streams: None,
-        data: None,
-        expires: now.saturating_add(MAX_TTL_SECS),
-    };
-    app.sessions().revoke(id, unknown, now);
+    app.sessions().revoke(id, Opened::unknown(now.saturating_add(MAX_TTL_SECS)), now);
     tracing::info!(session = %id, "a session was ended");
     Ok(answer(StatusCode::NO_CONTENT, ()))
 }

@@ -24,6 +24,8 @@ pub(crate) struct NewSession {
     pub(crate) ip: Option<IpAddr>,
     /// Whose session it is, for limits and lists.
     pub(crate) user: Option<String>,
+    /// What it may have at most: a name of the configuration.
+    pub(crate) profile: Option<String>,
     /// How many streams of it may play at once.
     pub(crate) max_streams: Option<u32>,
     /// The platform's own, given back as it came.
@@ -88,6 +90,7 @@ pub(crate) struct ListedSession {
     path: String,
     user: Option<String>,
     ip: Option<IpAddr>,
+    profile: Option<String>,
     max_streams: Option<u32>,
     data: Option<Value>,
     created_at: u64,
@@ -155,6 +158,7 @@ impl ListedSession {
             path: seen.opened.path,
             user: seen.opened.user,
             ip: seen.opened.ip,
+            profile: seen.opened.profile,
             max_streams: seen.opened.max_streams,
             data: seen.opened.data,
             created_at: seen.created.0,
