@@ -174,6 +174,7 @@ impl App {
                     .delete(sessions::end)
                     .fallback(async || Error::MethodNotAllowed("GET, DELETE, OPTIONS")),
             )
+            .route("/v1/openapi.json", get(sessions::openapi::document))
             .route(
                 "/auth",
                 get(auth::auth).fallback(async || Error::MethodNotAllowed("GET, OPTIONS")),

@@ -1,6 +1,7 @@
 //! `/v1/sessions`: a platform's backend opens sessions for viewers, looks at them and ends them.
 
 pub(crate) mod call;
+pub(crate) mod openapi;
 
 use axum::Json;
 use axum::extract::rejection::{JsonRejection, QueryRejection};
@@ -10,6 +11,7 @@ use axum::response::{IntoResponse as _, Response};
 use sluicegate_token::SessionId;
 
 use self::call::{Filter, ListedSession, NewSession, OpenedSession, SessionPage, Urls};
+use self::openapi::Failed;
 use super::entry::session_path;
 use crate::app::App;
 use crate::request::RequestPath;
@@ -20,7 +22,19 @@ use crate::{Error, bearer, media_type};
 /// A session lives a month at most; its token's expiry has 32 bits.
 const MAX_TTL_SECS: u64 = 31 * 86_400;
 
-/// `POST /v1/sessions`.
+/// Open a session for a viewer.
+#[utoipa::path(
+    post,
+    path = "/v1/sessions",
+    request_body = NewSession,
+    responses(
+        (status = 201, body = OpenedSession),
+        (status = 400, description = "What is wrong with the call", body = Failed),
+        (status = 401, description = "The bearer token is missing or wrong", body = Failed),
+        (status = 403, description = "No session may be granted there", body = Failed),
+        (status = 404, description = "No route has the path", body = Failed),
+    ),
+)]
 pub(crate) async fn create(
     State(app): State<App>,
     headers: HeaderMap,
@@ -81,7 +95,17 @@ pub(crate) async fn create(
     Ok(answer(StatusCode::CREATED, Json(opened)))
 }
 
-/// `GET /v1/sessions`.
+/// List sessions whose time is not over.
+#[utoipa::path(
+    get,
+    path = "/v1/sessions",
+    params(Filter),
+    responses(
+        (status = 200, body = SessionPage),
+        (status = 400, description = "What is wrong with the call", body = Failed),
+        (status = 401, description = "The bearer token is missing or wrong", body = Failed),
+    ),
+)]
 pub(crate) async fn list(
     State(app): State<App>,
     headers: HeaderMap,
@@ -108,7 +132,17 @@ pub(crate) fn page(
     Ok(answer(StatusCode::OK, Json(SessionPage { sessions, next })))
 }
 
-/// `GET /v1/sessions/{id}`.
+/// Look at a session.
+#[utoipa::path(
+    get,
+    path = "/v1/sessions/{id}",
+    params(("id" = String, Path, description = "28 hexadecimal digits")),
+    responses(
+        (status = 200, body = ListedSession),
+        (status = 401, description = "The bearer token is missing or wrong", body = Failed),
+        (status = 404, description = "It is not known here", body = Failed),
+    ),
+)]
 pub(crate) async fn show(
     State(app): State<App>,
     headers: HeaderMap,
@@ -120,7 +154,17 @@ pub(crate) async fn show(
     Ok(answer(StatusCode::OK, Json(ListedSession::new(seen, app.now()))))
 }
 
-/// `DELETE /v1/sessions/{id}`: ends it, even if it is not known here.
+/// End a session, even if it is not known here: its next request is 403. CDN tokens that it was given
+/// end by their own time.
+#[utoipa::path(
+    delete,
+    path = "/v1/sessions/{id}",
+    params(("id" = String, Path, description = "28 hexadecimal digits")),
+    responses(
+        (status = 204, description = "It is over"),
+        (status = 401, description = "The bearer token is missing or wrong", body = Failed),
+    ),
+)]
 pub(crate) async fn end(
     State(app): State<App>,
     headers: HeaderMap,

@@ -5,7 +5,9 @@ use sluicegate_testkit::gateway::BEARER;
 use sluicegate_testkit::http::Response;
 use sluicegate_testkit::{Gateway, fixtures};
 
-use crate::support::{Site, Viewer, ask_from, token_of};
+use serde_json::Value;
+
+use crate::support::{Site, Viewer, ask_from, folder, multivariant, token_of};
 
 fn site(route: &str) -> Gateway {
     Site { route, ..Site::default() }.folder(&fixtures::streams())
@@ -259,4 +261,43 @@ fn a_public_url_stands_before_the_sessions_urls_and_the_paths_of_redirects() {
     let location = Viewer::of(&gateway).enter("/subdirs/master.m3u8");
     let token = token_of(&location);
     assert_eq!(location, format!("/tv/s/{token}/subdirs/master.m3u8"));
+}
+
+#[test]
+fn the_api_describes_itself() {
+    let media = folder(&[("v/master.m3u8", &multivariant(&["index.m3u8"]))]);
+    let top = "public_url = \"https://tv.example.com/live\"\n";
+    let gateway = Site { top, ..Site::default() }.folder(media.path());
+    let answer = Viewer::of(&gateway).get("/v1/openapi.json");
+    assert_eq!(answer.status, 200);
+    let document: Value = serde_json::from_slice(&answer.body).unwrap();
+    assert!(document["openapi"].as_str().unwrap().starts_with("3."));
+    assert_eq!(document["servers"][0]["url"], "https://tv.example.com/live");
+    let methods = |path: &str| {
+        document["paths"][path].as_object().unwrap().keys().cloned().collect::<Vec<_>>()
+    };
+    assert_eq!(methods("/v1/sessions"), ["get", "post"]);
+    assert_eq!(methods("/v1/sessions/{id}"), ["delete", "get"]);
+    // What is described is what is answered: every field, and no other.
+    let schemas = &document["components"]["schemas"];
+    let described = |name: &str| {
+        let properties = schemas[name]["properties"].as_object().unwrap();
+        properties.keys().cloned().collect::<std::collections::BTreeSet<_>>()
+    };
+    let bearer = format!("Bearer {BEARER}");
+    let mut viewer = Viewer::of(&gateway);
+    let headers = [("Authorization", bearer.as_str())];
+    let opened = viewer.call(&headers, r#"{"path": "/v/master.m3u8", "user": "a"}"#);
+    let opened: Value = serde_json::from_slice(&opened.body).unwrap();
+    let answered = |value: &Value| value.as_object().unwrap().keys().cloned().collect();
+    assert_eq!(described("OpenedSession"), answered(&opened));
+    let target = format!("/v1/sessions/{}", opened["id"].as_str().unwrap());
+    let shown = viewer.ask("GET", &target, &headers);
+    assert_eq!(described("ListedSession"), answered(&serde_json::from_slice(&shown.body).unwrap()));
+    let failed = viewer.call(&headers, "{}");
+    assert_eq!(described("Failed"), answered(&serde_json::from_slice(&failed.body).unwrap()));
+    let taken = described("NewSession");
+    assert!(taken.contains("profile") && taken.contains("max_streams"), "{taken:?}");
+    assert_eq!(schemas["NewSession"]["required"], serde_json::json!(["path"]));
+    assert_eq!(document["security"][0]["bearer"], serde_json::json!([]));
 }

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sluicegate_token::{SessionId, UnixTime};
+use utoipa::{IntoParams, ToSchema};
 
 use crate::Error;
 use crate::session_store::{Ended, Seen};
@@ -13,14 +14,16 @@ const DEFAULT_PAGE: usize = 100;
 const LONGEST_PAGE: usize = 1000;
 
 /// A session to open.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewSession {
     /// The manifest's path on the gateway.
+    #[schema(example = "/videos/a/master.m3u8")]
     pub(crate) path: String,
     /// How long the session lives: seconds, or text such as `"4h"`.
     ttl: Option<Ttl>,
     /// The client's address, if the session shall be bound to it.
+    #[schema(value_type = Option<String>, example = "203.0.113.7")]
     pub(crate) ip: Option<IpAddr>,
     /// Whose session it is, for limits and lists.
     pub(crate) user: Option<String>,
@@ -29,24 +32,30 @@ pub(crate) struct NewSession {
     /// How many streams of it may play at once.
     pub(crate) max_streams: Option<u32>,
     /// The platform's own, given back as it came.
+    #[schema(value_type = Option<Object>)]
     pub(crate) data: Option<Value>,
 }
 
-#[derive(Deserialize)]
+/// Seconds, or text such as `"4h"`.
+#[derive(Deserialize, ToSchema)]
 #[serde(untagged)]
 enum Ttl {
     Secs(u64),
     Text(String),
 }
 
-#[derive(Serialize)]
+/// A session that was opened.
+#[derive(Serialize, ToSchema)]
 pub(crate) struct OpenedSession {
+    /// 28 hexadecimal digits.
     pub(crate) id: String,
+    /// Unix time, in seconds.
     pub(crate) expires_at: u64,
     pub(crate) urls: Urls,
 }
 
-#[derive(Serialize)]
+/// Where a player begins; one of them, by the manifest's format.
+#[derive(Serialize, ToSchema)]
 pub(crate) struct Urls {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) hls: Option<String>,
@@ -55,18 +64,24 @@ pub(crate) struct Urls {
 }
 
 /// Which sessions are listed.
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct Filter {
+    /// Of this route.
     route: Option<String>,
+    /// Of this user.
     user: Option<String>,
+    /// In this state.
     state: Option<State>,
+    /// How many at most: 100 unless told, 1000 at most.
     limit: Option<usize>,
+    /// Behind this session: `next` of the page before.
     after: Option<String>,
 }
 
 /// How a session stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum State {
     Open,
@@ -75,23 +90,27 @@ pub(crate) enum State {
     Expired,
 }
 
-#[derive(Serialize)]
+/// A page of the list.
+#[derive(Serialize, ToSchema)]
 pub(crate) struct SessionPage {
     pub(crate) sessions: Vec<ListedSession>,
     /// What to give as `after` for the next page.
     pub(crate) next: Option<String>,
 }
 
-#[derive(Serialize)]
+/// A session as it stands; times are Unix time, in seconds.
+#[derive(Serialize, ToSchema)]
 pub(crate) struct ListedSession {
     id: String,
     state: State,
     route: String,
     path: String,
     user: Option<String>,
+    #[schema(value_type = Option<String>)]
     ip: Option<IpAddr>,
     profile: Option<String>,
     max_streams: Option<u32>,
+    #[schema(value_type = Option<Object>)]
     data: Option<Value>,
     created_at: u64,
     seen_at: u64,
