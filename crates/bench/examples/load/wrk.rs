@@ -1,0 +1,105 @@
+//! `wrk` as the crowd.
+
+use std::fmt::Write as _;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use crate::servers::{CLIENT_CORE, Footprint, Server};
+
+/// What is asked, by how many connections.
+#[derive(Clone)]
+pub(crate) struct Load {
+    pub(crate) targets: Vec<String>,
+    connections: usize,
+    /// Requests a second over all connections, if not as many as go.
+    rate: Option<f64>,
+}
+
+/// What came of it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Run {
+    pub(crate) per_second: f64,
+    pub(crate) mb_per_second: f64,
+    pub(crate) p50_ms: f64,
+    pub(crate) p99_ms: f64,
+    pub(crate) footprint: Footprint,
+}
+
+impl Load {
+    pub(crate) const fn of(targets: Vec<String>, connections: usize) -> Self {
+        Self { targets, connections, rate: None }
+    }
+
+    pub(crate) fn at_rate(&self, per_second: f64) -> Self {
+        Self { rate: Some(per_second), ..self.clone() }
+    }
+
+    /// Each connection begins elsewhere in the list and goes through it.
+    fn script(&self) -> String {
+        let mut script = "local targets = {\n".to_owned();
+        for target in &self.targets {
+            writeln!(script, "  \"{target}\",").expect("a string takes what is written");
+        }
+        script.push_str("}\nlocal at = 0\nlocal requests = {}\n");
+        script.push_str(
+            "function init() for n, target in ipairs(targets) do requests[n] = wrk.format('GET', target) end end\n\
+             function request() at = at % #requests + 1; return requests[at] end\n",
+        );
+        if let Some(rate) = self.rate {
+            let wait_ms = (1000.0 * self.connections as f64 / rate).round();
+            writeln!(script, "function delay() return {wait_ms} end").expect("a string");
+        }
+        script.push_str(
+            "function done(summary, latency, _)\n\
+             io.write(string.format('RESULT %d %d %d %d %d %d\\n', summary.requests, summary.duration, summary.bytes, \
+             latency:percentile(50), latency:percentile(99), summary.errors.status + summary.errors.read + \
+             summary.errors.timeout + summary.errors.connect))\nend\n",
+        );
+        script
+    }
+}
+
+/// Loads a server for so many seconds, with as much as it takes.
+pub(crate) fn run(server: &Server, load: &Load, secs: u64) -> Run {
+    let script = tempfile::Builder::new().suffix(".lua").tempfile().expect("a file");
+    std::fs::write(script.path(), load.script()).expect("a file");
+    let output = Command::new("taskset")
+        .args(["-c", CLIENT_CORE, "wrk", "-t1", "--timeout", "10s"])
+        .arg(format!("-c{}", load.connections))
+        .arg(format!("-d{secs}s"))
+        .arg("-s")
+        .arg(script.path())
+        .arg(format!("http://{}/", server.addr))
+        .output()
+        .expect("wrk runs (apt-get install wrk)");
+    let text = String::from_utf8_lossy(&output.stdout);
+    let line = text.lines().find_map(|line| line.strip_prefix("RESULT ")).unwrap_or_else(|| {
+        panic!("wrk did not report: {text}{}", String::from_utf8_lossy(&output.stderr))
+    });
+    let figures: Vec<f64> =
+        line.split(' ').map(|figure| figure.parse().expect("a number")).collect();
+    let [requests, micros, bytes, p50, p99, errors] = figures[..] else {
+        panic!("six figures: {line}")
+    };
+    // A soak asks for what is missing, too.
+    assert!(errors == 0.0 || load.rate.is_some() || load.targets.len() > 20_000, "{errors} errors");
+    let secs = micros / 1e6;
+    assert!(load.rate.is_some() || bytes / requests > 5000.0, "{line}: the answers are too short");
+    Run {
+        per_second: requests / secs,
+        mb_per_second: bytes / secs / 1e6,
+        p50_ms: p50 / 1e3,
+        p99_ms: p99 / 1e3,
+        footprint: server.footprint(),
+    }
+}
+
+/// Loads a server and looks at it each ten seconds.
+pub(crate) fn watch(server: &Server, load: &Load, time: Duration) -> Vec<Run> {
+    let began = Instant::now();
+    let mut samples = Vec::new();
+    while began.elapsed() < time {
+        samples.push(run(server, load, 10));
+    }
+    samples
+}
