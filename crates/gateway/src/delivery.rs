@@ -36,6 +36,7 @@ pub(crate) async fn deliver(
     let is_named = media_type::names_a_manifest(&place.raw);
     let hands_over = hand_over::applies(route, place);
     if hands_over
+        && !is_named
         && !templates.knows(route, place, query)
         && (media_type::names_a_media_file(&place.raw) || templates.is_plain(route, place, query))
     {

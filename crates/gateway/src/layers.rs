@@ -8,12 +8,11 @@ use std::time::{Duration, Instant, SystemTime};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{ConnectInfo, Request, State};
-use axum::http::{HeaderName, HeaderValue, Method, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use axum::middleware::{self, Next};
 use axum::response::Response;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{AllowHeaders, Any, CorsLayer, ExposeHeaders};
-use tower_http::set_header::SetResponseHeaderLayer;
 
 use crate::error::Failure;
 use crate::events::Event;
@@ -56,14 +55,12 @@ const EXPOSED_HEADERS: [HeaderName; 6] = [
 
 /// Wraps a router in everything that holds for every request of players and backends.
 pub(crate) fn wrap(router: Router, observer: Arc<Observer>) -> Router {
-    let observed =
-        catch_panics(router).layer(middleware::from_fn_with_state(observer, observe)).layer(cors());
-    with_safety_headers(observed)
+    catch_panics(router).layer(middleware::from_fn_with_state(observer, observe)).layer(cors())
 }
 
 /// The same for the operators' own, which is neither counted nor for pages of others.
 pub(crate) fn wrap_unobserved(router: Router) -> Router {
-    with_safety_headers(catch_panics(router).layer(middleware::from_fn(answer_failures)))
+    catch_panics(router).layer(middleware::from_fn(answer_failures))
 }
 
 fn catch_panics(router: Router) -> Router {
@@ -73,17 +70,10 @@ fn catch_panics(router: Router) -> Router {
     }))
 }
 
-fn with_safety_headers(router: Router) -> Router {
-    router
-        .layer(SetResponseHeaderLayer::overriding(
-            header::X_CONTENT_TYPE_OPTIONS,
-            HeaderValue::from_static("nosniff"),
-        ))
-        // Session URLs must not leak to other sites as a Referer.
-        .layer(SetResponseHeaderLayer::overriding(
-            header::REFERRER_POLICY,
-            HeaderValue::from_static("no-referrer"),
-        ))
+fn set_safety_headers(headers: &mut HeaderMap) {
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    // Session URLs must not leak to other sites as a Referer.
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
 }
 
 async fn answer_failures(request: Request, next: Next) -> Response {
@@ -94,6 +84,7 @@ async fn answer_failures(request: Request, next: Next) -> Response {
         tracing::info!(request_id = %id, path, reason = %error, "refused to an operator");
         fill(&mut response, &error, &id);
     }
+    set_safety_headers(response.headers_mut());
     response
 }
 
@@ -131,6 +122,7 @@ async fn observe(State(observer): State<Arc<Observer>>, request: Request, next: 
     if let Some(Failure { error }) = &failure {
         fill(&mut response, error, &id);
     }
+    set_safety_headers(response.headers_mut());
     if let Ok(value) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(REQUEST_ID, value);
     }

@@ -75,10 +75,8 @@ pub(crate) fn respond(
         return Ok(response);
     }
 
-    let variables = given.variables.clone();
-    let plans = &compiled.plans;
-    let planned =
-        plans.of(&compiled.template, &compiled.url, scene, given.query, variables, moment)?;
+    let Compiled { template, url, plans, .. } = compiled;
+    let planned = plans.of(template, url, scene, given.query, given.variables, moment)?;
     let began = Instant::now();
     let text = planned.render(signer, admitted, &terms, keys_end)?;
     app.observer().metrics.rendered(began.elapsed());
@@ -131,7 +129,7 @@ fn entity_tag(
     let mut hash = Sha256::new();
     hash.update(compiled.digest);
     hash.update(compiled.url.as_str());
-    hash.update(admitted.route.fingerprint.as_bytes());
+    hash.update(admitted.route.fingerprint);
     hash.update(admitted.token.as_str());
     hash.update([u8::from(admitted.carried == Carried::Query)]);
     // Each with an end that it cannot hold, so that no two requests look alike.

@@ -45,6 +45,14 @@ struct Kind {
     profile: Option<u8>,
 }
 
+/// A kind that is looked for.
+struct Asked<'a> {
+    scene: Scene<'a>,
+    query: &'a str,
+    variables: &'a Variables,
+    now: Option<UnixTime>,
+}
+
 /// The plans made so far, the newest last.
 #[derive(Debug, Default)]
 pub(crate) struct Plans(Mutex<Vec<(Kind, Arc<Planned>)>>);
@@ -65,24 +73,15 @@ impl Plans {
         base: &Url,
         scene: Scene<'_>,
         viewers_query: &str,
-        variables: Variables,
+        variables: &Variables,
         now: Option<UnixTime>,
     ) -> Result<Arc<Planned>, Error> {
-        let query =
-            if template.reads_its_query() { viewers_query.to_owned() } else { String::new() };
-        let kind = Kind {
-            signer: scene.signer.id(),
-            grant: scene.grant,
-            carried: scene.carried,
-            raw_path: scene.place.raw.clone(),
-            query,
-            variables,
-            now,
-            profile: scene.profile.map(|profile| profile.id),
-        };
-        if let Some(known) = self.find(&kind) {
+        let query = if template.reads_its_query() { viewers_query } else { "" };
+        let asked = Asked { scene, query, variables, now };
+        if let Some(known) = self.find(&asked) {
             return Ok(known);
         }
+        let kind = asked.kind();
         let planned = Arc::new(make(template, base, scene, &kind)?);
         let mut plans = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if plans.len() >= MAX_PLANS {
@@ -92,9 +91,37 @@ impl Plans {
         Ok(planned)
     }
 
-    fn find(&self, kind: &Kind) -> Option<Arc<Planned>> {
+    fn find(&self, asked: &Asked<'_>) -> Option<Arc<Planned>> {
         let plans = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        plans.iter().find(|(known, _)| known == kind).map(|(_, planned)| Arc::clone(planned))
+        plans.iter().find(|(known, _)| asked.is(known)).map(|(_, planned)| Arc::clone(planned))
+    }
+}
+
+impl Asked<'_> {
+    fn is(&self, known: &Kind) -> bool {
+        let Self { scene, query, variables, now } = self;
+        known.signer == scene.signer.id()
+            && known.grant == scene.grant
+            && known.carried == scene.carried
+            && known.raw_path == scene.place.raw
+            && known.query == *query
+            && known.variables == **variables
+            && known.now == *now
+            && known.profile == scene.profile.map(|profile| profile.id)
+    }
+
+    fn kind(&self) -> Kind {
+        let Self { scene, query, variables, now } = *self;
+        Kind {
+            signer: scene.signer.id(),
+            grant: scene.grant,
+            carried: scene.carried,
+            raw_path: scene.place.raw.clone(),
+            query: query.to_owned(),
+            variables: variables.clone(),
+            now,
+            profile: scene.profile.map(|profile| profile.id),
+        }
     }
 }
 

@@ -5,6 +5,7 @@
 //! place in the list, so that no host is ever taken from a request.
 
 use serde::Deserialize;
+use sha2::{Digest as _, Sha256};
 use sluicegate_token::ResourcePath;
 use url::Url;
 
@@ -100,8 +101,8 @@ pub(crate) struct Route {
     path_depth: usize,
     /// The route's path as it stands in URLs.
     raw_path: String,
-    /// What a rendered manifest depends on beside its source and its session.
-    pub(crate) fingerprint: String,
+    /// Of what a rendered manifest depends on beside its source and its session.
+    pub(crate) fingerprint: [u8; 32],
 }
 
 /// A resource of a route: which host, and where there.
@@ -139,7 +140,7 @@ impl Route {
         };
         Self {
             path_depth: config.path.matches('/').count() - 1,
-            fingerprint: format!("{config:?}"),
+            fingerprint: Sha256::digest(format!("{config:?}")).into(),
             name: config.id.as_str().into(),
             origin,
             origin_bases,

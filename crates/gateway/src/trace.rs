@@ -1,6 +1,9 @@
 //! The trace that a request belongs to (W3C Trace Context): what came with it goes on to origins,
 //! with the request's id as the parent.
 
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use tokio::task_local;
 
@@ -25,9 +28,9 @@ impl Trace {
     pub(crate) fn of(headers: &HeaderMap) -> Self {
         let sent = headers.get(TRACEPARENT).and_then(|value| value.to_str().ok());
         // Nobody asked for a record of a new one.
-        let begin = || (u128::from_be_bytes(random()), 0);
+        let begin = || ((u128::from(unique()) << 64) | u128::from(unique()), 0);
         let (id, flags) = sent.and_then(parse).unwrap_or_else(begin);
-        Self { id, span: u64::from_be_bytes(random()), flags }
+        Self { id, span: unique(), flags }
     }
 
     /// The trace's id: 32 hexadecimal digits.
@@ -78,12 +81,20 @@ fn parse(text: &str) -> Option<(u128, u8)> {
     if is_valid && is_whole { read() } else { None }
 }
 
-/// Without a random source ids are only less unique.
-fn random<const N: usize>() -> [u8; N] {
-    let mut bytes = [0; N];
-    let filled = getrandom::fill(&mut bytes);
-    debug_assert!(filled.is_ok());
-    bytes
+/// A number that nothing else has: a count that begins at random, its bits mixed (SplitMix64). It
+/// names things and keeps no secret.
+fn unique() -> u64 {
+    static COUNT: LazyLock<AtomicU64> = LazyLock::new(|| {
+        let mut seed = [0; 8];
+        // Without a random source numbers are unique to this process alone.
+        let filled = getrandom::fill(&mut seed);
+        debug_assert!(filled.is_ok());
+        AtomicU64::new(u64::from_be_bytes(seed))
+    });
+    let mut bits = COUNT.fetch_add(0x9E37_79B9_7F4A_7C15, Ordering::Relaxed);
+    bits = (bits ^ (bits >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    bits = (bits ^ (bits >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    bits ^ (bits >> 31)
 }
 
 #[cfg(test)]

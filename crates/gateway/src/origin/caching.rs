@@ -32,12 +32,12 @@ pub(crate) struct Caching {
 }
 
 impl Caching {
-    /// Each use is to be confirmed, which costs little.
-    pub(crate) const ALWAYS_ASK: Self = Self {
+    /// A file of this machine: a look at it costs little, and a crowd need not look for each viewer.
+    pub(crate) const OF_FILE: Self = Self {
         no_store: false,
-        no_cache: true,
+        no_cache: false,
         must_revalidate: false,
-        fresh_for: None,
+        fresh_for: Some(Duration::from_millis(100)),
         while_revalidate: None,
         if_error: None,
         guess: None,

@@ -65,7 +65,7 @@ impl FolderOrigin {
             return Ok(Fetched {
                 status: StatusCode::NOT_MODIFIED,
                 headers,
-                caching: Caching::ALWAYS_ASK,
+                caching: Caching::OF_FILE,
                 body: Body::empty(),
                 url,
             });
@@ -87,7 +87,7 @@ impl FolderOrigin {
             Wanted::Nothing => {
                 headers.typed_insert(ContentRange::unsatisfied_bytes(opened.len));
                 let status = StatusCode::RANGE_NOT_SATISFIABLE;
-                let caching = Caching::ALWAYS_ASK;
+                let caching = Caching::OF_FILE;
                 return Ok(Fetched { status, headers, caching, body: Body::empty(), url });
             }
         };
@@ -100,7 +100,7 @@ impl FolderOrigin {
         let pieces =
             futures_util::StreamExt::map(pieces, |piece| piece.map_err(|error| read_error(&error)));
         let body = Body::new(Box::pin(pieces));
-        Ok(Fetched { status, headers, caching: Caching::ALWAYS_ASK, body, url })
+        Ok(Fetched { status, headers, caching: Caching::OF_FILE, body, url })
     }
 
     async fn open_file(&self, path: &[u8]) -> Result<Opened, Error> {

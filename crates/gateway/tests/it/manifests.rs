@@ -304,6 +304,8 @@ fn an_entity_tag_is_stable_within_a_window_and_changes_with_its_tokens() {
     assert_ne!(viewer.get(&other).header("etag"), Some(next_tag));
     assert_ne!(viewer.get(&session.replace("live", "other")).header("etag"), Some(next_tag));
     std::fs::write(media.path().join("v/live.m3u8"), "#EXTM3U\n#EXTINF:2,\nb.ts\n").unwrap();
+    // The file is looked at again in a moment.
+    std::thread::sleep(std::time::Duration::from_millis(150));
     assert_ne!(viewer.get(&session).header("etag"), Some(next_tag));
 }
 
