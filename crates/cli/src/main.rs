@@ -3,6 +3,10 @@
 //! Every command exits with 0 for success, 1 for something refused or invalid, 2 for a failure and
 //! 64 for a usage error. Results go to stdout; notes and errors go to stderr.
 
+/// Rendered playlists are large and live for one answer: the system's allocator spends more on them.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 mod args;
 mod clock;
 mod commands;
