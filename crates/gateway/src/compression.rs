@@ -9,7 +9,9 @@ use flate2::write::GzEncoder;
 use crate::Error;
 
 /// A playlist is made small by any level, and each viewer's is compressed anew.
-const LEVEL: Compression = Compression::fast();
+pub(crate) const FOR_ONE: Compression = Compression::fast();
+/// What is compressed once and sent to a crowd.
+pub(crate) const FOR_ALL: Compression = Compression::best();
 
 /// How a manifest is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,8 +40,8 @@ impl Coding {
 }
 
 /// Compresses a text.
-pub(crate) fn gzip(text: &[u8]) -> Result<Vec<u8>, Error> {
-    let mut encoder = GzEncoder::new(Vec::with_capacity(text.len() / 8), LEVEL);
+pub(crate) fn gzip(text: &[u8], level: Compression) -> Result<Vec<u8>, Error> {
+    let mut encoder = GzEncoder::new(Vec::with_capacity(text.len() / 8), level);
     let written = encoder.write_all(text).and_then(|()| encoder.finish());
     written.map_err(|error| Error::Internal(format!("compressing: {error}")))
 }

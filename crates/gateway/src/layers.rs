@@ -135,22 +135,21 @@ async fn observe(State(observer): State<Arc<Observer>>, request: Request, next: 
     let elapsed_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
     let error = failure.map(|failure| failure.error);
     observer.metrics.answered(&route, status, error.as_ref(), took);
-    let trace_id = trace.id();
     match &error {
         None => {
-            tracing::info!(request_id = %id, trace_id, %method, path, status, elapsed_us, "served");
+            tracing::info!(request_id = %id, trace_id = %trace, %method, path, status, elapsed_us, "served");
         }
         Some(error) => {
             let code = error.code();
             match error.source_kind() {
                 ErrorSource::Client => {
-                    tracing::info!(request_id = %id, trace_id, %method, path, status, code, reason = %error, elapsed_us, "refused");
+                    tracing::info!(request_id = %id, trace_id = %trace, %method, path, status, code, reason = %error, elapsed_us, "refused");
                 }
                 ErrorSource::Origin => {
-                    tracing::warn!(request_id = %id, trace_id, %method, path, status, code, reason = %error, elapsed_us, "origin failed");
+                    tracing::warn!(request_id = %id, trace_id = %trace, %method, path, status, code, reason = %error, elapsed_us, "origin failed");
                 }
                 ErrorSource::Internal => {
-                    tracing::error!(request_id = %id, trace_id, %method, path, status, code, reason = %error, elapsed_us, "failed");
+                    tracing::error!(request_id = %id, trace_id = %trace, %method, path, status, code, reason = %error, elapsed_us, "failed");
                 }
             }
         }

@@ -10,15 +10,15 @@ use sha2::{Digest as _, Sha256};
 use sluicegate_manifest::{Template, Variables};
 use sluicegate_token::{Binding, UnixTime};
 
+use crate::Error;
 use crate::app::App;
 use crate::compression::Coding;
-use crate::planned::{self, CdnTerms};
+use crate::planned::{self, CdnTerms, Session};
 use crate::policy::Scene;
 use crate::request::Carried;
 use crate::route::Segments;
 use crate::session::Admitted;
 use crate::templates::Compiled;
-use crate::{Error, compression};
 
 /// What of a request's query decides with what a manifest says.
 #[derive(Clone, Copy, Debug)]
@@ -78,18 +78,15 @@ pub(crate) fn respond(
     let Compiled { template, url, plans, .. } = compiled;
     let planned = plans.of(template, url, scene, given.query, given.variables, moment)?;
     let began = Instant::now();
-    let text = planned.render(signer, admitted, &terms, keys_end)?;
+    let session = Session { signer, admitted, keys_end };
+    let body = planned.body(&session, &terms, coding)?;
     app.observer().metrics.rendered(began.elapsed());
     let headers = response.headers_mut();
-    let text = match coding {
-        Coding::Identity => text,
-        Coding::Gzip => {
-            headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-            compression::gzip(&text)?
-        }
-    };
-    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(text.len()));
-    *response.body_mut() = Body::from(text);
+    if coding == Coding::Gzip {
+        headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    }
+    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
+    *response.body_mut() = Body::from(body);
     Ok(response)
 }
 
@@ -152,12 +149,8 @@ fn entity_tag(
     if let Some(client) = admitted.client {
         hash.update(client.to_string());
     }
-    let mut text = String::from("\"");
-    for byte in &hash.finalize()[..16] {
-        use std::fmt::Write as _;
-        let written = write!(text, "{byte:02x}");
-        debug_assert!(written.is_ok());
-    }
-    text.push('"');
+    let digest: [u8; 32] = hash.finalize().into();
+    let (half, _) = digest.split_first_chunk::<16>().expect("32 bytes have a first half");
+    let text = format!("\"{:032x}\"", u128::from_be_bytes(*half));
     text.parse().expect("hexadecimal digits in quotes are an entity tag")
 }

@@ -1,16 +1,19 @@
 //! Plans of a manifest, kept beside it: made once for each kind of session, rendered for each.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use bytes::Bytes;
 
 use sluicegate_manifest::{
     CdnPaths, Format, GCORE_QUERY_LEN, Place as Placement, Plan, Template, Variables,
 };
 use sluicegate_token::session::Grant;
-use sluicegate_token::{ByteList, RingKey, Scope, SessionKey, UnixTime};
+use sluicegate_token::{ByteList, KeyId, RingKey, Scope, SessionKey, UnixTime};
 use url::Url;
 
 use crate::Error;
-use crate::policy::{CONTEXT_VARIABLE, RoutePolicy, Scene};
+use crate::compression::{self, Coding};
+use crate::policy::{CONTEXT_VARIABLE, RoutePolicy, SESSION_LIST, Scene};
 use crate::request::{Carried, SESSION_PARAMETER};
 use crate::route::Segments;
 use crate::session::{self, Admitted, Extension};
@@ -26,6 +29,17 @@ pub(crate) struct Planned {
     extended: Vec<Extension>,
     /// By host, what tokens of its CDN are for.
     cdns: Vec<Option<ByteList>>,
+    /// What was rendered last, if no session's token stands in it: a crowd gets the same bytes.
+    shared: Option<Mutex<Option<Arc<Shared>>>>,
+}
+
+/// A text that is the same for all sessions of a kind, as long as the tokens of the CDNs are.
+#[derive(Debug)]
+struct Shared {
+    /// Of each host with a CDN, the key that signs and until when.
+    terms: Vec<Option<(KeyId, UnixTime)>>,
+    text: Bytes,
+    compressed: OnceLock<Bytes>,
 }
 
 /// What plans of one manifest on one route depend on.
@@ -63,6 +77,47 @@ pub(crate) struct CdnTerms<'k> {
     pub(crate) key: &'k RingKey,
     pub(crate) expires: UnixTime,
     pub(crate) ip: Option<std::net::IpAddr>,
+}
+
+/// For whom a manifest is rendered.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Session<'a> {
+    pub(crate) signer: &'a SessionKey,
+    pub(crate) admitted: &'a Admitted,
+    /// When the URLs of keys end.
+    pub(crate) keys_end: Option<UnixTime>,
+}
+
+impl CdnTerms<'_> {
+    /// What of them decides over a text that is for nobody alone.
+    fn of_all(self) -> (KeyId, UnixTime) {
+        (self.key.id.clone(), self.expires)
+    }
+}
+
+impl Shared {
+    fn is_for(&self, terms: &[Option<CdnTerms<'_>>]) -> bool {
+        let is_same = |known: &Option<(KeyId, UnixTime)>, terms: &Option<CdnTerms<'_>>| match (
+            known, terms,
+        ) {
+            (Some((key, expires)), Some(terms)) => {
+                *key == terms.key.id && *expires == terms.expires
+            }
+            (None, None) => true,
+            _ => false,
+        };
+        self.terms.len() == terms.len()
+            && self.terms.iter().zip(terms).all(|(known, terms)| is_same(known, terms))
+    }
+
+    /// Once for all: it may take its time.
+    fn compressed(&self) -> Result<Bytes, Error> {
+        if let Some(known) = self.compressed.get() {
+            return Ok(known.clone());
+        }
+        let new = compression::gzip(&self.text, compression::FOR_ALL)?;
+        Ok(self.compressed.get_or_init(|| new.into()).clone())
+    }
 }
 
 impl Plans {
@@ -187,18 +242,53 @@ fn make(template: &Template, base: &Url, scene: Scene<'_>, kind: &Kind) -> Resul
         );
     }
     let cdns = policy.cdns.into_iter().map(|paths| paths.map(CdnPaths::into_signed)).collect();
-    Ok(Planned { plan, extended: policy.extended, cdns })
+    let shared = (!plan.takes_from(SESSION_LIST)).then(Mutex::default);
+    Ok(Planned { plan, extended: policy.extended, cdns, shared })
 }
 
 impl Planned {
-    /// Renders for one session.
-    pub(crate) fn render(
+    /// The body for one session.
+    pub(crate) fn body(
         &self,
-        signer: &SessionKey,
-        admitted: &Admitted,
+        session: &Session<'_>,
         terms: &[Option<CdnTerms<'_>>],
-        keys_end: Option<UnixTime>,
+        coding: Coding,
+    ) -> Result<Bytes, Error> {
+        let is_for_one = terms.iter().flatten().any(|terms| terms.ip.is_some());
+        let Some(shared) = self.shared.as_ref().filter(|_| !is_for_one) else {
+            let text = self.render(session, terms)?;
+            return Ok(match coding {
+                Coding::Identity => text.into(),
+                Coding::Gzip => compression::gzip(&text, compression::FOR_ONE)?.into(),
+            });
+        };
+        let known = shared.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let shared = match known.filter(|known| known.is_for(terms)) {
+            Some(known) => known,
+            None => {
+                let new = Arc::new(Shared {
+                    terms: terms.iter().map(|terms| terms.map(CdnTerms::of_all)).collect(),
+                    text: self.render(session, terms)?.into(),
+                    compressed: OnceLock::new(),
+                });
+                let latest = Some(Arc::clone(&new));
+                *shared.lock().unwrap_or_else(PoisonError::into_inner) = latest;
+                new
+            }
+        };
+        match coding {
+            Coding::Identity => Ok(shared.text.clone()),
+            Coding::Gzip => shared.compressed(),
+        }
+    }
+
+    /// Renders for one session.
+    fn render(
+        &self,
+        session: &Session<'_>,
+        terms: &[Option<CdnTerms<'_>>],
     ) -> Result<Vec<u8>, Error> {
+        let Session { signer, admitted, keys_end } = *session;
         let mut sessions = ByteList::default();
         let mut push = |token: &sluicegate_token::SessionToken| match admitted.carried {
             Carried::Path => sessions.push(token.as_str().as_bytes()),

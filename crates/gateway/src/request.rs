@@ -142,6 +142,9 @@ pub(crate) fn path_for_log(raw_path: &str) -> String {
         let is_in_alphabet = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
         segment.len() == SessionToken::CHARS && segment.bytes().all(is_in_alphabet)
     };
+    if !path.split('/').any(is_token) {
+        return path.to_owned();
+    }
     let segments = path.split('/').map(|segment| if is_token(segment) { "***" } else { segment });
     segments.collect::<Vec<_>>().join("/")
 }

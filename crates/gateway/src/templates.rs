@@ -90,8 +90,9 @@ impl Templates {
             .max_capacity(cache_bytes)
             .weigher(|key: &String, Kept { compiled, .. }: &Kept| {
                 let slots = std::mem::size_of_val(compiled.template.slots());
-                u32::try_from(key.len() + compiled.template.source().len() + slots)
-                    .unwrap_or(u32::MAX)
+                // A plan has the text once more, and so has what a crowd shares.
+                let texts = 3 * compiled.template.source().len();
+                u32::try_from(key.len() + texts + slots).unwrap_or(u32::MAX)
             })
             .build();
         let plain = Cache::builder().max_capacity(MAX_PLAIN).time_to_live(PLAIN_FOR).build();

@@ -1,6 +1,7 @@
 //! The trace that a request belongs to (W3C Trace Context): what came with it goes on to origins,
 //! with the request's id as the parent.
 
+use std::fmt;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -33,11 +34,6 @@ impl Trace {
         Self { id, span: unique(), flags }
     }
 
-    /// The trace's id: 32 hexadecimal digits.
-    pub(crate) fn id(&self) -> String {
-        format!("{:032x}", self.id)
-    }
-
     /// The request's id: 16 of them.
     pub(crate) fn request_id(&self) -> String {
         format!("{:016x}", self.span)
@@ -46,6 +42,13 @@ impl Trace {
     /// Runs what is done for the request.
     pub(crate) async fn within<F: Future>(self, future: F) -> F::Output {
         CURRENT.scope(self, future).await
+    }
+}
+
+/// The trace's id: 32 hexadecimal digits.
+impl fmt::Display for Trace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", self.id)
     }
 }
 
@@ -131,9 +134,9 @@ mod tests {
             &format!("00-{ID}-0000000000000000-01"),
         ] {
             let new = trace(bad);
-            assert_ne!(new.id(), ID, "{bad}");
-            assert_eq!((new.id().len(), new.flags), (32, 0), "{bad}");
+            assert_ne!(new.to_string(), ID, "{bad}");
+            assert_eq!((new.to_string().len(), new.flags), (32, 0), "{bad}");
         }
-        assert_eq!(trace(&format!("01-{ID}-00f067aa0ba902b7-01-later")).id(), ID);
+        assert_eq!(trace(&format!("01-{ID}-00f067aa0ba902b7-01-later")).to_string(), ID);
     }
 }

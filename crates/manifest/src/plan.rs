@@ -108,6 +108,12 @@ impl Plan {
         &self.dropped
     }
 
+    /// Whether a token of this list stands in the text. Without any, the list changes nothing.
+    #[must_use]
+    pub fn takes_from(&self, list: u16) -> bool {
+        self.holes.iter().any(|hole| hole.token.list == list)
+    }
+
     /// Bytes of memory that the plan takes beside its source.
     #[must_use]
     pub fn size(&self) -> usize {

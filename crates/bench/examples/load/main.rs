@@ -47,7 +47,10 @@ fn main() {
         // The harness is the bare server, too, in a process of its own.
         ["bare", folder] => bare::serve(Path::new(folder)),
         ["soak", minutes] => soak(minutes.parse().expect("a number of minutes")),
-        _ => compare(),
+        [] => compare(true, true),
+        ["playlists"] => compare(true, false),
+        ["segments"] => compare(false, true),
+        _ => eprintln!("load [playlists | segments | soak MINUTES]"),
     }
 }
 
@@ -55,40 +58,48 @@ fn number(name: &str, default: u64) -> u64 {
     env::var(name).ok().map_or(default, |text| text.parse().expect("a number"))
 }
 
-fn compare() {
+fn compare(with_playlists: bool, with_segments: bool) {
     let rounds = usize::try_from(number("ROUNDS", 3)).expect("a small number");
     let plan = Plan { secs: number("SECS", 6), rounds };
     let inputs = Inputs::write();
     let origin = Origin::start(&inputs);
     let gateway = Server::gateway(&inputs, &origin);
+    if with_playlists {
+        playlists(plan, &inputs, &origin, &gateway);
+    }
+    if with_segments {
+        segments(plan, &inputs, &origin, &gateway);
+    }
+}
+
+fn playlists(plan: Plan, inputs: &Inputs, origin: &Origin, gateway: &Server) {
     let live = gateway.sessions("live", SESSIONS);
     let folder = gateway.sessions("folder", SESSIONS);
-    let nginx = Server::nginx(&inputs, &origin);
-    let bare = Server::bare(&inputs);
-
-    let playlists = |targets: Vec<String>| Load::of(targets, CONNECTIONS);
+    let nginx = Server::nginx(inputs, origin);
+    let bare = Server::bare(inputs);
+    let crowd = |targets: Vec<String>| Load::of(targets, CONNECTIONS);
     let all = |sessions: &[String], file: &str| {
         sessions.iter().map(|session| format!("{session}/{file}")).collect::<Vec<_>>()
     };
-    let of_live = playlists(all(&live, "index.m3u8"));
-    let of_folder = playlists(all(&folder, "index.m3u8"));
+    let of_live = crowd(all(&live, "index.m3u8"));
+    let of_folder = crowd(all(&folder, "index.m3u8"));
     // The bytes that the gateway sends, as a file and from memory.
     inputs.keep_rendered(&gateway.get(&of_live.targets[0]));
     let before = origin.asked();
     let rows = take_turns(
         plan,
         &[
-            Entrant { name: "sluicegate, HTTP origin", server: &gateway, load: of_live },
-            Entrant { name: "sluicegate, folder", server: &gateway, load: of_folder },
+            Entrant { name: "sluicegate, HTTP origin", server: gateway, load: of_live },
+            Entrant { name: "sluicegate, folder", server: gateway, load: of_folder },
             Entrant {
                 name: "nginx, secure_link, the same bytes",
                 server: &nginx,
-                load: playlists(vec![inputs.signed("/rendered/index.m3u8")]),
+                load: crowd(vec![inputs.signed("/rendered/index.m3u8")]),
             },
             Entrant {
                 name: "bare axum, the same bytes",
                 server: &bare,
-                load: playlists(vec!["/rendered/index.m3u8".into()]),
+                load: crowd(vec!["/rendered/index.m3u8".into()]),
             },
         ],
     );
@@ -97,21 +108,25 @@ fn compare() {
     let table = Table { title, rows, against: "bare axum, the same bytes" };
     println!("{table}");
     println!("origin requests meanwhile: {}\n", origin.asked() - before);
+}
 
+fn segments(plan: Plan, inputs: &Inputs, origin: &Origin, gateway: &Server) {
+    let nginx = Server::nginx(inputs, origin);
+    let bare = Server::bare(inputs);
     let (live, folder) = (gateway.sessions("live-all", 1), gateway.sessions("folder-all", 1));
-    let segments = |targets: Vec<String>| Load::of(targets, SEGMENT_CONNECTIONS);
+    let crowd = |targets: Vec<String>| Load::of(targets, SEGMENT_CONNECTIONS);
     let rows = take_turns(
         plan,
         &[
             Entrant {
                 name: "sluicegate, HTTP origin",
-                server: &gateway,
-                load: segments(vec![format!("{}/segment.ts", live[0])]),
+                server: gateway,
+                load: crowd(vec![format!("{}/segment.ts", live[0])]),
             },
             Entrant {
                 name: "nginx proxy_pass",
                 server: &nginx,
-                load: segments(vec!["/proxied/live/segment.ts".into()]),
+                load: crowd(vec!["/proxied/live/segment.ts".into()]),
             },
         ],
     );
@@ -123,18 +138,18 @@ fn compare() {
         &[
             Entrant {
                 name: "sluicegate, folder",
-                server: &gateway,
-                load: segments(vec![format!("{}/segment.ts", folder[0])]),
+                server: gateway,
+                load: crowd(vec![format!("{}/segment.ts", folder[0])]),
             },
             Entrant {
                 name: "tower-http ServeDir",
                 server: &bare,
-                load: segments(vec!["/files/segment.ts".into()]),
+                load: crowd(vec!["/files/segment.ts".into()]),
             },
             Entrant {
                 name: "nginx, sendfile",
                 server: &nginx,
-                load: segments(vec!["/files/segment.ts".into()]),
+                load: crowd(vec!["/files/segment.ts".into()]),
             },
         ],
     );
