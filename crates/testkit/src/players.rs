@@ -43,7 +43,7 @@ pub struct GstRun {
 /// When ffmpeg is not installed.
 #[must_use]
 pub fn ffmpeg_frames(url: &str) -> FfmpegRun {
-    ffmpeg(&["-i", url, "-map", "0:v:0"])
+    ffmpeg(&["-i", url, "-map", "0:v:0"], TIMEOUT)
 }
 
 /// Decodes the first video stream of a live URL from its last segment on, until it has so many
@@ -53,14 +53,17 @@ pub fn ffmpeg_frames(url: &str) -> FfmpegRun {
 /// When ffmpeg is not installed.
 #[must_use]
 pub fn ffmpeg_live_frames(url: &str, secs: u32) -> FfmpegRun {
-    ffmpeg(&["-live_start_index", "-1", "-i", url, "-map", "0:v:0", "-t", &secs.to_string()])
+    ffmpeg(
+        &["-live_start_index", "-1", "-i", url, "-map", "0:v:0", "-t", &secs.to_string()],
+        TIMEOUT + Duration::from_secs(secs.into()),
+    )
 }
 
-fn ffmpeg(arguments: &[&str]) -> FfmpegRun {
+fn ffmpeg(arguments: &[&str], timeout: Duration) -> FfmpegRun {
     let mut command = Command::new(tool("ffmpeg").expect("ffmpeg is not installed"));
     command.args(["-nostdin", "-v", "error"]).args(arguments);
     command.args(["-f", "null", "-progress", "-", "-"]);
-    let done = run(&mut command, TIMEOUT).expect("ffmpeg can be run");
+    let done = run(&mut command, timeout).expect("ffmpeg can be run");
     FfmpegRun {
         frames: last_frame(&done.stdout),
         exit_ok: done.status.is_some_and(|status| status.success()),

@@ -56,6 +56,17 @@ macro_rules! require_browser {
     };
 }
 
+/// Returns from a test that only `make proof` runs.
+#[macro_export]
+macro_rules! require_proof {
+    () => {
+        if std::env::var_os("SLUICEGATE_PROOF").is_none() {
+            eprintln!("SKIPPED: make proof runs this");
+            return;
+        }
+    };
+}
+
 /// The path of an installed program. The variable `CHROMIUM` may name the browser.
 #[must_use]
 pub fn tool(name: &str) -> Option<PathBuf> {

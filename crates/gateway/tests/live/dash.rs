@@ -5,7 +5,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use sluicegate_testkit::browser::{PlayOptions, Playback, Player};
-use sluicegate_testkit::{Browser, Gateway, LiveOrigin, Nginx, require_browser, require_tools};
+use sluicegate_testkit::{
+    Browser, Gateway, LiveOrigin, Nginx, require_browser, require_proof, require_tools,
+};
 
 use crate::playback::assert_undisturbed;
 use crate::setup::{by_cdn, gateway, nginx_before};
@@ -53,7 +55,7 @@ fn play(name: &str, settings: impl Fn(&str) -> String, player: Player, secs: u32
     Played { playback, origin, nginx }
 }
 
-fn with_real_time<T>(gateway: &Gateway, act: impl FnOnce() -> T) -> T {
+pub(crate) fn with_real_time<T>(gateway: &Gateway, act: impl FnOnce() -> T) -> T {
     let is_over = AtomicBool::new(false);
     std::thread::scope(|scope| {
         scope.spawn(|| {
@@ -101,16 +103,6 @@ macro_rules! require_all {
     };
 }
 
-macro_rules! require_proof {
-    () => {
-        if std::env::var_os("SLUICEGATE_PROOF").is_none() {
-            println!("SKIPPED: make proof runs this");
-            return;
-        }
-        require_all!();
-    };
-}
-
 #[test]
 fn a_live_timeline_plays_from_a_cdn_in_chromium() {
     require_all!();
@@ -130,6 +122,7 @@ fn patches_renew_a_live_timeline_in_chromium() {
 #[test]
 fn proof_live_dash_outlives_its_tokens_from_a_cdn_in_chromium() {
     require_proof!();
+    require_all!();
     let played = play("timeline", |cdn| by_cdn(cdn, TTL_SECS), Player::DashJs, LONG_SECS);
     played.assert_undisturbed(true);
     assert!(played.windows().len() >= 5, "{:?}", played.windows());
@@ -142,6 +135,7 @@ fn proof_live_dash_outlives_its_tokens_from_a_cdn_in_chromium() {
 #[test]
 fn proof_live_dash_outlives_its_tokens_by_redirects_in_chromium() {
     require_proof!();
+    require_all!();
     for (name, player) in
         [("number", Player::Shaka), ("timeline", Player::Shaka), ("number", Player::DashJs)]
     {
@@ -154,6 +148,7 @@ fn proof_live_dash_outlives_its_tokens_by_redirects_in_chromium() {
 #[test]
 fn proof_live_dash_plays_with_the_session_in_path_and_query_in_chromium() {
     require_proof!();
+    require_all!();
     for (name, carry, player) in [
         ("number", "path", Player::Shaka),
         ("timeline", "query", Player::Shaka),
@@ -167,6 +162,7 @@ fn proof_live_dash_plays_with_the_session_in_path_and_query_in_chromium() {
 #[test]
 fn proof_patches_renew_a_live_timeline_for_a_minute_in_chromium() {
     require_proof!();
+    require_all!();
     for by_cdn in [false, true] {
         let settings = |cdn: &str| match by_cdn {
             false => "carry = \"path\"".to_owned(),

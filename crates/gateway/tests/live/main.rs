@@ -7,6 +7,7 @@
 
 mod dash;
 mod directives;
+mod endurance;
 mod playback;
 mod proof;
 mod reloads;

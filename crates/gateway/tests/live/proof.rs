@@ -7,21 +7,11 @@ use std::time::Duration;
 use sluicegate_testkit::browser::{PlayOptions, Playback, Player};
 use sluicegate_testkit::nginx::{Scope, SecureLink};
 use sluicegate_testkit::{
-    Browser, Gateway, LiveOrigin, Nginx, fixtures, require_browser, require_tools,
+    Browser, Gateway, LiveOrigin, Nginx, fixtures, require_browser, require_proof, require_tools,
 };
 
 use crate::playback::assert_undisturbed;
 use crate::setup::{by_cdn, config, gateway, nginx_before};
-
-/// Returns from a test that only `make proof` runs.
-macro_rules! require_proof {
-    () => {
-        if std::env::var_os("SLUICEGATE_PROOF").is_none() {
-            eprintln!("SKIPPED: make proof runs this");
-            return;
-        }
-    };
-}
 
 /// Frames of each stream of the fixtures; a player may leave out a few at the ends of segments.
 const MIN_FRAMES: u64 = 190;

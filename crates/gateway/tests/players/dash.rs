@@ -7,7 +7,7 @@ mod replay;
 
 use sluicegate_testkit::browser::{PlayOptions, Playback, Player, PlayerError};
 use sluicegate_testkit::players::{ffmpeg_frames, gstreamer};
-use sluicegate_testkit::{Browser, require_browser, require_tools};
+use sluicegate_testkit::{Browser, require_browser, require_proof, require_tools};
 
 use self::modes::{Mode, Scene};
 use crate::streams::FRAMES;
@@ -135,15 +135,8 @@ fn ffmpeg_and_gstreamer_play_dash() {
     }
 }
 
-fn is_proof() -> bool {
-    std::env::var_os("SLUICEGATE_PROOF").is_some()
-}
-
 fn plays_in_every_mode(stream: &str) {
-    if !is_proof() {
-        println!("SKIPPED: SLUICEGATE_PROOF is not set");
-        return;
-    }
+    require_proof!();
     require_browser!();
     require_tools!("nginx");
     for mode in Mode::ALL {
@@ -180,10 +173,7 @@ fn proof_dash_of_two_hosts_plays_in_every_mode_in_chromium() {
 
 #[test]
 fn proof_ffmpeg_and_gstreamer_play_every_dash_stream_in_every_mode() {
-    if !is_proof() {
-        println!("SKIPPED: SLUICEGATE_PROOF is not set");
-        return;
-    }
+    require_proof!();
     require_tools!("nginx", "ffmpeg", "gst-launch-1.0");
     for (stream, _) in STREAMS {
         for mode in Mode::ALL {
