@@ -13,6 +13,7 @@ mod entry;
 mod errors;
 mod failover;
 mod faults;
+mod field_reports;
 mod first_light;
 mod health;
 mod keys;

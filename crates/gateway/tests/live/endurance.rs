@@ -6,15 +6,19 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
+use axum::Router;
+use axum::extract::Request;
+use axum::middleware::{self, Next};
 use sluicegate_testkit::browser::{PlayOptions, Playback, Player};
 use sluicegate_testkit::gateway::CDN_SECRET;
 use sluicegate_testkit::nginx::{Scope, SecureLink};
 use sluicegate_testkit::players::ffmpeg_live_frames;
 use sluicegate_testkit::process::run;
 use sluicegate_testkit::{
-    Browser, Gateway, LiveOrigin, Nginx, require_browser, require_proof, require_tools,
+    Browser, Gateway, LiveOrigin, Nginx, Server, require_browser, require_proof, require_tools,
 };
 use tempfile::TempDir;
+use tower_http::services::ServeDir;
 
 use crate::dash::with_real_time;
 use crate::playback::assert_undisturbed;
@@ -167,20 +171,31 @@ fn film() -> TempDir {
     folder
 }
 
-fn film_nginx(folder: &Path) -> Nginx {
+/// Serves a film slowly: else a player has all of it before a token ends.
+fn slowly(folder: &Path) -> Server {
+    let wait = async |request: Request, next: Next| {
+        tokio::time::sleep(Duration::from_millis(1300)).await;
+        next.run(request).await
+    };
+    let files = Router::new().fallback_service(ServeDir::new(folder));
+    Server::start(files.layer(middleware::from_fn(wait)))
+}
+
+fn film_nginx(origin: &Server) -> Nginx {
     let location = SecureLink {
         prefix: "/".to_owned(),
-        root: Some(folder.to_owned()),
+        root: None,
         scope: Scope::Directory,
         secret: CDN_SECRET.to_owned(),
         bind_ip: false,
     };
-    Nginx::builder().secure_link(location).start()
+    Nginx::builder().secure_proxy(location, origin.url("/")).start()
 }
 
 fn on_demand(mode: Mode) {
     let folder = film();
-    let nginx = film_nginx(folder.path());
+    let slow = slowly(folder.path());
+    let nginx = film_nginx(&slow);
     let origin = format!("file:{}", folder.path().display());
     for (player, format) in PLAYERS {
         let gateway = Gateway::start(&config(&origin, &mode.settings(&nginx.url("/"))));
