@@ -46,13 +46,14 @@ nextest: ## Unit and integration tests
 	fi
 
 proof: export SLUICEGATE_PROOF := 1
-proof: tools npm ## Long plays, the matrix of players, and ten minutes of wrong tokens; the numbers are printed
+proof: tools npm ## Long plays, the matrix of players, ten minutes of wrong tokens and ten of load; the numbers are printed
 	@if $(CARGO) nextest --version > /dev/null 2>&1; then \
 	  $(CARGO) nextest run $(LOCKED) --workspace --profile proof --filterset 'test(proof_)'; \
 	else \
 	  $(CARGO) test $(LOCKED) --workspace --exclude sluicegate-bench --lib --bins --tests -- --test-threads 1 --nocapture proof_; \
 	fi
 	fuzz/run.sh verify
+	$(MAKE) soak
 
 test-doc: ## Examples in the documentation
 	$(CARGO) test $(LOCKED) --workspace --doc

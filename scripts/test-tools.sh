@@ -13,6 +13,7 @@ wanted=(
   python3:python3
   openssl:openssl
   curl:curl
+  wrk:wrk
   gst-launch-1.0:gstreamer1.0-tools
 )
 # GStreamer's plugins have no program of their own: this element stands for each set.

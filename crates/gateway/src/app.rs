@@ -74,11 +74,10 @@ impl App {
             Arc::clone(&metrics),
         );
         let client = new_client(&config.timeouts)?;
-        let servers = config.routes.iter().flat_map(RouteConfig::servers);
         let http = HttpOrigin::new(
             client,
             config.timeouts,
-            servers,
+            &config.routes,
             limits.origin_requests,
             Arc::clone(&metrics),
         );
@@ -260,7 +259,7 @@ impl App {
         let (sessions, streams) = self.0.sessions.count(self.now());
         let (cached_manifests, cached_bytes) = self.0.templates.size().await;
         let snapshot = Snapshot { sessions, streams, cached_manifests, cached_bytes };
-        let origins = self.0.http.peers().map(|peer| (&peer.name, peer.is_well()));
+        let origins = self.0.http.origins().map(|peer| (&peer.name, peer.is_well()));
         self.0.observer.metrics.show(&snapshot, origins);
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, &self.0.registry)?;

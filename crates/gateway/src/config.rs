@@ -309,6 +309,12 @@ impl RouteConfig {
         };
         origins.iter().chain(self.allow_hosts.iter().map(|host| &host.url))
     }
+
+    /// The CDNs' folders, which an origin may redirect to.
+    pub(crate) fn cdns(&self) -> impl Iterator<Item = &Url> {
+        let of_hosts = self.allow_hosts.iter().filter_map(|host| host.cdn.as_ref());
+        self.cdn.iter().chain(of_hosts).map(|cdn| &cdn.base_url)
+    }
 }
 
 impl CdnConfig {

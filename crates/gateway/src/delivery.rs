@@ -13,6 +13,7 @@ use crate::app::App;
 use crate::manifest::Given;
 use crate::origin::{CONDITIONS, Conditions, Fetched};
 use crate::session::Admitted;
+use crate::templates::Resource;
 use crate::{Error, hand_over, key, manifest, media_type};
 
 /// The longest that a client may keep a segment, whatever its token's life.
@@ -33,20 +34,22 @@ pub(crate) async fn deliver(
         return key::deliver(admitted, query, now).await;
     }
     let templates = app.templates();
+    let key = &route.resource_key(place, query);
+    let resource = Resource { route, place, query, key };
     let is_named = media_type::names_a_manifest(&place.raw);
     let hands_over = hand_over::applies(route, place);
     if hands_over
         && !is_named
-        && !templates.knows(route, place, query)
-        && (media_type::names_a_media_file(&place.raw) || templates.is_plain(route, place, query))
+        && !templates.knows(resource)
+        && (media_type::names_a_media_file(&place.raw) || templates.is_plain(resource))
     {
         return hand_over::answer(admitted, query, now);
     }
-    let fetched = if is_named || templates.knows(route, place, query) {
-        match templates.fetch(route, place, query).await {
+    let fetched = if is_named || templates.knows(resource) {
+        match templates.fetch(resource).await {
             // Without a name that promises one, something else may have come in its place.
             Err(Error::Manifest(CompileError::NotAManifest)) if !is_named => {
-                templates.forget(route, place, query).await;
+                templates.forget(resource).await;
                 None
             }
             // What is named as a manifest must be one: nothing else leaves under that name.
@@ -63,16 +66,16 @@ pub(crate) async fn deliver(
         let mut fetched = route.origin.fetch(route, place, query, &conditions).await?;
         match look(&mut fetched, &place.raw, templates.max_bytes()).await? {
             Found::Nothing if hands_over => {
-                templates.remember_plain(route, place, query).await;
+                templates.remember_plain(resource).await;
                 return hand_over::answer(admitted, query, now);
             }
             Found::Nothing => return Ok(stream(fetched, admitted, now)),
             Found::Document if fetched.status == StatusCode::OK => {
-                templates.accept(route, place, query, fetched).await?
+                templates.accept(resource, fetched).await?
             }
             // A part of a manifest is of no use: the whole is fetched.
-            Found::Document => templates.fetch(route, place, query).await?,
-            Found::Part => match templates.fetch(route, place, query).await {
+            Found::Document => templates.fetch(resource).await?,
+            Found::Part => match templates.fetch(resource).await {
                 Err(Error::Manifest(CompileError::NotAManifest | CompileError::TooLong { .. })) => {
                     return Ok(stream(fetched, admitted, now));
                 }

@@ -113,8 +113,7 @@ impl Origin {
     pub(crate) fn unreachable_for_tests() -> Self {
         let metrics = crate::metrics::Metrics::new(&mut <_>::default());
         let timeouts = crate::config::Timeouts::default();
-        let servers = std::iter::empty();
-        let http = HttpOrigin::new(reqwest::Client::new(), timeouts, servers, 1, metrics.into());
+        let http = HttpOrigin::new(reqwest::Client::new(), timeouts, &[], 1, metrics.into());
         Self::new(None, http, Duration::ZERO)
     }
 }

@@ -45,6 +45,16 @@ impl Compiled {
     }
 }
 
+/// What is asked for: a resource of a route, with what of the viewer's query the origin sees.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Resource<'r> {
+    pub(crate) route: &'r Arc<Route>,
+    pub(crate) place: &'r Place,
+    pub(crate) query: &'r str,
+    /// By [`Route::resource_key`].
+    pub(crate) key: &'r str,
+}
+
 /// A manifest that is kept, and when its origin said last that it is so.
 #[derive(Clone, Debug)]
 struct Kept {
@@ -109,12 +119,12 @@ impl Templates {
     }
 
     /// Whether this resource was looked at lately and is no document.
-    pub(crate) fn is_plain(&self, route: &Route, place: &Place, query: &str) -> bool {
-        self.plain.contains_key(&key(route, place, query))
+    pub(crate) fn is_plain(&self, resource: Resource<'_>) -> bool {
+        self.plain.contains_key(resource.key)
     }
 
-    pub(crate) async fn remember_plain(&self, route: &Route, place: &Place, query: &str) {
-        self.plain.insert(key(route, place, query), ()).await;
+    pub(crate) async fn remember_plain(&self, resource: Resource<'_>) {
+        self.plain.insert(resource.key.to_owned(), ()).await;
     }
 
     /// What manifests are compiled with.
@@ -128,25 +138,22 @@ impl Templates {
     }
 
     /// Whether this resource was a manifest when it was fetched last.
-    pub(crate) fn knows(&self, route: &Route, place: &Place, query: &str) -> bool {
-        self.cache.contains_key(&key(route, place, query))
+    pub(crate) fn knows(&self, resource: Resource<'_>) -> bool {
+        self.cache.contains_key(resource.key)
     }
 
     /// Drops what is no manifest any more.
-    pub(crate) async fn forget(&self, route: &Route, place: &Place, query: &str) {
-        self.cache.invalidate(&key(route, place, query)).await;
+    pub(crate) async fn forget(&self, resource: Resource<'_>) {
+        self.cache.invalidate(resource.key).await;
     }
 
     /// The compiled manifest: kept, if it is good still, or else fetched or confirmed, once for all
     /// who ask at one time. If the origin fails, what it said lately is still good.
     pub(crate) async fn fetch(
         self: &Arc<Self>,
-        route: &Arc<Route>,
-        place: &Place,
-        query: &str,
+        resource: Resource<'_>,
     ) -> Result<Arc<Compiled>, Error> {
-        let key = key(route, place, query);
-        let known = self.cache.get(&key).await;
+        let known = self.cache.get(resource.key).await;
         let standing = known.as_ref().map(|known| known.life.standing(known.confirmed.elapsed()));
         match (&known, standing) {
             (Some(known), Some(Standing::Fresh)) => {
@@ -155,15 +162,17 @@ impl Templates {
             }
             (Some(known), Some(Standing::Updating)) => {
                 self.metrics.manifest(CacheUse::updating);
-                if !self.failed.contains_key(&key) && !self.under_way.contains_key(&key) {
-                    self.update(key, route, place, query, Some(known.clone()));
+                let is_tried = self.failed.contains_key(resource.key)
+                    || self.under_way.contains_key(resource.key);
+                if !is_tried {
+                    self.update(resource, Some(known.clone()));
                 }
                 return Ok(Arc::clone(&known.compiled));
             }
             _ => {}
         }
         let fallback = known.clone().filter(|_| standing == Some(Standing::Stale));
-        if let Some(error) = self.failed.get(&key).await {
+        if let Some(error) = self.failed.get(resource.key).await {
             return match fallback {
                 Some(stale) => {
                     self.metrics.manifest(CacheUse::stale);
@@ -173,10 +182,8 @@ impl Templates {
             };
         }
         self.metrics.manifest(CacheUse::miss);
-        let Some(stale) = fallback else {
-            return self.refresh(&key, route, place, query, known.as_ref()).await;
-        };
-        let update = self.update(key, route, place, query, known);
+        let Some(stale) = fallback else { return self.refresh(resource, known.as_ref()).await };
+        let update = self.update(resource, known);
         let answered = match tokio::time::timeout(PATIENCE, update).await {
             Ok(answered) => {
                 answered.unwrap_or_else(|error| Err(Error::Internal(error.to_string())))
@@ -187,8 +194,8 @@ impl Templates {
             Err(error) if error.source_kind() == ErrorSource::Origin => {
                 self.metrics.manifest(CacheUse::stale);
                 tracing::warn!(
-                    route = route.config.id,
-                    path = %place.path,
+                    route = resource.route.config.id,
+                    path = %resource.place.path,
                     reason = %error,
                     "the origin failed; what it said before is served"
                 );
@@ -201,17 +208,17 @@ impl Templates {
     /// Fetches or confirms in a task of its own, which goes on if nobody waits any more.
     fn update(
         self: &Arc<Self>,
-        key: String,
-        route: &Arc<Route>,
-        place: &Place,
-        query: &str,
+        resource: Resource<'_>,
         known: Option<Kept>,
     ) -> JoinHandle<Result<Arc<Compiled>, Error>> {
-        let (templates, route) = (Arc::clone(self), Arc::clone(route));
-        let (place, query) = (place.clone(), query.to_owned());
+        let (templates, route) = (Arc::clone(self), Arc::clone(resource.route));
+        let place = resource.place.clone();
+        let (query, key) = (resource.query.to_owned(), resource.key.to_owned());
         let trace = trace::current();
-        let update =
-            async move { templates.refresh(&key, &route, &place, &query, known.as_ref()).await };
+        let update = async move {
+            let resource = Resource { route: &route, place: &place, query: &query, key: &key };
+            templates.refresh(resource, known.as_ref()).await
+        };
         tokio::spawn(async move {
             match trace {
                 Some(trace) => trace.within(update).await,
@@ -223,45 +230,36 @@ impl Templates {
     /// Fetches or confirms, once for all who ask at one time.
     async fn refresh(
         &self,
-        key: &String,
-        route: &Route,
-        place: &Place,
-        query: &str,
+        resource: Resource<'_>,
         known: Option<&Kept>,
     ) -> Result<Arc<Compiled>, Error> {
-        let asked = self.ask(key, route, place, query, known);
-        let answered = self.under_way.try_get_with_by_ref(key, asked).await;
-        self.under_way.invalidate(key).await;
+        let asked = self.ask(resource, known);
+        let answered = self.under_way.try_get_with_by_ref(resource.key, asked).await;
+        self.under_way.invalidate(resource.key).await;
         answered.map_err(|error| Error::clone(&error))
     }
 
     async fn ask(
         &self,
-        key: &String,
-        route: &Route,
-        place: &Place,
-        query: &str,
+        resource: Resource<'_>,
         known: Option<&Kept>,
     ) -> Result<Arc<Compiled>, Error> {
-        let answered = self.ask_origin(key, route, place, query, known).await;
+        let answered = self.ask_origin(resource, known).await;
+        let is_local = resource.route.origin.is_local(resource.place);
         match &answered {
-            Ok(_) => {}
             // It said of the manifest itself that it is gone.
-            Err(Error::NotFound) => self.cache.invalidate(key).await,
-            Err(error) if is_passing(error) && !route.origin.is_local(place) => {
-                self.failed.insert(key.clone(), error.clone()).await;
+            Err(Error::NotFound) => self.cache.invalidate(resource.key).await,
+            Err(error) if is_trouble(error) && !is_local => {
+                self.failed.insert(resource.key.to_owned(), error.clone()).await;
             }
-            Err(_) => {}
+            Ok(_) | Err(_) => {}
         }
         answered
     }
 
     async fn ask_origin(
         &self,
-        key: &str,
-        route: &Route,
-        place: &Place,
-        query: &str,
+        resource: Resource<'_>,
         known: Option<&Kept>,
     ) -> Result<Arc<Compiled>, Error> {
         let anew = || HeaderMap::from_iter([(header::ACCEPT_ENCODING, DECODED)]);
@@ -269,6 +267,7 @@ impl Templates {
         if let Some(known) = known {
             conditions.extend(known.compiled.validators.clone());
         }
+        let Resource { route, place, query, key } = resource;
         let mut fetched = route.origin.fetch(route, place, query, &conditions).await?;
         if fetched.status == StatusCode::NOT_MODIFIED
             && known.is_some_and(|known| known.compiled.url != fetched.url)
@@ -280,30 +279,28 @@ impl Templates {
         match (fetched.status, known) {
             (StatusCode::NOT_MODIFIED, Some(known)) => {
                 let said = fetched.caching.or(known.said);
-                self.keep(key.to_owned(), &known.compiled, said).await;
+                self.keep(key, &known.compiled, said).await;
                 Ok(Arc::clone(&known.compiled))
             }
-            (StatusCode::OK, _) => self.accept(route, place, query, fetched).await,
+            (StatusCode::OK, _) => self.accept(resource, fetched).await,
             (status, _) => Err(Error::OriginStatus(status.as_u16())),
         }
     }
 
-    async fn keep(&self, key: String, compiled: &Arc<Compiled>, said: Caching) {
+    async fn keep(&self, key: &str, compiled: &Arc<Compiled>, said: Caching) {
         if said.no_store {
-            return self.cache.invalidate(&key).await;
+            return self.cache.invalidate(key).await;
         }
         let life = Life::of(&said, &compiled.template, self.allowed);
         let compiled = Arc::clone(compiled);
         let kept = Kept { compiled, confirmed: Instant::now(), said, life };
-        self.cache.insert(key, kept).await;
+        self.cache.insert(key.to_owned(), kept).await;
     }
 
     /// Compiles and remembers a manifest whose body has begun to arrive.
     pub(crate) async fn accept(
         &self,
-        route: &Route,
-        place: &Place,
-        query: &str,
+        resource: Resource<'_>,
         mut fetched: Fetched,
     ) -> Result<Arc<Compiled>, Error> {
         if let Some(encoding) = fetched.headers.get(header::CONTENT_ENCODING)
@@ -348,25 +345,15 @@ impl Templates {
             plans: Plans::default(),
         });
         // Without a validator each request fetches it whole; it is kept for when the origin fails.
-        self.keep(key(route, place, query), &compiled, fetched.caching).await;
+        self.keep(resource.key, &compiled, fetched.caching).await;
         Ok(compiled)
     }
 }
 
-/// Whether an error says nothing of the manifest: the origin may answer again in a moment.
-const fn is_passing(error: &Error) -> bool {
-    match error {
-        Error::OriginUnreachable(_)
-        | Error::OriginTimeout(_)
-        | Error::OriginDown
-        | Error::OriginBusy => true,
-        Error::OriginStatus(status) => *status >= 500 || *status == 429,
-        _ => false,
-    }
-}
-
-fn key(route: &Route, place: &Place, query: &str) -> String {
-    route.resource_key(place, query)
+/// Whether an error is the origin's trouble. That something is no manifest may be no trouble at all.
+const fn is_trouble(error: &Error) -> bool {
+    matches!(error.source_kind(), ErrorSource::Origin)
+        && !matches!(error, Error::Manifest(CompileError::NotAManifest))
 }
 
 fn validators(headers: &HeaderMap) -> Conditions {

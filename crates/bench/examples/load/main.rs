@@ -16,7 +16,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use self::inputs::{Inputs, SEGMENT_BYTES};
-use self::report::{Row, Table};
+use self::report::{Row, Soak, Table};
 use self::servers::{Origin, Server};
 use self::wrk::{Load, Run};
 
@@ -192,5 +192,7 @@ fn soak(minutes: u64) {
     // Half of its connections, each of which waits as long as it is served.
     let half = load.at_rate(full.per_second / 2.0);
     let samples = wrk::watch(&gateway, &half, Duration::from_secs(60 * minutes));
-    println!("{}", report::soak(&samples, full.per_second));
+    let soak = Soak { full: full.per_second, samples };
+    println!("{soak}");
+    assert!(soak.is_steady(), "memory or open files grew after the first minute");
 }

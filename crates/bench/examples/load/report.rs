@@ -44,8 +44,8 @@ impl fmt::Display for Table {
         writeln!(f, "| --- | ---: | ---: | ---: | ---: | ---: | ---: |")?;
         for Row { name, run } in &self.rows {
             let ratio = against.map_or(1.0, |other| run.per_second / other.run.per_second);
-            let Run { per_second, mb_per_second, p50_ms, p99_ms, footprint } = run;
-            let mib = footprint.resident_kib as f64 / 1024.0;
+            let Run { per_second, mb_per_second, p50_ms, p99_ms, .. } = run;
+            let mib = mib(run);
             writeln!(
                 f,
                 "| {name} | {per_second:.0} | {ratio:.2} | {mb_per_second:.0} | {p50_ms:.2} | {p99_ms:.2} | {mib:.1} |"
@@ -55,31 +55,55 @@ impl fmt::Display for Table {
     }
 }
 
-/// What a soak came to: a line a minute, and how much was grown after the first.
-pub(crate) fn soak(samples: &[Run], full: f64) -> String {
-    let mut text = format!(
-        "half of {full:.0} requests/s\n\n| minute | requests/s | p99 ms | RSS MiB | files |\n| ---: | ---: | ---: | ---: | ---: |\n"
-    );
-    let mib = |run: &Run| run.footprint.resident_kib as f64 / 1024.0;
-    for (at, run) in
-        samples.iter().enumerate().filter(|(at, _)| at % 6 == 5 || *at + 1 == samples.len())
-    {
-        let minute = (at + 1) / 6;
-        text += &format!(
-            "| {minute} | {:.0} | {:.2} | {:.1} | {} |\n",
-            run.per_second,
-            run.p99_ms,
-            mib(run),
-            run.footprint.open_files
-        );
+/// What a soak came to, a sample each ten seconds.
+pub(crate) struct Soak {
+    /// Requests a second at full load.
+    pub(crate) full: f64,
+    pub(crate) samples: Vec<Run>,
+}
+
+/// A minute's samples.
+const A_MINUTE: usize = 6;
+/// Allocators keep some, and let go of some.
+const MAX_GROWN_MIB: f64 = 8.0;
+/// Connections come and go.
+const MAX_GROWN_FILES: i64 = 8;
+
+impl Soak {
+    /// MiB and files that were grown from the end of the first minute to the end.
+    fn growth(&self) -> (f64, i64) {
+        let first = self.samples.get(A_MINUTE - 1).or(self.samples.first());
+        let (Some(first), Some(last)) = (first, self.samples.last()) else { return (0.0, 0) };
+        let files = |run: &Run| i64::try_from(run.footprint.open_files).unwrap_or(i64::MAX);
+        (mib(last) - mib(first), files(last) - files(first))
     }
-    let after_first = samples.get(5).or(samples.first());
-    if let (Some(first), Some(last)) = (after_first, samples.last()) {
-        let files = last.footprint.open_files as i64 - first.footprint.open_files as i64;
-        text += &format!(
-            "\nsince the first minute: {:+.1} MiB, {files:+} files\n",
-            mib(last) - mib(first)
-        );
+
+    pub(crate) fn is_steady(&self) -> bool {
+        let (mib, files) = self.growth();
+        mib <= MAX_GROWN_MIB && files <= MAX_GROWN_FILES
     }
-    text
+}
+
+impl fmt::Display for Soak {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "half of {:.0} requests/s\n", self.full)?;
+        writeln!(f, "| minute | requests/s | p99 ms | RSS MiB | files |")?;
+        writeln!(f, "| ---: | ---: | ---: | ---: | ---: |")?;
+        for (minute, samples) in (1..).zip(self.samples.chunks(A_MINUTE)) {
+            let Some(run) = samples.last() else { continue };
+            let Run { per_second, p99_ms, footprint, .. } = run;
+            let files = footprint.open_files;
+            writeln!(
+                f,
+                "| {minute} | {per_second:.0} | {p99_ms:.2} | {:.1} | {files} |",
+                mib(run)
+            )?;
+        }
+        let (mib, files) = self.growth();
+        write!(f, "\nsince the first minute: {mib:+.1} MiB, {files:+} files")
+    }
+}
+
+fn mib(run: &Run) -> f64 {
+    run.footprint.resident_kib as f64 / 1024.0
 }

@@ -15,6 +15,7 @@ use crate::request::{Carried, MediaRequest, SESSION_PARAMETER, carrying_path};
 use crate::route::{Carry, Place, Route};
 use crate::session::{self, Terms};
 use crate::session_store::Opened;
+use crate::templates::Resource;
 use crate::{Error, media_type};
 
 /// Answers a request without a session token: 302 to the session URL for a valid link.
@@ -106,7 +107,9 @@ async fn is_manifest(
     if media_type::names_a_manifest(&place.raw) {
         return Ok(true);
     }
-    match app.templates().fetch(route, place, &forwarded(route, &request.query)).await {
+    let query = &forwarded(route, &request.query);
+    let key = &route.resource_key(place, query);
+    match app.templates().fetch(Resource { route, place, query, key }).await {
         Ok(compiled) => Ok(compiled.format().is_manifest()),
         Err(Error::Manifest(_)) => Ok(false),
         Err(error) => Err(error),

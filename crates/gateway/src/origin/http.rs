@@ -13,7 +13,7 @@ use url::Url;
 use super::caching::Caching;
 use super::peer::Peer;
 use super::{Body, Conditions, Fetched, coding};
-use crate::config::Timeouts;
+use crate::config::{RouteConfig, Timeouts};
 use crate::metrics::Metrics;
 use crate::route::{Located, Route};
 use crate::{Error, trace};
@@ -64,16 +64,21 @@ pub(crate) fn new_client(timeouts: &Timeouts) -> Result<Client, Error> {
 }
 
 impl HttpOrigin {
-    /// `servers` are the URLs of all folders that may be asked.
-    pub(crate) fn new<'u>(
+    /// For all servers that `routes` name.
+    pub(crate) fn new(
         client: Client,
         timeouts: Timeouts,
-        servers: impl Iterator<Item = &'u Url>,
+        routes: &[RouteConfig],
         concurrency: usize,
         metrics: Arc<Metrics>,
     ) -> Self {
-        let peers = servers.map(|url| (url.origin(), Arc::new(Peer::new(url, concurrency))));
-        Self { client, timeouts, peers: Arc::new(peers.collect()), metrics }
+        let peer =
+            |url: &Url, is_origin| (url.origin(), Arc::new(Peer::new(url, is_origin, concurrency)));
+        let cdns = routes.iter().flat_map(RouteConfig::cdns).map(|url| peer(url, false));
+        // A CDN that is an origin, too, is one.
+        let origins = routes.iter().flat_map(RouteConfig::servers).map(|url| peer(url, true));
+        let peers = Arc::new(cdns.chain(origins).collect());
+        Self { client, timeouts, peers, metrics }
     }
 
     /// Fetches a resource from the first server that is well and answers; `urls` are where it is on
@@ -113,9 +118,9 @@ impl HttpOrigin {
         peer.checked(is_healthy);
     }
 
-    /// The servers.
-    pub(crate) fn peers(&self) -> impl Iterator<Item = &Peer> {
-        self.peers.values().map(|peer| &**peer)
+    /// The origins.
+    pub(crate) fn origins(&self) -> impl Iterator<Item = &Peer> {
+        self.peers.values().map(|peer| &**peer).filter(|peer| peer.is_origin)
     }
 
     fn peer(&self, url: &Url) -> Result<&Arc<Peer>, Error> {

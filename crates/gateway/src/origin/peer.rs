@@ -22,6 +22,8 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 pub(crate) struct Peer {
     /// As it is named in metrics and messages.
     pub(crate) name: Name,
+    /// Whether it is an origin, and not a CDN that one may redirect to.
+    pub(crate) is_origin: bool,
     permits: Arc<Semaphore>,
     /// Requests that it did not answer since it answered last.
     failures: AtomicU32,
@@ -32,9 +34,10 @@ pub(crate) struct Peer {
 }
 
 impl Peer {
-    pub(crate) fn new(url: &Url, concurrency: usize) -> Self {
+    pub(crate) fn new(url: &Url, is_origin: bool, concurrency: usize) -> Self {
         Self {
             name: url.origin().ascii_serialization().as_str().into(),
+            is_origin,
             permits: Arc::new(Semaphore::new(concurrency)),
             failures: AtomicU32::new(0),
             is_unhealthy: AtomicBool::new(false),
@@ -113,7 +116,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_server_that_does_not_answer_is_asked_now_and_then() {
-        let peer = Peer::new(&Url::parse("http://a.test/x/").unwrap(), 1);
+        let peer = Peer::new(&Url::parse("http://a.test/x/").unwrap(), true, 1);
         assert_eq!(peer.name, "http://a.test".into());
         for _ in 0..FAILURES {
             assert!(peer.is_well() && peer.may_be_asked() && peer.may_be_asked());
@@ -130,7 +133,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn no_more_requests_are_under_way_than_may_be() {
-        let peer = Peer::new(&Url::parse("http://a.test").unwrap(), 1);
+        let peer = Peer::new(&Url::parse("http://a.test").unwrap(), true, 1);
         let one = peer.permit(Duration::from_secs(1)).await.unwrap();
         assert!(matches!(peer.permit(Duration::from_secs(1)).await, Err(Error::OriginBusy)));
         drop(one);
