@@ -32,7 +32,7 @@ impl Observer {
     /// The route that a path without its token most likely belongs to.
     pub(crate) fn route_of(&self, path: &str) -> Name {
         let is_own = |own: &&str| path.starts_with(*own) || path == own.trim_end_matches('/');
-        if RESERVED.iter().any(|own| is_own(&own)) {
+        if RESERVED.iter().any(is_own) {
             return self.no_route.clone();
         }
         let found = self.routes.iter().find(|(folder, _)| path.starts_with(folder));

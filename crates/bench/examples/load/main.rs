@@ -173,7 +173,7 @@ fn take_turns(plan: Plan, entrants: &[Entrant<'_>]) -> Vec<Row> {
     entrants
         .iter()
         .zip(runs)
-        .map(|(entrant, runs)| Row::of(entrant.name, entrant.server, runs))
+        .map(|(entrant, runs)| Row::of(entrant.name, entrant.server, &runs))
         .collect()
 }
 

@@ -19,7 +19,7 @@ pub(crate) struct Table {
 }
 
 impl Row {
-    pub(crate) fn of(name: &'static str, server: &Server, runs: Vec<Run>) -> Self {
+    pub(crate) fn of(name: &'static str, server: &Server, runs: &[Run]) -> Self {
         let median = |figure: fn(&Run) -> f64| {
             let mut figures: Vec<f64> = runs.iter().map(figure).collect();
             figures.sort_by(f64::total_cmp);

@@ -55,6 +55,22 @@ fn a_signed_link_leads_to_the_stream() {
 }
 
 #[test]
+fn operators_have_a_listener_of_their_own() {
+    let folder = Folder::new();
+    let config = config("127.0.0.1:0", &streams()) + "\n[admin]\nlisten = \"127.0.0.1:0\"\n";
+    let file = folder.write("gateway.toml", config);
+    let mut command = program();
+    command.args(["serve", "--config"]).arg(file);
+    // The line of the gateway comes first.
+    let admin = Serving::start(&mut command, "admin");
+    let page = admin.get("/");
+    assert_eq!((page.status, page.header("content-type")), (200, Some("text/html; charset=utf-8")));
+    let metrics = admin.get("/metrics").text();
+    assert!(metrics.contains("sluicegate_sessions 0") && metrics.ends_with("# EOF\n"), "{metrics}");
+    assert!(admin.stdout().starts_with("gateway: http://127.0.0.1:"), "{}", admin.stdout());
+}
+
+#[test]
 fn a_port_in_use_is_a_failure_that_says_what_to_do() {
     let folder = Folder::new();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -101,9 +101,11 @@ impl Peer {
     pub(crate) fn checked(&self, is_healthy: bool) {
         let was_unhealthy = self.is_unhealthy.swap(!is_healthy, Ordering::Relaxed);
         match (was_unhealthy, is_healthy) {
-            (false, false) => tracing::warn!(origin = %self.name, "the origin fails its check"),
+            (false, false) => {
+                tracing::warn!(origin = %self.name, "the origin fails its check");
+            }
             (true, true) => {
-                tracing::info!(origin = %self.name, "the origin passes its check again")
+                tracing::info!(origin = %self.name, "the origin passes its check again");
             }
             _ => {}
         }

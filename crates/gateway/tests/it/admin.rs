@@ -161,7 +161,7 @@ fn the_last_requests_show_neither_a_token_nor_a_query() {
     viewer.status(&session);
     assert_eq!(admin.json("/api/events")["served"].as_array().unwrap().len(), 0);
     viewer.ask("GET", &format!("{session}?x=query-marker"), &[("Referer", &gateway.url(&session))]);
-    viewer.status(&format!("/v/master.m3u8?md5=link-marker&expires=9999999999"));
+    viewer.status("/v/master.m3u8?md5=link-marker&expires=9999999999");
     viewer.status(&format!("/x/{token}/s/{token}"));
     let events = admin.json("/api/events");
     assert_eq!(events["served"][0]["path"], "/v/master.m3u8");

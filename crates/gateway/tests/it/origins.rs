@@ -315,6 +315,20 @@ fn a_manifest_is_confirmed_by_its_origin_and_the_player_still_gets_its_text() {
     }
 }
 
+#[test]
+fn a_redirect_to_the_routes_own_cdn_is_followed() {
+    let at_cdn = Watched::start(Router::new().fallback(get(async || playlist(&["a.ts"]))));
+    let target = at_cdn.url("/v/index.m3u8");
+    let redirect = async move || (StatusCode::FOUND, [(header::LOCATION, target)]);
+    let origin = Watched::start(Router::new().fallback(get(redirect)));
+    let route = cdn(&at_cdn.url("/"), "file", 60);
+    let gateway = Site { route: &route, ..Site::default() }.start(&origin.url("/"));
+    let playlist = Viewer::of(&gateway).get(&session_of(&gateway, "index.m3u8"));
+    assert_eq!(playlist.status, 200, "{}", playlist.text());
+    assert!(uris(&playlist.text())[0].starts_with(&at_cdn.url("/v/a.ts?md5=")));
+    assert_eq!(at_cdn.take().len(), 1);
+}
+
 /// An origin that says it will send `announced` and hangs up after `head`.
 fn hanging_up(head: &'static str) -> (String, std::thread::JoinHandle<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -24,11 +24,11 @@ pub(super) fn excess(source: &[u8], profile: &Profile) -> Result<Vec<Range<usize
                     left += usize::from(is_allowed);
                     tag_start = (!is_allowed).then_some(line.span.start);
                 }
-                b"#EXT-X-I-FRAME-STREAM-INF" if !is_allowed(source, value, profile) => {
-                    // One between a variant's tag and its URI goes with these.
-                    if tag_start.is_none() {
-                        cuts.push(line.span.start..end);
-                    }
+                // One between the tag and the URI of a variant that is left out goes with these.
+                b"#EXT-X-I-FRAME-STREAM-INF"
+                    if tag_start.is_none() && !is_allowed(source, value, profile) =>
+                {
+                    cuts.push(line.span.start..end);
                 }
                 _ => {}
             },
