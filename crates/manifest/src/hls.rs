@@ -59,6 +59,22 @@ pub(crate) fn scan(source: &[u8], options: &Options) -> Result<Scan, CompileErro
     scanner.finish()
 }
 
+/// The sum of all EXTINF; none without any, as in a multivariant playlist.
+pub(crate) fn total_duration(source: &[u8]) -> Option<Duration> {
+    let mut total = None;
+    for line in Lines::new(source) {
+        let LineKind::Tag { name, value } = line.kind else { continue };
+        if &source[name] != b"#EXTINF" {
+            continue;
+        }
+        let text = std::str::from_utf8(&source[value]).ok()?;
+        let secs = text.split(',').next()?.trim().parse().ok()?;
+        let segment = Duration::try_from_secs_f64(secs).ok()?;
+        total = Some(total.unwrap_or(Duration::ZERO).saturating_add(segment));
+    }
+    total
+}
+
 struct Scanner<'s> {
     source: &'s [u8],
     options: &'s Options,

@@ -108,6 +108,12 @@ impl Plan {
         &self.dropped
     }
 
+    /// How many tokens stand in the text.
+    #[must_use]
+    pub const fn tokens(&self) -> usize {
+        self.holes.len()
+    }
+
     /// Whether a token of this list stands in the text. Without any, the list changes nothing.
     #[must_use]
     pub fn takes_from(&self, list: u16) -> bool {

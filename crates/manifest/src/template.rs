@@ -129,6 +129,24 @@ impl Template {
         self.update_interval
     }
 
+    /// How long what it describes plays, as far as it says so and is whole: the segments of a media
+    /// playlist that has ended, @mediaPresentationDuration of an MPD.
+    #[must_use]
+    pub fn presentation_duration(&self) -> Option<Duration> {
+        match &self.tree {
+            Some(tree) => {
+                let document = tree.levels.first().filter(|_| !tree.is_part)?;
+                let text = document.shape.attribute(&self.source, "mediaPresentationDuration")?;
+                let nanos = dash::timeline::time::duration(&text).ok()?;
+                u64::try_from(nanos).ok().map(Duration::from_nanos)
+            }
+            None if self.format == Format::Hls && !self.is_reloaded => {
+                hls::total_duration(&self.source)
+            }
+            None => None,
+        }
+    }
+
     /// What bears a slot's URI: tag and attribute, or `URI line`.
     #[must_use]
     pub fn carrier(&self, slot: &Slot) -> Cow<'_, str> {

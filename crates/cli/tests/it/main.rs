@@ -11,6 +11,7 @@ mod explain;
 mod folder;
 mod keygen;
 mod manifest;
+mod manifest_tree;
 mod run;
 mod schemes;
 mod serve;

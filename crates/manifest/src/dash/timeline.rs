@@ -13,7 +13,7 @@ use super::tree::Segments;
 mod by_duration;
 mod runs;
 mod schedule;
-pub(super) mod time;
+pub(crate) mod time;
 
 /// A media segment of a Representation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,14 +1,17 @@
-//! `sluicegate manifest sign`: one manifest with a token on every URI.
+//! `sluicegate manifest sign`: manifests with a token on every URI.
+
+mod report;
+mod tree;
 
 use std::path::PathBuf;
-use std::sync::Arc;
 
+use anyhow::anyhow;
 use clap::ValueEnum;
-use sluicegate_manifest::{ExistingToken, KeepReason, Kept, Place, RenderError, SignHost};
-use sluicegate_token::{Scheme, UnixTime};
+use sluicegate_manifest::{ExistingToken, KeepReason, Kept};
+use sluicegate_offline::{Host, SignError, Terms, sign};
 use url::Url;
 
-use super::{BaseUrl, Input, parse_base_url, refusal, uris};
+use super::{BaseUrl, Input, parse_base_url, uris};
 use crate::exit::{Exit, Failed, OrExit as _, Outcome};
 use crate::link_args::{ExpiryArgs, SignArgs};
 use crate::scheme_args::ScopeName;
@@ -18,6 +21,8 @@ const EXAMPLES: &str = "\
 Examples:
   export SLUICEGATE_KEY=...
   sluicegate manifest sign --base-url https://cdn.example.com/videos/a/ master.m3u8 > signed.m3u8
+  sluicegate manifest sign --base-url https://cdn.example.com/videos/ --ttl 30d videos --out signed
+  sluicegate manifest sign --base-url https://cdn.example.com/a/ --out signed --link a/master.m3u8
   sluicegate manifest sign --base-url https://cdn.example.com/a.m3u8 --ttl 6h - < a.m3u8
   sluicegate manifest sign --base-url https://cdn.example.com/ --scope file --key-file cdn.key a.m3u8
   sluicegate manifest sign --base-url https://cdn.example.com/videos/a/ manifest.mpd > signed.mpd
@@ -25,8 +30,12 @@ Examples:
 
 A base URL that ends in '/' is the folder in which the manifest lies, any other is the manifest's
 own. URIs on its host are signed, those on other hosts stay, and no other byte changes. If one URI
-must not leave unsigned and cannot be signed, nothing is printed. Playlists that the manifest names
-need a run of their own.
+must not leave unsigned and cannot be signed, nothing is printed.
+
+With --out many are signed: files, with the playlists that they lead to, and folders with all that is
+below them, found by their content. Each is written whole or not at all, to its place below the output
+folder; media files stay where they are, unless --copy or --link brings them along. A manifest that
+cannot be signed is named, the others are written all the same, and the exit code is 1.
 
 With --policy each host has its row: [[host]] with base_url, scheme, scope, ttl_secs, bind_ip and key,
 as [route.cdn] of the gateway's configuration. The manifest's own host may be one of them.
@@ -34,12 +43,13 @@ as [route.cdn] of the gateway's configuration. The manifest's own host may be on
 In a DASH manifest a template whose directory depends on the Representation moves into each of them,
 and with --scope file it is written out as a list of segments.";
 
-/// Sign every URI of a manifest
+/// Sign every URI of a manifest, or of all manifests of a folder
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Args {
-    #[command(flatten)]
-    input: Input,
+    /// Manifests, or - for standard input; with --out folders and patterns, too
+    #[arg(value_name = "FILE", required = true)]
+    inputs: Vec<PathBuf>,
     /// Where players fetch the manifest, or its folder with a '/' at the end
     #[arg(long, value_name = "URL", value_parser = parse_base_url)]
     base_url: BaseUrl,
@@ -56,6 +66,8 @@ pub(super) struct Args {
     /// What to do with URIs that hold a token already
     #[arg(long, value_enum, default_value_t = Existing::Refuse)]
     existing_token: Existing,
+    #[command(flatten)]
+    tree: tree::TreeArgs,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -67,59 +79,51 @@ enum Existing {
 }
 
 pub(super) fn run(args: &Args) -> Outcome {
-    let own_url = args.input.own_url(&args.base_url)?;
-    // A live MPD that is written out names the segments that are there now.
-    let place = Place { now: Some(clock::now()), ..Place::at(own_url) };
-    let rows = rows(args, &place.base)?;
-    let template = args.input.template()?;
-
-    let mut policy = SignHost::default().existing(args.existing_token.into());
-    for row in &rows {
-        policy = policy.and(&row.host, &*row.scheme);
+    if args.tree.is_wanted() {
+        return tree::run(args);
     }
-    let plan =
-        template.plan(&place, &mut policy).map_err(|error| not_planned(&args.input, &error))?;
-    let expires: Vec<_> = rows.iter().map(|row| row.expires).collect();
-    let tokens = policy.sign_each(&expires, args.sign.ip()).or_exit(Exit::Usage)?;
-    let mut signed = Vec::new();
-    plan.render_into(&tokens, &mut signed);
-    output::bytes(&signed)?;
-    if let Some(note) = kept_note(plan.kept()) {
-        output::note(&note);
+    let [file] = &args.inputs[..] else {
+        return Err(Failed::usage(anyhow!(
+            "several manifests are signed into a folder: give it by --out"
+        )));
+    };
+    if file.is_dir() {
+        return Err(Failed::usage(anyhow!(
+            "a folder's manifests are signed into another folder: give it by --out"
+        )));
     }
-    if let Some(note) = dropped_note(plan.dropped()) {
+    let input = Input { file: file.clone() };
+    let own_url = input.own_url(&args.base_url)?;
+    let terms = terms(args, &own_url)?;
+    let template = input.template()?;
+    let signed = sign(&template, own_url, &terms).map_err(|error| not_signed(&input, &error))?;
+    output::bytes(&signed.text)?;
+    for note in kept_note(&signed.kept).into_iter().chain(dropped_note(&signed.dropped)) {
         output::note(&note);
     }
     Ok(Exit::Ok)
 }
 
-/// A host whose URIs are signed, with its scheme and the end of its tokens.
-struct Row {
-    host: Url,
-    scheme: Arc<dyn Scheme>,
-    expires: UnixTime,
-}
-
-/// The rows of the policy's file, and one for the manifest's own host if it has none there.
-fn rows(args: &Args, base: &Url) -> Result<Vec<Row>, Failed> {
+/// The hosts of the policy's file, and the manifest's own if it is not among them.
+fn terms(args: &Args, base: &Url) -> Result<Terms, Failed> {
     let hosts = args.policy.as_deref().map(config_file::load_hosts).transpose()?;
     let now = clock::now();
     let mut rows = Vec::new();
     for cdn in hosts.unwrap_or_default() {
         let key = cdn.ring.signing(now).or_exit(Exit::Refused)?;
         let expires = args.expiry.given(&*key.scheme)?.unwrap_or_else(|| cdn.window_expiry(now));
-        rows.push(Row { scheme: Arc::clone(&key.scheme), expires, host: cdn.base_url });
+        rows.push(Host { scheme: std::sync::Arc::clone(&key.scheme), expires, url: cdn.base_url });
     }
-    if !rows.iter().any(|row| row.host.origin() == base.origin()) {
+    if !rows.iter().any(|row| row.url.origin() == base.origin()) {
         let scope = match args.scope {
             Some(scope) => scope.into(),
             None => args.sign.scheme.kind()?.widest_scope(),
         };
         let scheme = args.sign.scheme(Some(scope), &args.expiry)?;
         let expires = args.expiry.moment(&*scheme)?;
-        rows.push(Row { host: base.clone(), scheme, expires });
+        rows.push(Host { url: base.clone(), scheme, expires });
     }
-    Ok(rows)
+    Ok(Terms { hosts: rows, ip: args.sign.ip(), existing: args.existing_token.into(), now })
 }
 
 impl From<Existing> for ExistingToken {
@@ -131,13 +135,10 @@ impl From<Existing> for ExistingToken {
     }
 }
 
-fn not_planned(input: &Input, error: &RenderError) -> Failed {
+fn not_signed(input: &Input, error: &SignError) -> Failed {
     match error {
-        RenderError::Refused { line, offset, carrier, role, reason } => input.refused(&format!(
-            "line {line} (byte {offset}), {carrier}, {role}: {}",
-            refusal(reason)
-        )),
-        _ => input.refused(&error.to_string()),
+        SignError::Token(error) => Failed::usage(error.clone()),
+        error => input.refused(&report::problem(error)),
     }
 }
 

@@ -8,7 +8,7 @@ use jiff::{SpanRelativeTo, Timestamp};
 pub(super) const NANOS: i128 = 1_000_000_000;
 
 /// An ISO 8601 duration in nanoseconds; a day has 24 hours. Months and years have no length.
-pub(in crate::dash) fn duration(text: &str) -> Result<i128, String> {
+pub(crate) fn duration(text: &str) -> Result<i128, String> {
     let wrong = |_| format!("'{text}' is no duration");
     // Writers print floating-point numbers; nobody plays picoseconds.
     let mut exact = text.trim().to_owned();

@@ -1,0 +1,131 @@
+//! What became of the manifests of a tree, for people and for scripts.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use sluicegate_manifest::{Kept, RenderError};
+use sluicegate_offline::{Done, Outcome, SignError};
+
+use super::super::{refusal, uris};
+use super::{dropped_note, kept_note};
+use crate::output::printable;
+
+/// All manifests of a run.
+#[derive(Debug, Serialize)]
+pub(super) struct Report {
+    manifests: Vec<Row>,
+    /// How many were signed.
+    signed: usize,
+    /// How many were not.
+    failed: usize,
+    /// The tokens of all.
+    tokens: usize,
+}
+
+/// One manifest.
+#[derive(Debug, Serialize)]
+struct Row {
+    path: String,
+    /// Below the output folder.
+    output: String,
+    /// URIs with a token.
+    signed: usize,
+    /// URIs that stay, by the reason.
+    kept: BTreeMap<String, usize>,
+    /// The last good second of the tokens that end first, as Unix time.
+    expires: Option<u64>,
+    warnings: Vec<String>,
+    /// Why nothing was written.
+    problem: Option<String>,
+}
+
+impl Report {
+    /// `expires` is the end of the tokens that end first.
+    pub(super) fn of(done: &[Done], expires: u64) -> Self {
+        let manifests: Vec<_> = done
+            .iter()
+            .filter(|done| !matches!(done.outcome, Outcome::Taken))
+            .map(|done| Row::of(done, expires))
+            .collect();
+        let failed = manifests.iter().filter(|row| row.problem.is_some()).count();
+        let tokens = manifests.iter().map(|row| row.signed).sum();
+        Self { signed: manifests.len() - failed, failed, tokens, manifests }
+    }
+
+    pub(super) fn summary(&self) -> String {
+        let mut text = format!("{} signed, {}", manifests(self.signed), uris(self.tokens));
+        if self.failed > 0 {
+            text += &format!("; {} not", manifests(self.failed));
+        }
+        text
+    }
+}
+
+impl Row {
+    fn of(done: &Done, expires: u64) -> Self {
+        let mut row = Self {
+            path: done.path.display().to_string(),
+            output: done.relative.display().to_string(),
+            signed: 0,
+            kept: BTreeMap::new(),
+            expires: None,
+            warnings: Vec::new(),
+            problem: failure(done),
+        };
+        if let Outcome::Signed(signed) = &done.outcome {
+            row.signed = signed.tokens;
+            row.expires = (signed.tokens > 0).then_some(expires);
+            for Kept { reason, .. } in &signed.kept {
+                *row.kept.entry(reason.to_string()).or_default() += 1;
+            }
+            row.warnings = warnings(done);
+        }
+        row
+    }
+}
+
+/// What a person should know of a signed manifest.
+pub(super) fn warnings(done: &Done) -> Vec<String> {
+    let Outcome::Signed(signed) = &done.outcome else { return Vec::new() };
+    let mut warnings: Vec<_> = dropped_note(&signed.dropped).into_iter().collect();
+    if let Some(length) = signed.outlives_tokens {
+        warnings.push(format!(
+            "it plays for {}, and its tokens end before: give a longer --ttl",
+            humantime::format_duration(std::time::Duration::from_secs(length.as_secs()))
+        ));
+    }
+    warnings
+}
+
+/// Why a file was not written.
+pub(super) fn failure(done: &Done) -> Option<String> {
+    match &done.outcome {
+        Outcome::Signed(_) | Outcome::Taken => None,
+        Outcome::Unreadable(error) => Some(format!("cannot be read: {error}")),
+        Outcome::Broken(error) => Some(printable(&error.to_string()).into_owned()),
+        Outcome::Refused(error) => Some(printable(&problem(error)).into_owned()),
+        Outcome::Unwritten(error) => Some(error.to_string()),
+    }
+}
+
+/// What stays unsigned, in a line.
+pub(super) fn kept(done: &Done) -> Option<String> {
+    match &done.outcome {
+        Outcome::Signed(signed) => kept_note(&signed.kept),
+        _ => None,
+    }
+}
+
+/// Why a manifest is not signed, and what to do.
+pub(super) fn problem(error: &SignError) -> String {
+    match error {
+        SignError::Uri(RenderError::Refused { line, offset, carrier, role, reason }) => {
+            format!("line {line} (byte {offset}), {carrier}, {role}: {}", refusal(reason))
+        }
+        error => error.to_string(),
+    }
+}
+
+fn manifests(count: usize) -> String {
+    format!("{count} manifest{}", if count == 1 { "" } else { "s" })
+}

@@ -1,0 +1,123 @@
+//! `sluicegate manifest sign --out DIR`: many manifests into a folder.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use anyhow::anyhow;
+use sluicegate_offline::{
+    Done, Durability, Others, Outcome as Signing, Output, Places, Tree, TreeError,
+};
+
+use super::report::{self, Report};
+use super::{Args, terms};
+use crate::exit::{Exit, Failed, Outcome};
+use crate::output::{self, Progress};
+
+/// Where signed manifests go, and how.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Many manifests")]
+pub(super) struct TreeArgs {
+    /// The folder that signed manifests are written to; inputs may be folders and patterns then
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Write nothing: only say what would be signed, and what cannot be
+    #[arg(long)]
+    check: bool,
+    /// Copy all other files of the folders along
+    #[arg(long, conflicts_with = "link")]
+    copy: bool,
+    /// Link all other files of the folders into the output (hard links, on one file system)
+    #[arg(long)]
+    link: bool,
+    /// Leave it to the system when files are on the disk: faster, and not safe from a power failure
+    #[arg(long)]
+    no_fsync: bool,
+    /// Print a report of every manifest as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl TreeArgs {
+    pub(super) const fn is_wanted(&self) -> bool {
+        self.out.is_some() || self.check
+    }
+
+    fn output(&self) -> Output {
+        Output {
+            folder: self.out.clone().filter(|_| !self.check),
+            durability: if self.no_fsync { Durability::Unsynced } else { Durability::Synced },
+            others: match (self.copy, self.link) {
+                (true, _) => Others::Copy,
+                (_, true) => Others::Link,
+                _ => Others::Leave,
+            },
+        }
+    }
+}
+
+pub(super) fn run(args: &Args) -> Outcome {
+    if args.inputs.iter().any(|input| input.as_os_str() == "-") {
+        return Err(Failed::usage(anyhow!(
+            "standard input has no name to be written under: leave --out away"
+        )));
+    }
+    let places = Places::at(args.base_url.url.clone()).ok_or_else(|| {
+        Failed::usage(anyhow!(
+            "--base-url is the URL of the folder here, and ends in '/': https://cdn.example.com/videos/"
+        ))
+    })?;
+    let terms = terms(args, &args.base_url.url)?;
+    let mut tree = Tree::find(&args.inputs).map_err(not_found)?;
+    tree.follow(&places);
+    if tree.is_empty() {
+        return Err(Failed {
+            exit: Exit::Refused,
+            error: anyhow!("there is no manifest among the inputs"),
+        });
+    }
+    let progress = Progress::of("manifests");
+    let count = AtomicU64::new(0);
+    let tell = |done: &Done| {
+        progress.at(count.fetch_add(1, Ordering::Relaxed) + 1);
+        if args.tree.json {
+            return;
+        }
+        let name = done.path.display();
+        if let Some(problem) = report::failure(done) {
+            progress.note(&format!("{name}: {problem}"));
+        }
+        for remark in report::warnings(done).into_iter().chain(report::kept(done)) {
+            progress.note(&format!("{name}: {remark}"));
+        }
+    };
+    let done = tree.sign(&places, &terms, &args.tree.output(), &tell).map_err(not_found)?;
+    progress.finish();
+    let expires = terms.hosts.iter().map(|host| host.expires.0).min().unwrap_or_default();
+    let report = Report::of(&done, expires);
+    if args.tree.json {
+        output::json(&report)?;
+    } else {
+        output::note(&report.summary());
+    }
+    Ok(exit(&done))
+}
+
+/// A file that cannot be written is a failure; one that is not signed is refused.
+fn exit(done: &[Done]) -> Exit {
+    let is_unwritten = |done: &Done| matches!(done.outcome, Signing::Unwritten(_));
+    if done.iter().any(is_unwritten) {
+        Exit::Failure
+    } else if done.iter().any(|done| report::failure(done).is_some()) {
+        Exit::Refused
+    } else {
+        Exit::Ok
+    }
+}
+
+fn not_found(error: TreeError) -> Failed {
+    let exit = match &error {
+        TreeError::Unreadable { .. } | TreeError::Write(_) => Exit::Failure,
+        _ => Exit::Usage,
+    };
+    Failed { exit, error: error.into() }
+}

@@ -1,0 +1,90 @@
+//! One manifest, signed for its place on a CDN.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sluicegate_manifest::{ExistingToken, Kept, Place, RenderError, SignHost, Template};
+use sluicegate_token::{Scheme, UnixTime};
+use thiserror::Error;
+use url::Url;
+
+/// A host whose URIs are signed, with its scheme and the end of its tokens.
+#[derive(Clone, Debug)]
+pub struct Host {
+    /// Scheme, host and port are what counts.
+    pub url: Url,
+    /// Signs its URLs.
+    pub scheme: Arc<dyn Scheme>,
+    /// The last good second of its tokens.
+    pub expires: UnixTime,
+}
+
+/// What all manifests of a run have in common.
+#[derive(Clone, Debug)]
+pub struct Terms {
+    /// The hosts.
+    pub hosts: Vec<Host>,
+    /// The only client that tokens of bound keys are for.
+    pub ip: Option<IpAddr>,
+    /// What becomes of URIs that hold a token already.
+    pub existing: ExistingToken,
+    /// The moment: a live MPD that is written out names the segments that are there now.
+    pub now: UnixTime,
+}
+
+/// A signed manifest.
+#[derive(Clone, Debug)]
+pub struct Signed {
+    /// The text.
+    pub text: Vec<u8>,
+    /// How many tokens stand in it.
+    pub tokens: usize,
+    /// URIs that stay as they are.
+    pub kept: Vec<Kept>,
+    /// Base URLs that were left out, by their slots.
+    pub dropped: Vec<usize>,
+    /// What plays longer than its tokens live, in seconds from now.
+    pub outlives_tokens: Option<Duration>,
+}
+
+/// Why a manifest is not signed.
+#[derive(Clone, Debug, Error)]
+#[non_exhaustive]
+pub enum SignError {
+    /// It holds a URI that must not leave unsigned.
+    #[error("{0}")]
+    Uri(#[from] RenderError),
+    /// A scheme refuses to sign.
+    #[error("{0}")]
+    Token(#[from] sluicegate_token::SignError),
+}
+
+/// Signs a manifest that is served at `url`.
+///
+/// # Errors
+/// [`SignError`]; there is no text then.
+pub fn sign(template: &Template, url: Url, terms: &Terms) -> Result<Signed, SignError> {
+    let place = Place { now: Some(terms.now), ..Place::at(url) };
+    let mut policy = SignHost::default().existing(terms.existing);
+    for host in &terms.hosts {
+        policy = policy.and(&host.url, &*host.scheme);
+    }
+    let plan = template.plan(&place, &mut policy)?;
+    let expires: Vec<_> = terms.hosts.iter().map(|host| host.expires).collect();
+    let tokens = policy.sign_each(&expires, terms.ip)?;
+    let mut text = Vec::new();
+    plan.render_into(&tokens, &mut text);
+    let presentation = template.presentation_duration();
+    let outlives_tokens = presentation.filter(|length| {
+        let end = terms.now.saturating_add(length.as_secs());
+        terms.hosts.iter().any(|host| host.expires < end)
+    });
+    Ok(Signed {
+        outlives_tokens,
+        text,
+        tokens: plan.tokens(),
+        kept: plan.kept().to_vec(),
+        dropped: plan.dropped().to_vec(),
+    })
+}

@@ -1,0 +1,267 @@
+//! Folders of manifests, signed.
+
+#![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use sluicegate_manifest::{ExistingToken, Limits, Options, Place, SignHost, Template, undo};
+use sluicegate_offline::{
+    Done, Durability, Host, Others, Outcome, Output, Places, Terms, Tree, TreeError,
+};
+use sluicegate_token::{CdnKey, Gcore, Scope, UnixTime};
+use tempfile::TempDir;
+use url::Url;
+
+const BASE: &str = "https://cdn.example.com/vod/";
+const NOW: UnixTime = UnixTime(1_800_000_000);
+
+fn terms(scope: Scope) -> Terms {
+    let scheme = Arc::new(Gcore::new(CdnKey::plain("cdn", b"offline-secret"), scope));
+    let host = Host { url: Url::parse(BASE).unwrap(), scheme, expires: UnixTime(1_900_000_000) };
+    Terms { hosts: vec![host], ip: None, existing: ExistingToken::Refuse, now: NOW }
+}
+
+fn places() -> Places {
+    Places::at(Url::parse(BASE).unwrap()).unwrap()
+}
+
+fn to(folder: &Path) -> Output {
+    let folder = Some(folder.to_owned());
+    Output { folder, durability: Durability::Unsynced, others: Others::Leave }
+}
+
+fn folder(files: &[(&str, &str)]) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for (path, text) in files {
+        put(folder.path(), path, text);
+    }
+    folder
+}
+
+fn put(folder: &Path, path: &str, text: &str) {
+    let path = folder.join(path);
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, text).unwrap();
+}
+
+fn sign(inputs: &[&Path], output: &Output) -> Result<Vec<Done>, TreeError> {
+    let inputs: Vec<_> = inputs.iter().map(|input| PathBuf::from(input)).collect();
+    let mut tree = Tree::find(&inputs)?;
+    tree.follow(&places());
+    tree.sign(&places(), &terms(Scope::Directory), output, &|_| ())
+}
+
+/// Every file below a folder, by its path.
+fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(at) = folders.pop() {
+        for entry in fs::read_dir(at).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                let text = fs::read(&path).unwrap();
+                found.insert(path.strip_prefix(folder).unwrap().to_owned(), text);
+            }
+        }
+    }
+    found
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    files(folder).into_keys().map(|path| path.display().to_string()).collect()
+}
+
+const MASTER: &str = "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\n360p/index.m3u8\n";
+const MEDIA: &str = "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\na.ts\n#EXT-X-ENDLIST\n";
+
+fn film() -> TempDir {
+    folder(&[
+        ("film/master.m3u8", MASTER),
+        ("film/360p/index.m3u8", MEDIA),
+        ("film/360p/a.ts", "media"),
+        // Found by its content, as nothing in its name says what it is.
+        ("film/360p/list", MEDIA),
+        ("film/readme.txt", "a film"),
+    ])
+}
+
+#[test]
+fn a_folder_becomes_a_folder_of_signed_manifests() {
+    let (film, out) = (film(), tempfile::tempdir().unwrap());
+    let before = files(film.path());
+    let done = sign(&[film.path()], &to(&out.path().join("signed"))).unwrap();
+    assert_eq!(done.len(), 3);
+    let signed = out.path().join("signed/film");
+    assert_eq!(names(&signed), ["360p/index.m3u8", "360p/list", "master.m3u8"]);
+    let text = fs::read_to_string(signed.join("360p/index.m3u8")).unwrap();
+    let md5 = "a.ts?md5=";
+    assert!(text.contains(md5) && text.contains("&expires=1900000000\n"), "{text}");
+    let master = fs::read_to_string(signed.join("master.m3u8")).unwrap();
+    assert!(master.contains("360p/index.m3u8?md5="), "{master}");
+    assert_eq!(files(film.path()), before, "inputs are never touched");
+    // Once more it is the same to the byte.
+    let first = files(&signed);
+    sign(&[film.path()], &to(&out.path().join("signed"))).unwrap();
+    assert_eq!(files(&signed), first);
+    assert_eq!(
+        fs::metadata(signed.join("master.m3u8")).unwrap().permissions().mode() & 0o777,
+        0o644
+    );
+}
+
+#[test]
+fn a_named_manifest_brings_what_it_leads_to() {
+    let (film, out) = (film(), tempfile::tempdir().unwrap());
+    let done = sign(&[&film.path().join("film/master.m3u8")], &to(out.path())).unwrap();
+    assert_eq!(done.len(), 2);
+    assert_eq!(names(out.path()), ["360p/index.m3u8", "master.m3u8"]);
+}
+
+#[test]
+fn other_files_are_left_copied_or_linked() {
+    for (others, expected, is_same) in
+        [(Others::Leave, 3, false), (Others::Copy, 5, false), (Others::Link, 5, true)]
+    {
+        let (film, out) = (film(), tempfile::tempdir().unwrap());
+        let output = Output { others, ..to(out.path()) };
+        sign(&[film.path()], &output).unwrap();
+        assert_eq!(files(out.path()).len(), expected, "{others:?}");
+        if others != Others::Leave {
+            let inode = |folder: &Path| fs::metadata(folder.join("film/360p/a.ts")).unwrap().ino();
+            assert_eq!(inode(film.path()) == inode(out.path()), is_same, "{others:?}");
+        }
+    }
+}
+
+#[test]
+fn nothing_is_written_where_nothing_shall_be() {
+    let film = film();
+    let before = names(film.path());
+    let output = Output { folder: None, ..to(film.path()) };
+    let done = sign(&[film.path()], &output).unwrap();
+    assert!(done.iter().all(|done| matches!(done.outcome, Outcome::Signed(_))));
+    assert_eq!(names(film.path()), before);
+}
+
+#[test]
+fn broken_manifests_keep_no_other_from_being_signed() {
+    let (film, out) = (film(), tempfile::tempdir().unwrap());
+    put(film.path(), "film/broken.mpd", "<MPD xmlns=\"urn:mpeg:dash:schema:mpd:2011\"><Period>");
+    put(film.path(), "film/error.m3u8", "<html>not found</html>");
+    put(film.path(), "film/signed.m3u8", "#EXTM3U\n#EXTINF:2,\na.ts?md5=x\n");
+    let done = sign(&[film.path()], &to(out.path())).unwrap();
+    let of = |name: &str| &done.iter().find(|done| done.path.ends_with(name)).unwrap().outcome;
+    assert!(matches!(of("broken.mpd"), Outcome::Broken(_)));
+    assert!(matches!(of("error.m3u8"), Outcome::Broken(_)));
+    assert!(matches!(of("signed.m3u8"), Outcome::Refused(_)));
+    assert!(matches!(of("master.m3u8"), Outcome::Signed(_)));
+    assert_eq!(names(&out.path().join("film")), ["360p/index.m3u8", "360p/list", "master.m3u8"]);
+}
+
+#[test]
+fn what_would_go_wrong_is_refused_before_anything_is_written() {
+    let (film, other, out) = (film(), film(), tempfile::tempdir().unwrap());
+    let message = |result: Result<Vec<Done>, TreeError>| result.unwrap_err().to_string();
+    let same = message(sign(&[film.path(), other.path()], &to(out.path())));
+    assert!(same.contains("would both become"), "{same}");
+    for output in
+        [film.path().to_owned(), film.path().join("film/out"), film.path().join("new/out")]
+    {
+        let overlap = message(sign(&[film.path()], &to(&output)));
+        assert!(overlap.contains("within each other"), "{overlap}");
+    }
+    let inner = message(sign(&[&film.path().join("film")], &to(film.path())));
+    assert!(inner.contains("within each other"), "{inner}");
+    let itself =
+        message(sign(&[&film.path().join("film/master.m3u8")], &to(&film.path().join("film"))));
+    assert!(itself.contains("within each other"), "{itself}");
+    let missing = message(sign(&[&film.path().join("missing")], &to(out.path())));
+    assert!(missing.contains("missing"), "{missing}");
+    let nothing = message(sign(&[&film.path().join("*.mpd")], &to(out.path())));
+    assert!(nothing.contains("fits no file"), "{nothing}");
+    symlink("..", film.path().join("film/loop")).unwrap();
+    let circle = message(sign(&[film.path()], &to(out.path())));
+    assert!(circle.contains("leads back to"), "{circle}");
+    assert_eq!(names(out.path()), [""; 0]);
+    assert!(!film.path().join("new").exists());
+}
+
+#[test]
+fn patterns_find_manifests() {
+    let (film, out) = (film(), tempfile::tempdir().unwrap());
+    sign(&[&film.path().join("film/*.m3u8")], &to(out.path())).unwrap();
+    assert_eq!(names(out.path()), ["360p/index.m3u8", "master.m3u8"]);
+}
+
+#[test]
+fn what_cannot_be_written_is_told_and_nothing_half_is_there() {
+    let film = film();
+    // A file stands where a folder would be.
+    let out = folder(&[("film/360p", "in the way")]);
+    let done = sign(&[film.path()], &to(out.path())).unwrap();
+    let unwritten = done.iter().filter(|done| matches!(done.outcome, Outcome::Unwritten(_)));
+    assert_eq!(unwritten.count(), 2);
+    assert_eq!(names(out.path()), ["film/360p", "film/master.m3u8"]);
+}
+
+#[test]
+fn a_film_that_is_longer_than_its_tokens_is_told_of() {
+    let hour = "#EXTM3U\n#EXTINF:4000,\na.ts\n#EXT-X-ENDLIST\n";
+    let mpd = r#"<MPD xmlns="urn:mpeg:dash:schema:mpd:2011" mediaPresentationDuration="PT2H"/>"#;
+    let film = folder(&[("long.m3u8", hour), ("long.mpd", mpd), ("short.m3u8", MEDIA)]);
+    let mut terms = terms(Scope::Directory);
+    terms.hosts[0].expires = NOW.saturating_add(3600);
+    let tree = Tree::find(&[film.path().to_owned()]).unwrap();
+    let output = Output { folder: None, ..to(film.path()) };
+    let done = tree.sign(&places(), &terms, &output, &|_| ()).unwrap();
+    let secs = |name: &str| {
+        let done = done.iter().find(|done| done.path.ends_with(name)).unwrap();
+        let Outcome::Signed(signed) = &done.outcome else { panic!("{done:?}") };
+        signed.outlives_tokens.map(|length| length.as_secs())
+    };
+    assert_eq!(
+        (secs("long.m3u8"), secs("long.mpd"), secs("short.m3u8")),
+        (Some(4000), Some(7200), None)
+    );
+}
+
+/// Real manifests: each is signed or refused as it is alone, and what was signed gives it back.
+#[test]
+fn the_corpus_is_signed_as_a_tree() {
+    let Some(corpus) = std::env::var_os("SLUICEGATE_CORPUS") else { return };
+    let out = tempfile::tempdir().unwrap();
+    let corpus = PathBuf::from(corpus);
+    let tree = Tree::find(std::slice::from_ref(&corpus)).unwrap();
+    for scope in [Scope::Directory, Scope::File] {
+        let terms = terms(scope);
+        let done = tree.sign(&places(), &terms, &to(out.path()), &|_| ()).unwrap();
+        let mut signed = 0;
+        for done in &done {
+            let Outcome::Signed(_) = &done.outcome else {
+                assert!(
+                    !out.path().join(&done.relative).exists() || scope == Scope::File,
+                    "{done:?}"
+                );
+                continue;
+            };
+            signed += 1;
+            let source = fs::read(&done.path).unwrap();
+            let options = Options { limits: Limits::NONE, ..Options::default() };
+            let template = Template::compile(source.clone().into(), &options).unwrap();
+            let place = Place { now: Some(NOW), ..Place::at(places().url_of(&done.relative)) };
+            let host = &terms.hosts[0];
+            let mut policy = SignHost::new(&host.url, &*host.scheme);
+            let plan = template.plan(&place, &mut policy).unwrap();
+            let rendered = plan.render(&policy.sign(host.expires, None).unwrap());
+            assert_eq!(fs::read(out.path().join(&done.relative)).unwrap(), rendered.bytes);
+            assert_eq!(undo(&rendered.bytes, &rendered.edits), source, "{}", done.path.display());
+        }
+        assert!(signed > 350, "{signed} of {}", done.len());
+    }
+}
