@@ -24,7 +24,7 @@ pub(crate) struct SignArgs {
 }
 
 /// Until when a token is good.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Default, clap::Args)]
 pub(crate) struct ExpiryArgs {
     /// The last second in which the link is good, as Unix time
     #[arg(

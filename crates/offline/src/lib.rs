@@ -1,15 +1,17 @@
 //! Manifests that are signed when they are published: a folder in, a folder out.
 //!
 //! [`Tree::find`] finds the manifests among files and folders, by their content; [`Tree::sign`] signs
-//! each for the URL at which a CDN will serve it, and writes it whole or not at all. The engine and
-//! its rules are those of `sluicegate-manifest`.
+//! each for the URL at which a CDN will serve it, and writes it whole or not at all; [`Tree::verify`]
+//! checks every token of what was signed. The engine and its rules are those of `sluicegate-manifest`.
 
 mod atomic;
 mod place;
 mod sign;
 mod tree;
+mod verify;
 
 pub use atomic::{Durability, WriteError};
 pub use place::Places;
 pub use sign::{Host, SignError, Signed, Terms, sign};
 pub use tree::{Done, Others, Outcome, Output, Tree, TreeError};
+pub use verify::{Audit, Checked, Finding, Gate, Problem};

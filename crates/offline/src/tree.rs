@@ -26,7 +26,7 @@ pub struct Tree {
 
 /// A file.
 #[derive(Clone, Debug)]
-struct Source {
+pub(crate) struct Source {
     path: PathBuf,
     /// Below the folder that stands for the base URL.
     relative: PathBuf,
@@ -212,6 +212,18 @@ impl Tree {
         }
     }
 
+    pub(crate) fn manifests(&self) -> &[Source] {
+        &self.manifests
+    }
+
+    pub(crate) fn others(&self) -> &[Source] {
+        &self.others
+    }
+
+    pub(crate) fn sources(&self) -> impl Iterator<Item = &Source> {
+        self.manifests.iter().chain(&self.others)
+    }
+
     /// How many manifests there are.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -289,6 +301,15 @@ impl Tree {
 }
 
 impl Source {
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Below the folder that stands for the base URL.
+    pub(crate) fn relative(&self) -> &Path {
+        &self.relative
+    }
+
     /// The documents that it leads to, by their paths below the folder. What cannot be read is told
     /// of when it is signed.
     fn documents(&self, places: &Places) -> Vec<PathBuf> {
@@ -311,7 +332,7 @@ impl Source {
 }
 
 /// The caller's own files: the limits are for what an origin sends.
-fn unlimited() -> Options {
+pub(crate) fn unlimited() -> Options {
     Options { limits: Limits::NONE, ..Options::default() }
 }
 

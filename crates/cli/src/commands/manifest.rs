@@ -3,6 +3,7 @@
 mod inspect;
 mod sign;
 mod strip;
+mod verify;
 
 use std::fs;
 use std::io::{self, Read as _};
@@ -20,10 +21,12 @@ Examples:
   sluicegate manifest inspect --base-url https://cdn.example.com/videos/a/ master.m3u8
   sluicegate manifest sign --base-url https://cdn.example.com/videos/a/ master.m3u8 > signed.m3u8
   sluicegate manifest strip signed.m3u8 | cmp - master.m3u8
+  sluicegate manifest sign --base-url https://cdn.example.com/videos/ --out signed videos
+  sluicegate manifest verify --base-url https://cdn.example.com/videos/ signed
 
 `sluicegate manifest COMMAND --help` has examples of each command.";
 
-/// Sign, inspect or strip a manifest
+/// Sign, inspect, strip or verify manifests
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
@@ -36,6 +39,7 @@ enum Command {
     Sign(Box<sign::Args>),
     Inspect(inspect::Args),
     Strip(strip::Args),
+    Verify(Box<verify::Args>),
 }
 
 pub(crate) fn run(args: &Args) -> Outcome {
@@ -43,6 +47,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
         Command::Sign(args) => sign::run(args),
         Command::Inspect(args) => inspect::run(args),
         Command::Strip(args) => strip::run(args),
+        Command::Verify(args) => verify::run(args),
     }
 }
 

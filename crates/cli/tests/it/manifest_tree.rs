@@ -117,3 +117,58 @@ fn what_makes_no_sense_is_a_usage_error_that_says_what_to_do() {
     let run = Run::of(command.arg(film.path().join("film/360p/a.ts")));
     assert_eq!(run.code, 1, "who names a file means it: {}", run.stderr);
 }
+
+fn verify(folder: &Path, options: &[&str]) -> Run {
+    let mut command = sluicegate();
+    command.args(["manifest", "verify", "--base-url", BASE]).arg(folder);
+    Run::of(command.args(options))
+}
+
+#[test]
+fn what_was_signed_is_good() {
+    for scope in ["directory", "file"] {
+        let (film, out) = (film(), tempfile::tempdir().unwrap());
+        assert_eq!(sign(film.path(), out.path(), &["--copy", "--scope", scope]).code, 0);
+        let run = verify(out.path(), &["--scope", scope]);
+        assert_eq!((run.code, run.stdout.as_str()), (0, ""), "{}", run.stderr);
+        assert_eq!(run.stderr, "2 manifests, 2 URIs, good until 2038-01-19T03:14:07Z; 0 wrong\n");
+    }
+}
+
+#[test]
+fn what_is_wrong_is_listed_with_its_place() {
+    let (film, out) = (film(), tempfile::tempdir().unwrap());
+    assert_eq!(sign(film.path(), out.path(), &["--copy"]).code, 0);
+    let index = out.path().join("film/360p/index.m3u8");
+    let good = fs::read_to_string(&index).unwrap();
+    for (text, code, said) in [
+        (good.replace("?md5=", "?md5=A"), "token-malformed", "not well-formed"),
+        (good.replace("a.ts?", "sub/a.ts?"), "token-wrong", "does not match"),
+        (MEDIA.to_owned(), "token-missing", "missing"),
+        (good.replace("a.ts?", "b.ts?"), "file-missing", "not in the tree"),
+        ("nothing".to_owned(), "broken", "manifest"),
+    ] {
+        fs::write(&index, &text).unwrap();
+        let run = verify(out.path(), &[]);
+        assert_eq!(run.code, 1, "{code}: {}", run.stderr);
+        assert!(run.stdout.contains("index.m3u8") && run.stdout.contains(said), "{}", run.stdout);
+        assert!(!run.stdout.contains("md5=A"), "no token is shown: {}", run.stdout);
+        let report: Value = serde_json::from_str(&verify(out.path(), &["--json"]).stdout).unwrap();
+        let codes: Vec<_> =
+            report["problems"].as_array().unwrap().iter().map(|row| row["code"].clone()).collect();
+        assert!(codes.contains(&code.into()), "{codes:?}");
+        if code != "broken" {
+            assert_eq!(report["problems"][0]["line"], 3);
+        }
+    }
+    fs::write(&index, good.replace("a.ts?", "b.ts?")).unwrap();
+    assert_eq!(verify(out.path(), &["--tokens-only"]).code, 0);
+    fs::write(&index, &good).unwrap();
+    let late = verify(out.path(), &["--now", "2147483648"]);
+    assert_eq!(late.code, 1);
+    assert!(late.stdout.contains("expired 1 s ago"), "{}", late.stdout);
+    put(out.path(), "film/360p/forgotten.ts", "media");
+    let run = verify(out.path(), &[]);
+    assert!(run.stderr.contains("no manifest leads to film/360p/forgotten.ts"), "{}", run.stderr);
+    assert_eq!(run.code, 0);
+}

@@ -3,6 +3,8 @@
 mod report;
 mod tree;
 
+pub(super) use self::tree::not_found;
+
 use std::path::PathBuf;
 
 use anyhow::anyhow;

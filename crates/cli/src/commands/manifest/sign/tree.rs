@@ -114,7 +114,8 @@ fn exit(done: &[Done]) -> Exit {
     }
 }
 
-fn not_found(error: TreeError) -> Failed {
+/// How a command ends whose inputs cannot be taken.
+pub(in crate::commands::manifest) fn not_found(error: TreeError) -> Failed {
     let exit = match &error {
         TreeError::Unreadable { .. } | TreeError::Write(_) => Exit::Failure,
         _ => Exit::Usage,
