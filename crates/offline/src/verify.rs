@@ -70,30 +70,37 @@ pub struct Audit {
     pub unnamed: Vec<PathBuf>,
 }
 
+/// What manifests lead to.
+#[derive(Default)]
+struct Leads {
+    /// Paths below the folder.
+    to: BTreeSet<PathBuf>,
+    /// Whether some are templates, which stand for more than they spell.
+    has_templates: bool,
+}
+
 impl Tree {
     /// Checks every URI of all manifests, as served below `places`.
     #[must_use]
     pub fn verify(&self, places: &Places, gate: &Gate) -> Audit {
         let present: BTreeSet<_> = self.sources().map(Source::relative).collect();
         let checked = self.manifests().par_iter().map(|source| {
-            let mut named = BTreeSet::new();
-            let checked = check(source, places, gate, &present, &mut named);
-            (checked, named)
+            let mut leads = Leads::default();
+            let checked = check(source, places, gate, &present, &mut leads);
+            (checked, leads)
         });
-        let all: Vec<(Checked, BTreeSet<PathBuf>)> = checked.collect();
-        let mut named = BTreeSet::new();
+        let all: Vec<(Checked, Leads)> = checked.collect();
+        let mut leads = Leads::default();
         let mut manifests = Vec::with_capacity(all.len());
-        for (checked, leads_to) in all {
+        for (checked, more) in all {
             manifests.push(checked);
-            named.extend(leads_to);
+            leads.to.extend(more.to);
+            leads.has_templates |= more.has_templates;
         }
         let others = self.others().iter().map(Source::relative);
         // A template of DASH names files that it does not spell.
-        let unnamed = if named.iter().any(|path| is_template(path)) {
-            Vec::new()
-        } else {
-            others.filter(|path| !named.contains(*path)).map(ToOwned::to_owned).collect()
-        };
+        let unnamed = others.filter(|path| !leads.has_templates && !leads.to.contains(*path));
+        let unnamed = unnamed.map(ToOwned::to_owned).collect();
         manifests.sort_by(|one, other| one.path.cmp(&other.path));
         Audit { manifests, unnamed }
     }
@@ -104,7 +111,7 @@ fn check(
     places: &Places,
     gate: &Gate,
     present: &BTreeSet<&Path>,
-    named: &mut BTreeSet<PathBuf>,
+    leads: &mut Leads,
 ) -> Checked {
     let mut checked =
         Checked { path: source.path().to_owned(), uris: 0, expires: None, findings: Vec::new() };
@@ -122,13 +129,24 @@ fn check(
     let place = Place { now: Some(gate.now), ..Place::at(places.url_of(source.relative())) };
     let mut policy = SignHost::default();
     for decided in template.decisions(&place, &mut policy) {
-        let Some(url) = &decided.url else { continue };
+        let Some(url) = decided.url else { continue };
+        let may_be_template = template.format().is_dash()
+            && template.carrier(decided.slot).starts_with("SegmentTemplate");
+        let (url, is_template) = match may_be_template {
+            true => filled(url),
+            false => (url, false),
+        };
         let Some((_, ring)) = gate.hosts.iter().find(|(host, _)| host.origin() == url.origin())
         else {
             continue;
         };
         let role = decided.slot.role();
-        if matches!(role, Role::BaseUrl | Role::License) {
+        // None of these is fetched from there with a token.
+        let is_apart = matches!(
+            role,
+            Role::BaseUrl | Role::License | Role::OtherPresentation | Role::Information
+        );
+        if is_apart {
             continue;
         }
         checked.uris += 1;
@@ -140,7 +158,7 @@ fn check(
                 problem,
             });
         };
-        match opens(ring, url, gate) {
+        match opens(ring, &url, gate) {
             Ok(expires) => {
                 let first = checked.expires.map_or(expires, |known| known.min(expires));
                 checked.expires = Some(first);
@@ -148,12 +166,13 @@ fn check(
             Err(refusal) => wrong(Problem::Refused(refusal)),
         }
         // A token that stands in the path is no part of a file's name.
-        let Some(relative) = places.path_of(&without_token(ring, url)) else { continue };
-        let spells_it = !(template.format().is_dash() && is_template(&relative));
-        if spells_it && !present.contains(&*relative) {
-            wrong(Problem::Missing);
+        let Some(relative) = places.path_of(&without_token(ring, &url)) else { continue };
+        match is_template {
+            true => leads.has_templates = true,
+            false if !present.contains(&*relative) => wrong(Problem::Missing),
+            false => {}
         }
-        named.insert(relative);
+        leads.to.insert(relative);
     }
     checked
 }
@@ -183,9 +202,15 @@ fn without_token(ring: &SchemeRing, url: &Url) -> Url {
     plain
 }
 
-/// Whether a path holds an identifier of a DASH template (ISO/IEC 23009-1 clause 5.3.9.4.4).
-fn is_template(path: &Path) -> bool {
-    path.to_str().is_some_and(|path| path.contains('$'))
+/// The URL of a DASH template as players read it where nothing is filled in, and whether something
+/// is (ISO/IEC 23009-1 clause 5.3.9.4.4): `$$` stands for a dollar sign.
+fn filled(mut url: Url) -> (Url, bool) {
+    let is_template = url.path().replace("$$", "").contains('$');
+    if url.path().contains("$$") {
+        let path = url.path().replace("$$", "$");
+        url.set_path(&path);
+    }
+    (url, is_template)
 }
 
 impl Audit {

@@ -10,9 +10,10 @@ use std::sync::Arc;
 
 use sluicegate_manifest::{ExistingToken, Limits, Options, Place, SignHost, Template, undo};
 use sluicegate_offline::{
-    Done, Durability, Host, Others, Outcome, Output, Places, Terms, Tree, TreeError,
+    Done, Durability, Finding, Gate, Host, Others, Outcome, Output, Places, Problem, Terms, Tree,
+    TreeError,
 };
-use sluicegate_token::{CdnKey, Gcore, Scope, UnixTime};
+use sluicegate_token::{CdnKey, Gcore, SchemeRing, Scope, UnixTime};
 use tempfile::TempDir;
 use url::Url;
 
@@ -49,7 +50,7 @@ fn put(folder: &Path, path: &str, text: &str) {
 }
 
 fn sign(inputs: &[&Path], output: &Output) -> Result<Vec<Done>, TreeError> {
-    let inputs: Vec<_> = inputs.iter().map(|input| PathBuf::from(input)).collect();
+    let inputs: Vec<_> = inputs.iter().map(PathBuf::from).collect();
     let mut tree = Tree::find(&inputs)?;
     tree.follow(&places());
     tree.sign(&places(), &terms(Scope::Directory), output, &|_| ())
@@ -235,19 +236,16 @@ fn a_film_that_is_longer_than_its_tokens_is_told_of() {
 #[test]
 fn the_corpus_is_signed_as_a_tree() {
     let Some(corpus) = std::env::var_os("SLUICEGATE_CORPUS") else { return };
-    let out = tempfile::tempdir().unwrap();
     let corpus = PathBuf::from(corpus);
     let tree = Tree::find(std::slice::from_ref(&corpus)).unwrap();
     for scope in [Scope::Directory, Scope::File] {
+        let out = tempfile::tempdir().unwrap();
         let terms = terms(scope);
         let done = tree.sign(&places(), &terms, &to(out.path()), &|_| ()).unwrap();
         let mut signed = 0;
         for done in &done {
             let Outcome::Signed(_) = &done.outcome else {
-                assert!(
-                    !out.path().join(&done.relative).exists() || scope == Scope::File,
-                    "{done:?}"
-                );
+                assert!(!out.path().join(&done.relative).exists(), "{done:?}");
                 continue;
             };
             signed += 1;
@@ -263,5 +261,18 @@ fn the_corpus_is_signed_as_a_tree() {
             assert_eq!(undo(&rendered.bytes, &rendered.edits), source, "{}", done.path.display());
         }
         assert!(signed > 350, "{signed} of {}", done.len());
+        // No URI of the host is left without a token that opens it.
+        let ring = SchemeRing::of(Arc::clone(&terms.hosts[0].scheme));
+        let hosts = vec![(terms.hosts[0].url.clone(), ring)];
+        let written = Tree::find(&[out.path().to_owned()]).unwrap();
+        let audit = written.verify(&places(), &Gate { hosts, ip: None, now: NOW });
+        let mut checked = 0;
+        for manifest in &audit.manifests {
+            checked += manifest.uris;
+            let is_refused = |finding: &&Finding| !matches!(finding.problem, Problem::Missing);
+            let wrong = manifest.findings.iter().find(is_refused);
+            assert!(wrong.is_none(), "{scope}: {}: {wrong:?}", manifest.path.display());
+        }
+        assert!(checked > 20_000, "{checked}");
     }
 }
