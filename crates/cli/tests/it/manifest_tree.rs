@@ -1,12 +1,15 @@
 //! `sluicegate manifest sign --out`: folders of manifests.
 
+use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Instant;
 
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::run::{Run, sluicegate};
+use crate::run::{KEY, Run, program, sluicegate};
 
 const BASE: &str = "https://cdn.example.com/vod/";
 const MASTER: &str = "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\n360p/index.m3u8\n";
@@ -171,4 +174,124 @@ fn what_is_wrong_is_listed_with_its_place() {
     let run = verify(out.path(), &[]);
     assert!(run.stderr.contains("no manifest leads to film/360p/forgotten.ts"), "{}", run.stderr);
     assert_eq!(run.code, 0);
+}
+
+/// A tree that takes a while: so many playlists of so many segments.
+fn large(manifests: usize, segments: usize) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let text: String =
+        (0..segments).map(|at| format!("#EXTINF:2,\nsegment-{at:05}.ts\n")).collect();
+    let text = format!("#EXTM3U\n{text}#EXT-X-ENDLIST\n");
+    for number in 0..manifests {
+        let film = folder.path().join(format!("film-{number:03}"));
+        fs::create_dir(&film).unwrap();
+        fs::write(film.join("index.m3u8"), &text).unwrap();
+    }
+    folder
+}
+
+/// Every file below a folder, by its path.
+fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(at) = folders.pop() {
+        for entry in fs::read_dir(at).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                let text = fs::read(&path).unwrap();
+                found.insert(path.strip_prefix(folder).unwrap().to_owned(), text);
+            }
+        }
+    }
+    found
+}
+
+fn is_unfinished(path: &Path) -> bool {
+    path.file_name().unwrap().to_str().unwrap().starts_with(".sluicegate-")
+}
+
+fn signing(input: &Path, out: &Path) -> Command {
+    let mut command = program();
+    command.env("SLUICEGATE_KEY", KEY);
+    command.args(["manifest", "sign", "--base-url", BASE, "--expires", "2147483647"]);
+    command.args(["--scope", "file"]).arg(input).arg("--out").arg(out);
+    command.stdout(Stdio::null()).stderr(Stdio::null());
+    command
+}
+
+/// Killed at fifty moments: what is there is whole, and the next run finishes it.
+#[test]
+fn a_run_that_is_killed_leaves_whole_files_only() {
+    let (tree, whole, out) =
+        (large(60, 400), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let began = Instant::now();
+    assert!(signing(tree.path(), whole.path()).status().unwrap().success());
+    let took = began.elapsed();
+    let expected = files(whole.path());
+    assert_eq!(expected.len(), 60);
+    let mut cut = 0;
+    for round in 0..50_u32 {
+        if round % 5 == 0 {
+            fs::remove_dir_all(out.path()).unwrap();
+            fs::create_dir(out.path()).unwrap();
+        }
+        let mut running = signing(tree.path(), out.path()).spawn().unwrap();
+        // Spread over the whole run.
+        std::thread::sleep(took * (round * 37 % 50) / 50);
+        running.kill().unwrap();
+        running.wait().unwrap();
+        let found = files(out.path());
+        cut += usize::from(!found.is_empty() && found.len() < 60);
+        for (path, text) in found.iter().filter(|(path, _)| !is_unfinished(path)) {
+            assert!(expected[path] == *text, "round {round}: {} is not whole", path.display());
+        }
+    }
+    assert!(cut > 3, "the kills came too early or too late: {cut}");
+    assert!(signing(tree.path(), out.path()).status().unwrap().success());
+    assert!(files(out.path()) == expected, "the last run finished it, and left nothing over");
+}
+
+/// A disk that is full, or as good as: files may not be longer than what there is room for.
+#[test]
+fn a_full_disk_leaves_whole_files_only() {
+    let tree = large(3, 400);
+    fs::create_dir(tree.path().join("small")).unwrap();
+    put(tree.path(), "small/index.m3u8", MEDIA);
+    let shell = |script: &str, out: &Path| {
+        let mut command = Command::new("sh");
+        command.env("SLUICEGATE_KEY", KEY).args([
+            "-c",
+            script,
+            "sh",
+            env!("CARGO_BIN_EXE_sluicegate"),
+        ]);
+        command.arg(tree.path()).arg(out).output().unwrap()
+    };
+    let sign = "\"$1\" manifest sign --base-url https://cdn.example.com/vod/ --scope file --out \"$3\" \"$2\"";
+    // Eight kilobytes; a write beyond is an error, not a signal.
+    let out = tempfile::tempdir().unwrap();
+    let limited = shell(&format!("trap '' XFSZ; ulimit -f 16; {sign}"), out.path());
+    assert_eq!(limited.status.code(), Some(2), "{}", String::from_utf8_lossy(&limited.stderr));
+    let left: Vec<_> = files(out.path()).into_keys().collect();
+    assert_eq!(left, [Path::new("small/index.m3u8")]);
+    assert!(String::from_utf8_lossy(&limited.stderr).contains("cannot write"));
+    // A real one, where this user may mount a file system of its own.
+    let out = tempfile::tempdir().unwrap();
+    let full = shell(
+        &format!(
+            "exec unshare -rm sh -c 'mount -t tmpfs -o size=48k tmpfs \"$3\" || exit 99; {sign}; code=$?; ls -A \"$3\"/*; exit $code' sh \"$1\" \"$2\" \"$3\""
+        ),
+        out.path(),
+    );
+    if full.status.code() == Some(99) || String::from_utf8_lossy(&full.stderr).contains("unshare") {
+        eprintln!("no file system could be mounted here");
+        return;
+    }
+    let (said, listed) =
+        (String::from_utf8_lossy(&full.stderr), String::from_utf8_lossy(&full.stdout));
+    assert_eq!(full.status.code(), Some(2), "{said}");
+    assert!(said.contains("No space left"), "{said}");
+    assert!(!listed.contains(".sluicegate-"), "nothing unfinished is left: {listed}");
 }
