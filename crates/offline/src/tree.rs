@@ -224,6 +224,11 @@ impl Tree {
         self.manifests.iter().chain(&self.others)
     }
 
+    /// The manifests: their paths below the folder, and where they are.
+    pub fn paths(&self) -> impl Iterator<Item = (&Path, &Path)> {
+        self.manifests.iter().map(|source| (source.relative(), source.path()))
+    }
+
     /// How many manifests there are.
     #[must_use]
     pub fn len(&self) -> usize {

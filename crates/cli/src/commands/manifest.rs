@@ -1,5 +1,6 @@
 //! `sluicegate manifest`: manifests as files, without a gateway.
 
+mod diff;
 mod inspect;
 mod sign;
 mod strip;
@@ -26,7 +27,7 @@ Examples:
 
 `sluicegate manifest COMMAND --help` has examples of each command.";
 
-/// Sign, inspect, strip or verify manifests
+/// Sign, inspect, strip, compare or verify manifests
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
@@ -39,6 +40,7 @@ enum Command {
     Sign(Box<sign::Args>),
     Inspect(inspect::Args),
     Strip(strip::Args),
+    Diff(diff::Args),
     Verify(Box<verify::Args>),
 }
 
@@ -47,6 +49,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
         Command::Sign(args) => sign::run(args),
         Command::Inspect(args) => inspect::run(args),
         Command::Strip(args) => strip::run(args),
+        Command::Diff(args) => diff::run(args),
         Command::Verify(args) => verify::run(args),
     }
 }

@@ -176,6 +176,31 @@ fn what_is_wrong_is_listed_with_its_place() {
     assert_eq!(run.code, 0);
 }
 
+#[test]
+fn trees_differ_in_what_is_no_token() {
+    let (film, out) = (film(), tempfile::tempdir().unwrap());
+    assert_eq!(sign(film.path(), out.path(), &[]).code, 0);
+    let diff = |one: &Path, other: &Path| {
+        Run::of(sluicegate().args(["manifest", "diff"]).arg(one).arg(other))
+    };
+    let same = diff(film.path(), out.path());
+    assert_eq!((same.code, same.stdout.as_str()), (0, ""), "{}", same.stderr);
+    put(film.path(), "film/360p/index.m3u8", &MEDIA.replace("a.ts", "b.ts"));
+    put(film.path(), "film/new.m3u8", MEDIA);
+    let changed = diff(film.path(), out.path());
+    assert_eq!(changed.code, 1);
+    assert!(changed.stdout.contains("-b.ts\n+a.ts\n"), "{}", changed.stdout);
+    assert!(changed.stdout.contains("only in ") && changed.stdout.contains("film/new.m3u8"));
+    let index = "film/360p/index.m3u8";
+    let one = diff(&film.path().join(index), &out.path().join(index));
+    assert!(
+        one.code == 1 && one.stdout.contains("-b.ts") && !one.stdout.contains("md5"),
+        "{}",
+        one.stdout
+    );
+    assert_eq!(diff(film.path(), &out.path().join(index)).code, 64);
+}
+
 /// A tree that takes a while: so many playlists of so many segments.
 fn large(manifests: usize, segments: usize) -> TempDir {
     let folder = tempfile::tempdir().unwrap();

@@ -28,18 +28,22 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> Outcome {
-    let kind = args.scheme.kind()?;
+    let stripped = stripped(&args.input, &args.scheme)?;
+    output::bytes(&stripped)?;
+    Ok(Exit::Ok)
+}
+
+/// A manifest without its tokens.
+pub(super) fn stripped(input: &Input, scheme: &SchemeArgs) -> Result<Vec<u8>, Failed> {
+    let kind = scheme.kind()?;
     if kind.parameters().is_empty() {
         return Err(Failed::usage(anyhow!(
             "'{}' puts its token into the path, which does not show what was there before",
             kind.name()
         )));
     }
-    let template = args.input.template()?;
-    let stripped =
-        strip(&template, &kind.parameters()).map_err(|error| not_stripped(&args.input, &error))?;
-    output::bytes(&stripped)?;
-    Ok(Exit::Ok)
+    let template = input.template()?;
+    strip(&template, &kind.parameters()).map_err(|error| not_stripped(input, &error))
 }
 
 fn not_stripped(input: &Input, error: &StripError) -> Failed {
