@@ -5,15 +5,19 @@ use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
 
 use rayon::prelude::*;
 use sluicegate_manifest::{CompileError, Format, Limits, Options, Place, SignHost, Template};
+use sluicegate_token::SchemeRing;
 use thiserror::Error;
 use walkdir::WalkDir;
 
 use crate::atomic::{self, Durability, WriteError};
 use crate::place::Places;
-use crate::sign::{SignError, Signed, Terms, sign};
+use crate::sign::{Host, SignError, Signed, Terms, sign};
+use crate::verify::{Gate, is_good};
 
 /// What was found among the inputs.
 #[derive(Clone, Debug, Default)]
@@ -55,6 +59,8 @@ pub struct Output {
     pub durability: Durability,
     /// What becomes of other files.
     pub others: Others,
+    /// What is signed already and good for longer than this stays as it is; none signs all anew.
+    pub unless_good_for: Option<Duration>,
 }
 
 /// Why nothing was signed.
@@ -118,6 +124,8 @@ pub struct Done {
 pub enum Outcome {
     /// It was signed. The text is not kept.
     Signed(Signed),
+    /// What was signed before is newer than it, and good for long enough.
+    StillGood,
     /// It cannot be read.
     Unreadable(io::Error),
     /// It is no manifest that can be read.
@@ -356,6 +364,9 @@ fn sign_one(
         Ok(template) => template,
         Err(error) => return Outcome::Broken(error),
     };
+    if is_still_good(source, places, terms, output) {
+        return Outcome::StillGood;
+    }
     let mut signed = match sign(&template, places.url_of(&source.relative), terms) {
         Ok(signed) => signed,
         Err(error) => return Outcome::Refused(error),
@@ -368,6 +379,26 @@ fn sign_one(
         }
     }
     Outcome::Signed(signed)
+}
+
+/// Whether the output has it, newer than the source, with tokens that all open for long enough.
+fn is_still_good(source: &Source, places: &Places, terms: &Terms, output: &Output) -> bool {
+    let (Some(folder), Some(rest)) = (&output.folder, output.unless_good_for) else { return false };
+    let path = folder.join(&source.relative);
+    let modified = |path: &Path| fs::metadata(path).and_then(|found| found.modified()).ok();
+    let (Some(written), Some(changed)) = (modified(&path), modified(&source.path)) else {
+        return false;
+    };
+    if written < changed {
+        return false;
+    }
+    let ring = |host: &Host| (host.url.clone(), SchemeRing::of(Arc::clone(&host.scheme)));
+    let hosts = terms.hosts.iter().map(ring).collect();
+    // At the end of that time every token must still open.
+    let now = terms.now.saturating_add(rest.as_secs());
+    let gate = Gate { hosts, ip: terms.ip, now };
+    let signed = Source { path, relative: source.relative.clone(), beside: None };
+    is_good(&signed, places, &gate)
 }
 
 fn take(source: &Source, output: &Output) -> Outcome {

@@ -177,6 +177,12 @@ fn check(
     checked
 }
 
+/// Whether all tokens of one manifest open what they stand at.
+pub(crate) fn is_good(source: &Source, places: &Places, gate: &Gate) -> bool {
+    let checked = check(source, places, gate, &BTreeSet::new(), &mut Leads::default());
+    checked.findings.iter().all(|finding| matches!(finding.problem, Problem::Missing))
+}
+
 fn opens(ring: &SchemeRing, url: &Url, gate: &Gate) -> Result<UnixTime, Refusal> {
     let path = ResourcePath::parse(url.path().as_bytes()).map_err(|_| Refusal::NotCovered)?;
     let mut plain = url.clone();

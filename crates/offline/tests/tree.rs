@@ -7,6 +7,7 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use sluicegate_manifest::{ExistingToken, Limits, Options, Place, SignHost, Template, undo};
 use sluicegate_offline::{
@@ -32,7 +33,12 @@ fn places() -> Places {
 
 fn to(folder: &Path) -> Output {
     let folder = Some(folder.to_owned());
-    Output { folder, durability: Durability::Unsynced, others: Others::Leave }
+    Output {
+        folder,
+        durability: Durability::Unsynced,
+        others: Others::Leave,
+        unless_good_for: None,
+    }
 }
 
 fn folder(files: &[(&str, &str)]) -> TempDir {
@@ -230,6 +236,33 @@ fn a_film_that_is_longer_than_its_tokens_is_told_of() {
         (secs("long.m3u8"), secs("long.mpd"), secs("short.m3u8")),
         (Some(4000), Some(7200), None)
     );
+}
+
+#[test]
+fn what_is_good_for_long_enough_stays() {
+    let (film, out) = (film(), tempfile::tempdir().unwrap());
+    sign(&[film.path()], &to(out.path())).unwrap();
+    let before = files(out.path());
+    let again = |rest_secs: u64| {
+        let rest = Some(Duration::from_secs(rest_secs));
+        let output = Output { unless_good_for: rest, ..to(out.path()) };
+        let mut later = terms(Scope::Directory);
+        later.hosts[0].expires = UnixTime(2_000_000_000);
+        let tree = Tree::find(&[film.path().to_owned()]).unwrap();
+        let done = tree.sign(&places(), &later, &output, &|_| ()).unwrap();
+        done.iter().filter(|done| matches!(done.outcome, Outcome::Signed(_))).count()
+    };
+    let left = 100_000_000;
+    assert_eq!(again(left - 1), 0);
+    assert_eq!(files(out.path()), before);
+    // Somebody broke one, and another changed since.
+    fs::write(out.path().join("film/master.m3u8"), MASTER).unwrap();
+    assert_eq!(again(left - 1), 1);
+    let future = SystemTime::now() + Duration::from_secs(10);
+    let list = fs::File::options().write(true).open(film.path().join("film/360p/list")).unwrap();
+    list.set_modified(future).unwrap();
+    assert_eq!(again(left - 1), 1);
+    assert_eq!(again(left + 1), 2, "the list's and the master's tokens are new by now");
 }
 
 /// Real manifests: each is signed or refused as it is alone, and what was signed gives it back.

@@ -6,6 +6,9 @@ use std::time::{Duration, Instant};
 
 use crate::servers::{CLIENT_CORE, Footprint, Server};
 
+/// Until a server has seen that its clients are gone.
+const SETTLE: Duration = Duration::from_secs(1);
+
 /// What is asked, by how many connections.
 #[derive(Clone)]
 pub(crate) struct Load {
@@ -99,7 +102,10 @@ pub(crate) fn watch(server: &Server, load: &Load, time: Duration) -> Vec<Run> {
     let began = Instant::now();
     let mut samples = Vec::new();
     while began.elapsed() < time {
-        samples.push(run(server, load, 10));
+        let sample = run(server, load, 10);
+        // Connections that have just ended are not open files that stay.
+        std::thread::sleep(SETTLE);
+        samples.push(Run { footprint: server.footprint(), ..sample });
     }
     samples
 }

@@ -82,6 +82,16 @@ fn a_report_tells_of_every_manifest() {
 }
 
 #[test]
+fn only_what_runs_out_is_signed_again() {
+    let (film, out) = (film(), tempfile::tempdir().unwrap());
+    assert_eq!(sign(film.path(), out.path(), &[]).code, 0);
+    let run = sign(film.path(), out.path(), &["--only-expiring", "7d"]);
+    assert_eq!(run.stderr, "0 manifests signed, 0 URIs; 2 manifests good for longer\n");
+    let run = sign(film.path(), out.path(), &["--only-expiring", "100y"]);
+    assert_eq!(run.stderr, "2 manifests signed, 2 URIs\n");
+}
+
+#[test]
 fn a_check_writes_nothing() {
     let (film, out) = (film(), tempfile::tempdir().unwrap());
     let run = sign(film.path(), &out.path().join("new"), &["--check"]);

@@ -271,3 +271,30 @@ fn g16_every_file_has_the_type_of_what_it_is() {
         assert_eq!(answer.header("x-content-type-options"), Some("nosniff"), "{file}");
     }
 }
+
+/// H23: videojs/mpd-parser#186. Twelve hours of segments are not written out one by one.
+#[test]
+fn h23_a_template_is_written_out_up_to_a_bound() {
+    let mpd = |hours: u32| {
+        format!(
+            "<MPD xmlns=\"urn:mpeg:dash:schema:mpd:2011\" type=\"static\" \
+             mediaPresentationDuration=\"PT{hours}H\"><Period><AdaptationSet><Representation id=\"a\" \
+             bandwidth=\"1\"><SegmentTemplate media=\"$Number$.m4s\" duration=\"2\"/></Representation>\
+             </AdaptationSet></Period></MPD>"
+        )
+    };
+    let media = folder(&[("v/long.mpd", mpd(12).as_bytes()), ("v/short.mpd", mpd(1).as_bytes())]);
+    for (settings, long) in [("", 200), ("unexpandable = \"refuse\"\n", 502)] {
+        let route = format!("{settings}{}", cdn("https://cdn.example.com/", "file", 60));
+        let gateway = Site { route: &route, ..Site::default() }.folder(media.path());
+        let mut viewer = Viewer::of(&gateway);
+        let session = viewer.enter("/v/short.mpd");
+        let short = viewer.get(&session).text();
+        assert_eq!(short.matches("<SegmentURL").count(), 1800);
+        let answer = viewer.get(&session.replace("short", "long"));
+        assert_eq!(answer.status, long, "{settings}");
+        assert!(answer.body.len() < 2000, "{} bytes", answer.body.len());
+        // The gateway redirects each of its segments instead.
+        assert_eq!(answer.text().contains("$Number$"), long == 200);
+    }
+}

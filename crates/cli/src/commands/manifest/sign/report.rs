@@ -16,6 +16,8 @@ pub(super) struct Report {
     manifests: Vec<Row>,
     /// How many were signed.
     signed: usize,
+    /// How many were good for long enough.
+    still_good: usize,
     /// How many were not.
     failed: usize,
     /// The tokens of all.
@@ -49,11 +51,17 @@ impl Report {
             .collect();
         let failed = manifests.iter().filter(|row| row.problem.is_some()).count();
         let tokens = manifests.iter().map(|row| row.signed).sum();
-        Self { signed: manifests.len() - failed, failed, tokens, manifests }
+        let is_good = |done: &&Done| matches!(done.outcome, Outcome::StillGood);
+        let still_good = done.iter().filter(is_good).count();
+        let signed = manifests.len() - failed - still_good;
+        Self { signed, still_good, failed, tokens, manifests }
     }
 
     pub(super) fn summary(&self) -> String {
         let mut text = format!("{} signed, {}", manifests(self.signed), uris(self.tokens));
+        if self.still_good > 0 {
+            text += &format!("; {} good for longer", manifests(self.still_good));
+        }
         if self.failed > 0 {
             text += &format!("; {} not", manifests(self.failed));
         }
@@ -100,7 +108,7 @@ pub(super) fn warnings(done: &Done) -> Vec<String> {
 /// Why a file was not written.
 pub(super) fn failure(done: &Done) -> Option<String> {
     match &done.outcome {
-        Outcome::Signed(_) | Outcome::Taken => None,
+        Outcome::Signed(_) | Outcome::StillGood | Outcome::Taken => None,
         Outcome::Unreadable(error) => Some(format!("cannot be read: {error}")),
         Outcome::Broken(error) => Some(printable(&error.to_string()).into_owned()),
         Outcome::Refused(error) => Some(printable(&problem(error)).into_owned()),

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use anyhow::anyhow;
 use sluicegate_offline::{
@@ -12,6 +13,7 @@ use super::report::{self, Report};
 use super::{Args, terms};
 use crate::exit::{Exit, Failed, Outcome};
 use crate::output::{self, Progress};
+use crate::scheme_args::parse_duration;
 
 /// Where signed manifests go, and how.
 #[derive(Debug, clap::Args)]
@@ -32,6 +34,9 @@ pub(super) struct TreeArgs {
     /// Leave it to the system when files are on the disk: faster, and not safe from a power failure
     #[arg(long)]
     no_fsync: bool,
+    /// Sign only what will run out within this time, or changed since it was signed: 12h, 7d
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration, requires = "out")]
+    only_expiring: Option<Duration>,
     /// Print a report of every manifest as JSON
     #[arg(long)]
     json: bool,
@@ -51,6 +56,7 @@ impl TreeArgs {
                 (_, true) => Others::Link,
                 _ => Others::Leave,
             },
+            unless_good_for: self.only_expiring,
         }
     }
 }
