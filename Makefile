@@ -6,7 +6,7 @@ CARGO := cargo
 LOCKED := --locked
 LISTEN ?= 127.0.0.1:8080
 
-.PHONY: bench load soak help demo test proof tools npm fmt lint guard nextest test-doc test-npm golden fuzz clean
+.PHONY: bench dist load soak help demo test proof tools npm fmt lint guard nextest test-doc test-npm golden fuzz clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -75,6 +75,9 @@ soak: ## Ten minutes at half load: no growth of memory or of open files after th
 	$(CARGO) build $(LOCKED) --release --package sluicegate
 	$(CARGO) build $(LOCKED) --release --package sluicegate-bench --example load
 	target/release/examples/load soak $${MINUTES:-10}
+
+dist: ## A stripped release archive with its checksum, in target/dist
+	scripts/dist.sh
 
 golden: ## Write the expected golden files anew; look at the difference before you commit it
 	UPDATE_GOLDEN=1 $(CARGO) test $(LOCKED) --package sluicegate-manifest --test golden

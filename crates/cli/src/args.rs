@@ -3,7 +3,7 @@
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    config, demo, edge, explain, keygen, manifest, schemes, serve, sign, verify,
+    completions, config, demo, edge, explain, keygen, man, manifest, schemes, serve, sign, verify,
 };
 
 const EXAMPLES: &str = "\
@@ -40,4 +40,6 @@ pub(crate) enum Command {
     Manifest(manifest::Args),
     Keygen(keygen::Args),
     Config(config::Args),
+    Completions(completions::Args),
+    Man(man::Args),
 }

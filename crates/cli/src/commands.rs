@@ -1,10 +1,12 @@
 //! The commands: each has its arguments, its help and its `run` in one file.
 
+pub(crate) mod completions;
 pub(crate) mod config;
 pub(crate) mod demo;
 pub(crate) mod edge;
 pub(crate) mod explain;
 pub(crate) mod keygen;
+pub(crate) mod man;
 pub(crate) mod manifest;
 pub(crate) mod schemes;
 pub(crate) mod serve;
@@ -27,5 +29,7 @@ pub(crate) fn run(command: Command) -> Outcome {
         Command::Manifest(args) => manifest::run(&args),
         Command::Keygen(args) => keygen::run(&args),
         Command::Config(args) => config::run(&args),
+        Command::Completions(args) => completions::run(&args),
+        Command::Man(args) => man::run(&args),
     }
 }

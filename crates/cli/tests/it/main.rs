@@ -16,6 +16,7 @@ mod run;
 mod schemes;
 mod serve;
 mod serving;
+mod shell;
 mod sign;
 mod verify;
 
