@@ -19,7 +19,7 @@ for shell in bash zsh fish; do
   "$program" completions "$shell" > "$dist/$name/completions/sluicegate.$shell"
 done
 "$program" man "$dist/$name/man/man1"
-cp README.md "$dist/$name/"
+cp README.md LICENSE "$dist/$name/"
 cp -r docs "$dist/$name/"
 install -m 644 examples/gateway.toml "$dist/$name/gateway.toml"
 

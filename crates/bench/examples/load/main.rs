@@ -188,7 +188,8 @@ fn soak(minutes: u64) {
         ["index.m3u8", "small.ts", "missing.ts"].map(|file| format!("{session}/{file}"))
     });
     let load = Load::of(targets.collect(), CONNECTIONS);
-    let full = wrk::run(&gateway, &load, 5);
+    // All that it ever needs at once, it needs here.
+    let full = wrk::run(&gateway, &load, 20);
     // Half of its connections, each of which waits as long as it is served.
     let half = load.at_rate(full.per_second / 2.0);
     let samples = wrk::watch(&gateway, &half, Duration::from_secs(60 * minutes));

@@ -96,7 +96,9 @@ impl FolderOrigin {
         if start > 0 {
             file.seek(SeekFrom::Start(start)).await.map_err(|error| read_error(&error))?;
         }
-        let pieces = ReaderStream::with_capacity(file.take(len), PIECE_BYTES);
+        // A small file needs no large piece.
+        let piece = usize::try_from(len).unwrap_or(PIECE_BYTES).clamp(1, PIECE_BYTES);
+        let pieces = ReaderStream::with_capacity(file.take(len), piece);
         let pieces =
             futures_util::StreamExt::map(pieces, |piece| piece.map_err(|error| read_error(&error)));
         let body = Body::new(Box::pin(pieces));
