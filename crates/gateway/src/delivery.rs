@@ -105,23 +105,17 @@ pub(crate) fn stream_until(
     if let Some(content_type) = media_type::by_name(name) {
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
     }
-    if media_type::names_a_key(name) {
-        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        return with_body(response, fetched.body, name);
-    }
-    // The URL bears a token, so only the viewer's own cache may keep the body, and not for longer.
-    let max_age = expires.0.saturating_sub(now.0).min(MAX_CACHE_SECS);
-    let cache_control = HeaderValue::from_str(&format!("private, max-age={max_age}"));
-    headers.insert(
-        header::CACHE_CONTROL,
-        cache_control.unwrap_or(HeaderValue::from_static("no-store")),
-    );
-    with_body(response, fetched.body, name)
-}
-
-fn with_body(mut response: Response, body: crate::origin::Body, name: &str) -> Response {
+    let cache_control = if media_type::names_a_key(name) {
+        None
+    } else {
+        // The URL bears a token, so only the viewer's own cache may keep the body, and not for longer.
+        let max_age = expires.0.saturating_sub(now.0).min(MAX_CACHE_SECS);
+        HeaderValue::from_str(&format!("private, max-age={max_age}")).ok()
+    };
+    let no_store = HeaderValue::from_static("no-store");
+    headers.insert(header::CACHE_CONTROL, cache_control.unwrap_or(no_store));
     let path = name.to_owned();
-    let pieces = body.into_stream().inspect_err(move |error| {
+    let pieces = fetched.body.into_stream().inspect_err(move |error| {
         tracing::warn!(path, reason = %error, "a body ended before its time");
     });
     *response.body_mut() = Body::from_stream(pieces);

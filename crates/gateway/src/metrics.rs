@@ -18,12 +18,12 @@ use crate::process::Process;
 pub(crate) struct Name(pub(crate) Arc<str>);
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub(crate) struct RequestLabels {
+struct RequestLabels {
     /// Empty where no route is concerned.
-    pub(crate) route: Name,
-    pub(crate) status: u16,
+    route: Name,
+    status: u16,
     /// The code that a refused client is told; empty if it was served.
-    pub(crate) reason: &'static str,
+    reason: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -50,24 +50,20 @@ struct OriginName {
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct CacheLabels {
-    result: CacheUse,
+    result: &'static str,
 }
 
 /// Where a manifest came from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum CacheUse {
     /// Kept, and good without asking.
-    #[allow(non_camel_case_types, reason = "the label's text is the variant's name")]
-    hit,
+    Hit,
     /// The origin was asked.
-    #[allow(non_camel_case_types, reason = "the label's text is the variant's name")]
-    miss,
+    Miss,
     /// Kept, and served while it is fetched again.
-    #[allow(non_camel_case_types, reason = "the label's text is the variant's name")]
-    updating,
+    Updating,
     /// Kept, and served since the origin fails.
-    #[allow(non_camel_case_types, reason = "the label's text is the variant's name")]
-    stale,
+    Stale,
 }
 
 type Histograms<L> = Family<L, Histogram, fn() -> Histogram>;
@@ -75,7 +71,7 @@ type Histograms<L> = Family<L, Histogram, fn() -> Histogram>;
 /// The counters of one gateway.
 #[derive(Debug)]
 pub(crate) struct Metrics {
-    pub(crate) requests: Family<RequestLabels, Counter>,
+    requests: Family<RequestLabels, Counter>,
     request_time: Histograms<RouteLabels>,
     refused: Family<ReasonLabels, Counter>,
     render_time: Histogram,
@@ -237,6 +233,12 @@ impl Metrics {
     }
 
     pub(crate) fn manifest(&self, result: CacheUse) {
+        let result = match result {
+            CacheUse::Hit => "hit",
+            CacheUse::Miss => "miss",
+            CacheUse::Updating => "updating",
+            CacheUse::Stale => "stale",
+        };
         self.cache.get_or_create(&CacheLabels { result }).inc();
     }
 

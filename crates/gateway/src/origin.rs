@@ -80,20 +80,18 @@ impl Origin {
         query: &str,
         conditions: &Conditions,
     ) -> Result<Fetched, Error> {
-        let urls = route.origin_urls(place, query);
         if let Some(folder) = self.folder.as_ref().filter(|_| self.is_local(place)) {
-            let url = urls.into_iter().next().ok_or(Error::NotFound)?;
+            let url = route.origin_urls(place, query).into_iter().next().ok_or(Error::NotFound)?;
             return folder.fetch(route.path_in_folder(place), url, conditions).await;
         }
-        let Some(missing) = &self.missing else {
-            return self.http.fetch(route, &urls, conditions).await;
-        };
-        let key = route.resource_key(place, query);
-        if missing.contains_key(&key) {
+        // What is known to be missing costs no more than a look.
+        let missing =
+            self.missing.as_ref().map(|missing| (missing, route.resource_key(place, query)));
+        if missing.as_ref().is_some_and(|(missing, key)| missing.contains_key(key)) {
             return Err(Error::NotFound);
         }
-        let fetched = self.http.fetch(route, &urls, conditions).await;
-        if matches!(fetched, Err(Error::NotFound)) {
+        let fetched = self.http.fetch(route, &route.origin_urls(place, query), conditions).await;
+        if let (Err(Error::NotFound), Some((missing, key))) = (&fetched, missing) {
             missing.insert(key, ());
         }
         fetched

@@ -88,26 +88,18 @@ pub(crate) struct Session<'a> {
     pub(crate) keys_end: Option<UnixTime>,
 }
 
-impl CdnTerms<'_> {
+impl<'k> CdnTerms<'k> {
     /// What of them decides over a text that is for nobody alone.
-    fn of_all(self) -> (KeyId, UnixTime) {
-        (self.key.id.clone(), self.expires)
+    const fn of_all(self) -> (&'k KeyId, UnixTime) {
+        (&self.key.id, self.expires)
     }
 }
 
 impl Shared {
     fn is_for(&self, terms: &[Option<CdnTerms<'_>>]) -> bool {
-        let is_same = |known: &Option<(KeyId, UnixTime)>, terms: &Option<CdnTerms<'_>>| match (
-            known, terms,
-        ) {
-            (Some((key, expires)), Some(terms)) => {
-                *key == terms.key.id && *expires == terms.expires
-            }
-            (None, None) => true,
-            _ => false,
-        };
-        self.terms.len() == terms.len()
-            && self.terms.iter().zip(terms).all(|(known, terms)| is_same(known, terms))
+        let known = self.terms.iter();
+        let known = known.map(|terms| terms.as_ref().map(|(key, expires)| (key, *expires)));
+        known.eq(terms.iter().map(|terms| terms.map(CdnTerms::of_all)))
     }
 
     /// Once for all: it may take its time.
@@ -267,7 +259,10 @@ impl Planned {
             Some(known) => known,
             None => {
                 let new = Arc::new(Shared {
-                    terms: terms.iter().map(|terms| terms.map(CdnTerms::of_all)).collect(),
+                    terms: terms
+                        .iter()
+                        .map(|terms| terms.map(|terms| (terms.key.id.clone(), terms.expires)))
+                        .collect(),
                     text: self.render(session, terms)?.into(),
                     compressed: OnceLock::new(),
                 });

@@ -157,11 +157,11 @@ impl Templates {
         let standing = known.as_ref().map(|known| known.life.standing(known.confirmed.elapsed()));
         match (&known, standing) {
             (Some(known), Some(Standing::Fresh)) => {
-                self.metrics.manifest(CacheUse::hit);
+                self.metrics.manifest(CacheUse::Hit);
                 return Ok(Arc::clone(&known.compiled));
             }
             (Some(known), Some(Standing::Updating)) => {
-                self.metrics.manifest(CacheUse::updating);
+                self.metrics.manifest(CacheUse::Updating);
                 let is_tried = self.failed.contains_key(resource.key)
                     || self.under_way.contains_key(resource.key);
                 if !is_tried {
@@ -175,13 +175,13 @@ impl Templates {
         if let Some(error) = self.failed.get(resource.key).await {
             return match fallback {
                 Some(stale) => {
-                    self.metrics.manifest(CacheUse::stale);
+                    self.metrics.manifest(CacheUse::Stale);
                     Ok(stale.compiled)
                 }
                 None => Err(error),
             };
         }
-        self.metrics.manifest(CacheUse::miss);
+        self.metrics.manifest(CacheUse::Miss);
         let Some(stale) = fallback else { return self.refresh(resource, known.as_ref()).await };
         let update = self.update(resource, known);
         let answered = match tokio::time::timeout(PATIENCE, update).await {
@@ -192,7 +192,7 @@ impl Templates {
         };
         match answered {
             Err(error) if error.source_kind() == ErrorSource::Origin => {
-                self.metrics.manifest(CacheUse::stale);
+                self.metrics.manifest(CacheUse::Stale);
                 tracing::warn!(
                     route = resource.route.config.id,
                     path = %resource.place.path,

@@ -5,18 +5,16 @@ use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
 use rayon::prelude::*;
 use sluicegate_manifest::{CompileError, Format, Limits, Options, Place, SignHost, Template};
-use sluicegate_token::SchemeRing;
 use thiserror::Error;
 use walkdir::WalkDir;
 
 use crate::atomic::{self, Durability, WriteError};
 use crate::place::Places;
-use crate::sign::{Host, SignError, Signed, Terms, sign};
+use crate::sign::{SignError, Signed, Terms, sign};
 use crate::verify::{Gate, is_good};
 
 /// What was found among the inputs.
@@ -189,7 +187,7 @@ impl Tree {
 
     fn refuse_same(&self) -> Result<(), TreeError> {
         let mut seen: BTreeMap<&Path, &Path> = BTreeMap::new();
-        for source in self.manifests.iter().chain(&self.others) {
+        for source in self.sources() {
             if let Some(one) = seen.insert(&source.relative, &source.path) {
                 return Err(TreeError::Same {
                     one: one.to_owned(),
@@ -237,13 +235,7 @@ impl Tree {
         self.manifests.iter().map(|source| (source.relative(), source.path()))
     }
 
-    /// How many manifests there are.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.manifests.len()
-    }
-
-    /// Whether there is none.
+    /// Whether there is no manifest.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.manifests.is_empty()
@@ -265,9 +257,10 @@ impl Tree {
             self.refuse_overlap(folder)?;
             self.sweep(folder)?;
         }
-        let options = unlimited();
+        // At the end of that time every token of what is left as it is must still open.
+        let gate = output.unless_good_for.map(|rest| Gate::of(terms, rest));
         let manifests = self.manifests.par_iter().map(|source| {
-            let outcome = sign_one(source, places, terms, output, &options);
+            let outcome = sign_one(source, places, terms, output, gate.as_ref());
             let done = source.done(outcome);
             on_done(&done);
             done
@@ -301,9 +294,7 @@ impl Tree {
     /// Clears away what a run that was killed left.
     fn sweep(&self, output: &Path) -> Result<(), TreeError> {
         let mut folders: Vec<_> = self
-            .manifests
-            .iter()
-            .chain(&self.others)
+            .sources()
             .filter_map(|source| Some(output.join(source.relative.parent()?)))
             .collect();
         folders.sort_unstable();
@@ -326,10 +317,7 @@ impl Source {
     /// The documents that it leads to, by their paths below the folder. What cannot be read is told
     /// of when it is signed.
     fn documents(&self, places: &Places) -> Vec<PathBuf> {
-        let Ok(bytes) = fs::read(&self.path) else { return Vec::new() };
-        let Ok(template) = Template::compile(bytes.into(), &unlimited()) else {
-            return Vec::new();
-        };
+        let Ok(template) = self.template() else { return Vec::new() };
         let place = Place::at(places.url_of(&self.relative));
         let mut policy = SignHost::default();
         let decided = template.decisions(&place, &mut policy);
@@ -339,14 +327,35 @@ impl Source {
             .collect()
     }
 
+    /// Reads it and finds its URIs. It is the caller's own file: the limits are for what an origin
+    /// sends.
+    pub(crate) fn template(&self) -> Result<Template, Unusable> {
+        let bytes = fs::read(&self.path)?;
+        let options = Options { limits: Limits::NONE, ..Options::default() };
+        Ok(Template::compile(bytes.into(), &options)?)
+    }
+
     fn done(&self, outcome: Outcome) -> Done {
         Done { path: self.path.clone(), relative: self.relative.clone(), outcome }
     }
 }
 
-/// The caller's own files: the limits are for what an origin sends.
-pub(crate) fn unlimited() -> Options {
-    Options { limits: Limits::NONE, ..Options::default() }
+/// Why a file is no template.
+#[derive(Debug, Error)]
+pub(crate) enum Unusable {
+    #[error(transparent)]
+    Unreadable(#[from] io::Error),
+    #[error(transparent)]
+    Broken(#[from] CompileError),
+}
+
+impl From<Unusable> for Outcome {
+    fn from(unusable: Unusable) -> Self {
+        match unusable {
+            Unusable::Unreadable(error) => Self::Unreadable(error),
+            Unusable::Broken(error) => Self::Broken(error),
+        }
+    }
 }
 
 fn sign_one(
@@ -354,17 +363,16 @@ fn sign_one(
     places: &Places,
     terms: &Terms,
     output: &Output,
-    options: &Options,
+    gate: Option<&Gate>,
 ) -> Outcome {
-    let bytes = match fs::read(&source.path) {
-        Ok(bytes) => bytes,
-        Err(error) => return Outcome::Unreadable(error),
-    };
-    let template = match Template::compile(bytes.into(), options) {
+    let template = match source.template() {
         Ok(template) => template,
-        Err(error) => return Outcome::Broken(error),
+        Err(unusable) => return unusable.into(),
     };
-    if is_still_good(source, places, terms, output) {
+    let path = output.folder.as_ref().map(|folder| folder.join(&source.relative));
+    if let (Some(path), Some(gate)) = (&path, gate)
+        && is_still_good(source, path, places, gate)
+    {
         return Outcome::StillGood;
     }
     let mut signed = match sign(&template, places.url_of(&source.relative), terms) {
@@ -372,33 +380,20 @@ fn sign_one(
         Err(error) => return Outcome::Refused(error),
     };
     let text = std::mem::take(&mut signed.text);
-    if let Some(folder) = &output.folder {
-        let path = folder.join(&source.relative);
-        if let Err(error) = atomic::write(&path, &text, output.durability) {
-            return Outcome::Unwritten(error);
-        }
+    match path.map(|path| atomic::write(&path, &text, output.durability)) {
+        Some(Err(error)) => Outcome::Unwritten(error),
+        Some(Ok(())) | None => Outcome::Signed(signed),
     }
-    Outcome::Signed(signed)
 }
 
-/// Whether the output has it, newer than the source, with tokens that all open for long enough.
-fn is_still_good(source: &Source, places: &Places, terms: &Terms, output: &Output) -> bool {
-    let (Some(folder), Some(rest)) = (&output.folder, output.unless_good_for) else { return false };
-    let path = folder.join(&source.relative);
+/// Whether what was written is newer than its source, with tokens that all open at the gate.
+fn is_still_good(source: &Source, written: &Path, places: &Places, gate: &Gate) -> bool {
     let modified = |path: &Path| fs::metadata(path).and_then(|found| found.modified()).ok();
-    let (Some(written), Some(changed)) = (modified(&path), modified(&source.path)) else {
+    let (Some(then), Some(changed)) = (modified(written), modified(&source.path)) else {
         return false;
     };
-    if written < changed {
-        return false;
-    }
-    let ring = |host: &Host| (host.url.clone(), SchemeRing::of(Arc::clone(&host.scheme)));
-    let hosts = terms.hosts.iter().map(ring).collect();
-    // At the end of that time every token must still open.
-    let now = terms.now.saturating_add(rest.as_secs());
-    let gate = Gate { hosts, ip: terms.ip, now };
-    let signed = Source { path, relative: source.relative.clone(), beside: None };
-    is_good(&signed, places, &gate)
+    let written = Source { path: written.to_owned(), ..source.clone() };
+    then >= changed && is_good(&written, places, gate)
 }
 
 fn take(source: &Source, output: &Output) -> Outcome {

@@ -1,17 +1,19 @@
 //! Whether the tokens of a signed tree open what they stand at, and whether that is there.
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
 
 use rayon::prelude::*;
-use sluicegate_manifest::{Place, Role, SignHost, Template};
+use sluicegate_manifest::{Place, Role, SignHost};
 use sluicegate_token::{Placement, Presented, Refusal, ResourcePath, SchemeRing, UnixTime};
 use url::Url;
 
 use crate::place::Places;
-use crate::tree::{Source, Tree, unlimited};
+use crate::sign::{Host, Terms};
+use crate::tree::{Source, Tree};
 
 /// Who checks tokens, and when.
 #[derive(Clone, Debug)]
@@ -22,6 +24,15 @@ pub struct Gate {
     pub ip: Option<IpAddr>,
     /// The moment.
     pub now: UnixTime,
+}
+
+impl Gate {
+    /// For what is signed on these terms, so long from then.
+    pub(crate) fn of(terms: &Terms, later: Duration) -> Self {
+        let ring = |host: &Host| (host.url.clone(), SchemeRing::of(Arc::clone(&host.scheme)));
+        let hosts = terms.hosts.iter().map(ring).collect();
+        Self { hosts, ip: terms.ip, now: terms.now.saturating_add(later.as_secs()) }
+    }
 }
 
 /// One manifest, checked.
@@ -115,13 +126,10 @@ fn check(
 ) -> Checked {
     let mut checked =
         Checked { path: source.path().to_owned(), uris: 0, expires: None, findings: Vec::new() };
-    let template = fs::read(source.path()).map_err(|error| error.to_string()).and_then(|bytes| {
-        Template::compile(bytes.into(), &unlimited()).map_err(|error| error.to_string())
-    });
-    let template = match template {
+    let template = match source.template() {
         Ok(template) => template,
-        Err(why) => {
-            let problem = Problem::Broken(why);
+        Err(unusable) => {
+            let problem = Problem::Broken(unusable.to_string());
             checked.findings.push(Finding { line: None, carrier: None, target: None, problem });
             return checked;
         }
@@ -217,12 +225,4 @@ fn filled(mut url: Url) -> (Url, bool) {
         url.set_path(&path);
     }
     (url, is_template)
-}
-
-impl Audit {
-    /// Whether nothing is wrong.
-    #[must_use]
-    pub fn is_good(&self) -> bool {
-        self.manifests.iter().all(|checked| checked.findings.is_empty())
-    }
 }

@@ -2,7 +2,6 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
@@ -14,6 +13,7 @@ use sluicegate_offline::{
     Done, Durability, Finding, Gate, Host, Others, Outcome, Output, Places, Problem, Terms, Tree,
     TreeError,
 };
+use sluicegate_testkit::fixtures::files_below as files;
 use sluicegate_token::{CdnKey, Gcore, SchemeRing, Scope, UnixTime};
 use tempfile::TempDir;
 use url::Url;
@@ -60,24 +60,6 @@ fn sign(inputs: &[&Path], output: &Output) -> Result<Vec<Done>, TreeError> {
     let mut tree = Tree::find(&inputs)?;
     tree.follow(&places());
     tree.sign(&places(), &terms(Scope::Directory), output, &|_| ())
-}
-
-/// Every file below a folder, by its path.
-fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
-    let mut found = BTreeMap::new();
-    let mut folders = vec![folder.to_owned()];
-    while let Some(at) = folders.pop() {
-        for entry in fs::read_dir(at).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                folders.push(path);
-            } else {
-                let text = fs::read(&path).unwrap();
-                found.insert(path.strip_prefix(folder).unwrap().to_owned(), text);
-            }
-        }
-    }
-    found
 }
 
 fn names(folder: &Path) -> Vec<String> {

@@ -1,5 +1,6 @@
 //! Where things lie in the source tree.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// The folder of the workspace.
@@ -25,6 +26,28 @@ pub fn streams() -> PathBuf {
 #[must_use]
 pub fn browser_dir() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("browser")
+}
+
+/// Every file below a folder with its content, by its path there.
+///
+/// # Panics
+/// If one cannot be read.
+#[must_use]
+pub fn files_below(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(at) = folders.pop() {
+        for entry in std::fs::read_dir(at).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                let content = std::fs::read(&path).unwrap();
+                found.insert(path.strip_prefix(folder).unwrap().to_owned(), content);
+            }
+        }
+    }
+    found
 }
 
 #[cfg(test)]

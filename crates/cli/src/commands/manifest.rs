@@ -1,6 +1,8 @@
 //! `sluicegate manifest`: manifests as files, without a gateway.
 
 mod diff;
+mod folder;
+mod hosts;
 mod inspect;
 mod sign;
 mod strip;

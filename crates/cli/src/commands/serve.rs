@@ -62,11 +62,9 @@ async fn run_gateway(mut config: Config, stop: Stop) -> Outcome {
         }
     };
     let (router, watched) = (app.router(), app.clone());
+    // It ends with the runtime.
+    tokio::spawn(async move { watched.watch_origins().await });
     let for_players = serve(listening, router, stop.begun(), move || app.drain());
-    tokio::select! {
-        served = async { tokio::try_join!(for_players, for_operators) } => served?,
-        // Never ends while a route has checks.
-        () = async { watched.watch_origins().await; std::future::pending().await } => ((), ()),
-    };
+    tokio::try_join!(for_players, for_operators)?;
     Ok(Exit::Ok)
 }

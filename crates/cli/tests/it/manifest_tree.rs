@@ -1,12 +1,12 @@
 //! `sluicegate manifest sign --out`: folders of manifests.
 
-use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use serde_json::Value;
+use sluicegate_testkit::fixtures::files_below as files;
 use tempfile::TempDir;
 
 use crate::run::{KEY, Run, program, sluicegate};
@@ -223,24 +223,6 @@ fn large(manifests: usize, segments: usize) -> TempDir {
         fs::write(film.join("index.m3u8"), &text).unwrap();
     }
     folder
-}
-
-/// Every file below a folder, by its path.
-fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
-    let mut found = BTreeMap::new();
-    let mut folders = vec![folder.to_owned()];
-    while let Some(at) = folders.pop() {
-        for entry in fs::read_dir(at).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                folders.push(path);
-            } else {
-                let text = fs::read(&path).unwrap();
-                found.insert(path.strip_prefix(folder).unwrap().to_owned(), text);
-            }
-        }
-    }
-    found
 }
 
 fn is_unfinished(path: &Path) -> bool {

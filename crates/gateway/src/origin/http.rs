@@ -106,7 +106,7 @@ impl HttpOrigin {
         Err(last.unwrap_or(Error::OriginDown))
     }
 
-    /// Asks each server of a route whether it is well.
+    /// Asks a server whether it is well: `path` is below the folder `base`.
     pub(crate) async fn check(&self, base: &Url, path: &str) {
         let (Ok(peer), Ok(url)) = (self.peer(base), base.join(path)) else { return };
         let patience = self.timeouts.first_byte.min(CHECK_PATIENCE);

@@ -10,19 +10,17 @@ use axum::Router;
 use axum::extract::Request;
 use axum::middleware::{self, Next};
 use sluicegate_testkit::browser::{PlayOptions, Playback, Player};
-use sluicegate_testkit::gateway::CDN_SECRET;
-use sluicegate_testkit::nginx::{Scope, SecureLink};
 use sluicegate_testkit::players::ffmpeg_live_frames;
 use sluicegate_testkit::process::run;
 use sluicegate_testkit::{
-    Browser, Gateway, LiveOrigin, Nginx, Server, require_browser, require_proof, require_tools,
+    Browser, Gateway, LiveOrigin, Server, require_browser, require_proof, require_tools,
 };
 use tempfile::TempDir;
 use tower_http::services::ServeDir;
 
 use crate::dash::with_real_time;
 use crate::playback::assert_undisturbed;
-use crate::setup::{by_cdn, config, gateway, nginx_before};
+use crate::setup::{by_cdn, config, gateway, nginx_before, nginx_before_url};
 
 /// The window of the CDN's tokens.
 const TTL_SECS: u64 = 10;
@@ -181,21 +179,10 @@ fn slowly(folder: &Path) -> Server {
     Server::start(files.layer(middleware::from_fn(wait)))
 }
 
-fn film_nginx(origin: &Server) -> Nginx {
-    let location = SecureLink {
-        prefix: "/".to_owned(),
-        root: None,
-        scope: Scope::Directory,
-        secret: CDN_SECRET.to_owned(),
-        bind_ip: false,
-    };
-    Nginx::builder().secure_proxy(location, origin.url("/")).start()
-}
-
 fn on_demand(mode: Mode) {
     let folder = film();
     let slow = slowly(folder.path());
-    let nginx = film_nginx(&slow);
+    let nginx = nginx_before_url(&slow.url("/"));
     let origin = format!("file:{}", folder.path().display());
     for (player, format) in PLAYERS {
         let gateway = Gateway::start(&config(&origin, &mode.settings(&nginx.url("/"))));

@@ -38,6 +38,11 @@ pub(crate) fn by_cdn(base_url: &str, ttl_secs: u64) -> String {
 
 /// An nginx that stands for the CDN: it takes segments from the origin for whoever has a token.
 pub(crate) fn nginx_before(origin: &LiveOrigin) -> Nginx {
+    nginx_before_url(&origin.url("/"))
+}
+
+/// The same before any origin.
+pub(crate) fn nginx_before_url(origin: &str) -> Nginx {
     let location = SecureLink {
         prefix: "/".to_owned(),
         root: None,
@@ -45,7 +50,7 @@ pub(crate) fn nginx_before(origin: &LiveOrigin) -> Nginx {
         secret: CDN_SECRET.to_owned(),
         bind_ip: false,
     };
-    Nginx::builder().secure_proxy(location, origin.url("/")).start()
+    Nginx::builder().secure_proxy(location, origin).start()
 }
 
 /// A session at a gateway, with a connection of its own.

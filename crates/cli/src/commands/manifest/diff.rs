@@ -7,7 +7,7 @@ use similar::TextDiff;
 use sluicegate_offline::Tree;
 
 use super::Input;
-use super::sign::not_found;
+use super::folder::not_taken;
 use super::strip::stripped;
 use crate::exit::{Exit, Failed, Outcome};
 use crate::output::{Stream, printable};
@@ -38,37 +38,33 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args) -> Outcome {
     let mut out = Stream::to_stdout();
-    let mut differs = false;
-    let (one, other) = (manifests(&args.one)?, manifests(&args.other)?);
-    if args.one.is_dir() != args.other.is_dir() {
-        let error = anyhow::anyhow!("give two manifests, or two folders");
-        return Err(Failed::usage(error));
-    }
-    if !args.one.is_dir() {
-        differs = compare(&args.one, &args.other, &args.scheme, &mut out)?;
-    } else {
-        for (relative, path) in &one {
-            match other.get(relative) {
-                Some(counterpart) => {
-                    differs |= compare(path, counterpart, &args.scheme, &mut out)?;
-                }
-                None => differs |= alone(&args.one, relative, &mut out)?,
-            }
-        }
-        for relative in other.keys().filter(|relative| !one.contains_key(*relative)) {
-            differs |= alone(&args.other, relative, &mut out)?;
-        }
-    }
+    let differs = match (args.one.is_dir(), args.other.is_dir()) {
+        (false, false) => compare(&args.one, &args.other, &args.scheme, &mut out)?,
+        (true, true) => compare_folders(args, &mut out)?,
+        _ => return Err(Failed::usage(anyhow::anyhow!("give two manifests, or two folders"))),
+    };
     out.finish()?;
     Ok(if differs { Exit::Refused } else { Exit::Ok })
 }
 
-/// The manifests of a folder by their paths below it; none of what is a file.
-fn manifests(path: &Path) -> Result<BTreeMap<PathBuf, PathBuf>, Failed> {
-    if !path.is_dir() {
-        return Ok(BTreeMap::new());
+fn compare_folders(args: &Args, out: &mut Stream) -> Result<bool, Failed> {
+    let (one, other) = (manifests(&args.one)?, manifests(&args.other)?);
+    let mut differs = false;
+    for (relative, path) in &one {
+        differs |= match other.get(relative) {
+            Some(counterpart) => compare(path, counterpart, &args.scheme, out)?,
+            None => alone(&args.one, relative, out)?,
+        };
     }
-    let tree = Tree::find(&[path.to_owned()]).map_err(not_found)?;
+    for relative in other.keys().filter(|relative| !one.contains_key(*relative)) {
+        differs |= alone(&args.other, relative, out)?;
+    }
+    Ok(differs)
+}
+
+/// The manifests of a folder by their paths below it.
+fn manifests(folder: &Path) -> Result<BTreeMap<PathBuf, PathBuf>, Failed> {
+    let tree = Tree::find(&[folder.to_owned()]).map_err(not_taken)?;
     Ok(tree.paths().map(|(relative, path)| (relative.to_owned(), path.to_owned())).collect())
 }
 

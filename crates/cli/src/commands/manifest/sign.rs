@@ -3,9 +3,8 @@
 mod report;
 mod tree;
 
-pub(super) use self::tree::not_found;
-
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use anyhow::anyhow;
 use clap::ValueEnum;
@@ -13,11 +12,11 @@ use sluicegate_manifest::{ExistingToken, KeepReason, Kept};
 use sluicegate_offline::{Host, SignError, Terms, sign};
 use url::Url;
 
+use super::hosts::HostArgs;
 use super::{BaseUrl, Input, parse_base_url, uris};
 use crate::exit::{Exit, Failed, OrExit as _, Outcome};
-use crate::link_args::{ExpiryArgs, SignArgs};
-use crate::scheme_args::ScopeName;
-use crate::{clock, config_file, output};
+use crate::link_args::ExpiryArgs;
+use crate::{clock, output};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -55,16 +54,10 @@ pub(super) struct Args {
     /// Where players fetch the manifest, or its folder with a '/' at the end
     #[arg(long, value_name = "URL", value_parser = parse_base_url)]
     base_url: BaseUrl,
-    /// What each token opens [default: the directory, or the nearest that the scheme has]
-    #[arg(long, value_enum)]
-    scope: Option<ScopeName>,
     #[command(flatten)]
     expiry: ExpiryArgs,
     #[command(flatten)]
-    sign: SignArgs,
-    /// Hosts with schemes and keys of their own: a TOML file of [[host]] tables
-    #[arg(long, value_name = "FILE")]
-    policy: Option<PathBuf>,
+    hosts: HostArgs,
     /// What to do with URIs that hold a token already
     #[arg(long, value_enum, default_value_t = Existing::Refuse)]
     existing_token: Existing,
@@ -108,24 +101,19 @@ pub(super) fn run(args: &Args) -> Outcome {
 
 /// The hosts of the policy's file, and the manifest's own if it is not among them.
 fn terms(args: &Args, base: &Url) -> Result<Terms, Failed> {
-    let hosts = args.policy.as_deref().map(config_file::load_hosts).transpose()?;
+    let signers = args.hosts.hosts(base, &args.expiry)?;
     let now = clock::now();
-    let mut rows = Vec::new();
-    for cdn in hosts.unwrap_or_default() {
+    let mut hosts = Vec::new();
+    for cdn in signers.listed {
         let key = cdn.ring.signing(now).or_exit(Exit::Refused)?;
         let expires = args.expiry.given(&*key.scheme)?.unwrap_or_else(|| cdn.window_expiry(now));
-        rows.push(Host { scheme: std::sync::Arc::clone(&key.scheme), expires, url: cdn.base_url });
+        hosts.push(Host { scheme: Arc::clone(&key.scheme), expires, url: cdn.base_url });
     }
-    if !rows.iter().any(|row| row.url.origin() == base.origin()) {
-        let scope = match args.scope {
-            Some(scope) => scope.into(),
-            None => args.sign.scheme.kind()?.widest_scope(),
-        };
-        let scheme = args.sign.scheme(Some(scope), &args.expiry)?;
+    if let Some(scheme) = signers.own {
         let expires = args.expiry.moment(&*scheme)?;
-        rows.push(Host { url: base.clone(), scheme, expires });
+        hosts.push(Host { url: base.clone(), scheme, expires });
     }
-    Ok(Terms { hosts: rows, ip: args.sign.ip(), existing: args.existing_token.into(), now })
+    Ok(Terms { hosts, ip: args.hosts.sign.ip(), existing: args.existing_token.into(), now })
 }
 
 impl From<Existing> for ExistingToken {
@@ -155,6 +143,14 @@ fn dropped_note(dropped: &[usize]) -> Option<String> {
 
 /// One line on what stayed unsigned, if anything did.
 fn kept_note(kept: &[Kept]) -> Option<String> {
+    let counts = kept_by_reason(kept);
+    let parts: Vec<_> =
+        counts.iter().map(|(reason, count)| format!("{} kept: {reason}", uris(*count))).collect();
+    (!parts.is_empty()).then(|| parts.join("; "))
+}
+
+/// How many stayed for each reason, in the order in which they come.
+fn kept_by_reason(kept: &[Kept]) -> Vec<(KeepReason, usize)> {
     let mut counts: Vec<(KeepReason, usize)> = Vec::new();
     for Kept { reason, .. } in kept {
         match counts.iter_mut().find(|(known, _)| known == reason) {
@@ -162,7 +158,5 @@ fn kept_note(kept: &[Kept]) -> Option<String> {
             None => counts.push((*reason, 1)),
         }
     }
-    let parts: Vec<_> =
-        counts.iter().map(|(reason, count)| format!("{} kept: {reason}", uris(*count))).collect();
-    (!parts.is_empty()).then(|| parts.join("; "))
+    counts
 }

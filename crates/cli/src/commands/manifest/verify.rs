@@ -2,17 +2,16 @@
 
 use std::path::PathBuf;
 
-use anyhow::anyhow;
 use serde::Serialize;
-use sluicegate_offline::{Audit, Checked, Finding, Gate, Places, Problem, Tree};
+use sluicegate_offline::{Audit, Checked, Finding, Gate, Problem};
 use sluicegate_token::{SchemeRing, UnixTime};
 
-use super::{BaseUrl, parse_base_url, sign::not_found, uris};
+use super::hosts::HostArgs;
+use super::{BaseUrl, folder, parse_base_url, uris};
 use crate::exit::{Exit, Failed, Outcome};
-use crate::link_args::{ExpiryArgs, SignArgs};
+use crate::link_args::ExpiryArgs;
 use crate::output::{Stream, printable};
-use crate::scheme_args::ScopeName;
-use crate::{clock, config_file, output};
+use crate::{clock, output};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -35,14 +34,8 @@ pub(super) struct Args {
     /// Where players fetch the folder; ends in '/'
     #[arg(long, value_name = "URL", value_parser = parse_base_url)]
     base_url: BaseUrl,
-    /// What each token opens [default: the directory, or the nearest that the scheme has]
-    #[arg(long, value_enum)]
-    scope: Option<ScopeName>,
     #[command(flatten)]
-    sign: SignArgs,
-    /// Hosts with schemes and keys of their own: a TOML file of [[host]] tables
-    #[arg(long, value_name = "FILE")]
-    policy: Option<PathBuf>,
+    hosts: HostArgs,
     /// Check as if it were this Unix time
     #[arg(long, value_name = "UNIX")]
     now: Option<u64>,
@@ -77,18 +70,9 @@ struct Report {
 }
 
 pub(super) fn run(args: &Args) -> Outcome {
-    let places = Places::at(args.base_url.url.clone()).ok_or_else(|| {
-        Failed::usage(anyhow!(
-            "--base-url is the URL of the folder, and ends in '/': https://cdn.example.com/videos/"
-        ))
-    })?;
+    let places = folder::places(&args.base_url)?;
     let gate = gate(args)?;
-    let mut tree = Tree::find(&args.inputs).map_err(not_found)?;
-    tree.follow(&places);
-    if tree.is_empty() {
-        let error = anyhow!("there is no manifest among the inputs");
-        return Err(Failed { exit: Exit::Refused, error });
-    }
+    let tree = folder::manifests(&args.inputs, &places)?;
     let audit = tree.verify(&places, &gate);
     let report = Report::of(&audit, args.tokens_only);
     if args.json {
@@ -100,20 +84,12 @@ pub(super) fn run(args: &Args) -> Outcome {
 }
 
 fn gate(args: &Args) -> Result<Gate, Failed> {
-    let policy = args.policy.as_deref().map(config_file::load_hosts).transpose()?;
-    let mut hosts: Vec<_> =
-        policy.unwrap_or_default().into_iter().map(|cdn| (cdn.base_url, cdn.ring)).collect();
     let base = &args.base_url.url;
-    if !hosts.iter().any(|(host, _)| host.origin() == base.origin()) {
-        let scope = match args.scope {
-            Some(scope) => scope.into(),
-            None => args.sign.scheme.kind()?.widest_scope(),
-        };
-        let scheme = args.sign.scheme(Some(scope), &ExpiryArgs::default())?;
-        hosts.push((base.clone(), SchemeRing::of(scheme)));
-    }
+    let signers = args.hosts.hosts(base, &ExpiryArgs::default())?;
+    let listed = signers.listed.into_iter().map(|cdn| (cdn.base_url, cdn.ring));
+    let own = signers.own.map(|scheme| (base.clone(), SchemeRing::of(scheme)));
     let now = args.now.map_or_else(clock::now, UnixTime);
-    Ok(Gate { hosts, ip: args.sign.ip(), now })
+    Ok(Gate { hosts: listed.chain(own).collect(), ip: args.hosts.sign.ip(), now })
 }
 
 impl Report {

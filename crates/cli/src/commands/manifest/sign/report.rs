@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use sluicegate_manifest::{Kept, RenderError};
+use sluicegate_manifest::RenderError;
 use sluicegate_offline::{Done, Outcome, SignError};
 
 use super::super::{refusal, uris};
-use super::{dropped_note, kept_note};
+use super::{dropped_note, kept_by_reason, kept_note};
 use crate::output::printable;
 
 /// All manifests of a run.
@@ -83,9 +83,8 @@ impl Row {
         if let Outcome::Signed(signed) = &done.outcome {
             row.signed = signed.tokens;
             row.expires = (signed.tokens > 0).then_some(expires);
-            for Kept { reason, .. } in &signed.kept {
-                *row.kept.entry(reason.to_string()).or_default() += 1;
-            }
+            let kept = kept_by_reason(&signed.kept).into_iter();
+            row.kept = kept.map(|(reason, count)| (reason.to_string(), count)).collect();
             row.warnings = warnings(done);
         }
         row

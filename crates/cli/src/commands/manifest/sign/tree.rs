@@ -5,10 +5,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::anyhow;
-use sluicegate_offline::{
-    Done, Durability, Others, Outcome as Signing, Output, Places, Tree, TreeError,
-};
+use sluicegate_offline::{Done, Durability, Others, Outcome as Signing, Output};
 
+use super::super::folder;
 use super::report::{self, Report};
 use super::{Args, terms};
 use crate::exit::{Exit, Failed, Outcome};
@@ -67,20 +66,9 @@ pub(super) fn run(args: &Args) -> Outcome {
             "standard input has no name to be written under: leave --out away"
         )));
     }
-    let places = Places::at(args.base_url.url.clone()).ok_or_else(|| {
-        Failed::usage(anyhow!(
-            "--base-url is the URL of the folder here, and ends in '/': https://cdn.example.com/videos/"
-        ))
-    })?;
+    let places = folder::places(&args.base_url)?;
     let terms = terms(args, &args.base_url.url)?;
-    let mut tree = Tree::find(&args.inputs).map_err(not_found)?;
-    tree.follow(&places);
-    if tree.is_empty() {
-        return Err(Failed {
-            exit: Exit::Refused,
-            error: anyhow!("there is no manifest among the inputs"),
-        });
-    }
+    let tree = folder::manifests(&args.inputs, &places)?;
     let progress = Progress::of("manifests");
     let count = AtomicU64::new(0);
     let tell = |done: &Done| {
@@ -96,7 +84,7 @@ pub(super) fn run(args: &Args) -> Outcome {
             progress.note(&format!("{name}: {remark}"));
         }
     };
-    let done = tree.sign(&places, &terms, &args.tree.output(), &tell).map_err(not_found)?;
+    let done = tree.sign(&places, &terms, &args.tree.output(), &tell).map_err(folder::not_taken)?;
     progress.finish();
     let expires = terms.hosts.iter().map(|host| host.expires.0).min().unwrap_or_default();
     let report = Report::of(&done, expires);
@@ -118,13 +106,4 @@ fn exit(done: &[Done]) -> Exit {
     } else {
         Exit::Ok
     }
-}
-
-/// How a command ends whose inputs cannot be taken.
-pub(in crate::commands::manifest) fn not_found(error: TreeError) -> Failed {
-    let exit = match &error {
-        TreeError::Unreadable { .. } | TreeError::Write(_) => Exit::Failure,
-        _ => Exit::Usage,
-    };
-    Failed { exit, error: error.into() }
 }
