@@ -15,11 +15,12 @@ use crate::scheme_args::SchemeArgs;
 
 const EXAMPLES: &str = "\
 Examples:
-  sluicegate manifest diff videos signed              # nothing but tokens was added
+  sluicegate manifest diff videos signed              # was anything but tokens added?
   sluicegate manifest diff old/master.m3u8 new/master.m3u8
   sluicegate manifest diff --scheme bunny yesterday today
 
 Prints a unified diff of what is left when the scheme's tokens are taken out of both. No key is needed.
+Templates of a DASH manifest that signing moved, or wrote out, differ, too: no token alone was added there.
 Exit code 0: nothing else differs. 1: something does.";
 
 /// Compare manifests, or folders of them, but for their tokens
