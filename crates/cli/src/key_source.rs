@@ -15,7 +15,7 @@ use crate::output;
 const DEFAULT_VARIABLE: &str = "SLUICEGATE_KEY";
 
 /// The arguments that name a key.
-#[derive(Debug, clap::Args)]
+#[derive(Clone, Debug, clap::Args)]
 pub(crate) struct KeyArgs {
     /// File with the secret shared with the CDN, on one line
     #[arg(

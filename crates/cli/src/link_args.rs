@@ -12,7 +12,7 @@ use crate::key_source::KeyArgs;
 use crate::scheme_args::{CheckedScopeArgs, SchemeArgs, parse_duration};
 
 /// Who may use a link, and how it is signed.
-#[derive(Debug, clap::Args)]
+#[derive(Clone, Debug, clap::Args)]
 pub(crate) struct SignArgs {
     #[command(flatten)]
     pub(crate) scheme: SchemeArgs,
@@ -24,7 +24,7 @@ pub(crate) struct SignArgs {
 }
 
 /// Until when a token is good.
-#[derive(Debug, Default, clap::Args)]
+#[derive(Clone, Debug, Default, clap::Args)]
 pub(crate) struct ExpiryArgs {
     /// The last second in which the link is good, as Unix time
     #[arg(
@@ -97,6 +97,11 @@ impl ExpiryArgs {
     pub(crate) fn moment(&self, scheme: &dyn Scheme) -> Result<UnixTime, Failed> {
         let default = scheme.lifetime_secs().unwrap_or(DEFAULT_TTL.as_secs());
         Ok(self.given(scheme)?.unwrap_or_else(|| clock::now().saturating_add(default)))
+    }
+
+    /// Whether links end at one moment, whenever they are made.
+    pub(crate) const fn is_fixed(&self) -> bool {
+        self.expires.is_some()
     }
 
     /// The same, if the command line says it.

@@ -14,7 +14,7 @@ use sluicegate_token::{
 use crate::exit::{Exit, Failed, OrExit as _};
 
 /// Which scheme, and how.
-#[derive(Debug, clap::Args)]
+#[derive(Clone, Debug, clap::Args)]
 pub(crate) struct SchemeArgs {
     /// Layout of the token: a name that `sluicegate schemes` lists, or a layout's file
     #[arg(long, value_name = "NAME|FILE", default_value = "gcore", help_heading = "Scheme")]

@@ -1,17 +1,21 @@
 //! A stand-in for a CDN's edge: serves a folder and lets nobody in without a token, as Gcore does.
 //!
 //! For developers' machines and for tests. Statuses are those of nginx `secure_link`: 403 for a
-//! missing or wrong token, 410 for a right one that has expired, 400 for a path that cannot be.
+//! missing or wrong token, 410 for a right one that has expired, 400 for a path that cannot be. Below
+//! [`Edge::PAGE`] a page shows the last requests, and why each was refused.
 
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::{Request, State};
-use axum::http::{Method, header};
+use axum::http::{HeaderMap, Method, header};
+use axum::middleware::{self, Next};
 use axum::response::Response;
-use sluicegate_token::{Presented, ResourcePath, SchemeRing};
+use axum::routing::get;
+use axum::{Json, Router};
+use serde_json::{Value, json};
+use sluicegate_token::{Binding, Effort, Presented, ResourcePath, SchemeRing};
 use url::Url;
 
 use crate::clock::Clock;
@@ -19,7 +23,7 @@ use crate::layers::{self, client_address};
 use crate::observer::Observer;
 use crate::origin::FolderOrigin;
 use crate::refusals::Refusals;
-use crate::{Error, delivery};
+use crate::{Error, delivery, page};
 
 /// A token-checking server of a folder.
 #[derive(Clone, Debug)]
@@ -27,24 +31,61 @@ pub struct Edge {
     folder: Arc<FolderOrigin>,
     ring: Arc<SchemeRing>,
     refusals: Arc<Refusals>,
+    observer: Arc<Observer>,
     clock: Arc<dyn Clock>,
 }
 
 impl Edge {
+    /// Where the page is; a folder of this name is not served.
+    pub const PAGE: &str = "/_edge/";
+
     /// Serves the files beneath `folder` to whoever shows a token of `ring`.
     ///
     /// # Errors
     /// If the folder cannot be opened.
     pub fn open(folder: &Path, ring: SchemeRing, clock: Arc<dyn Clock>) -> io::Result<Self> {
         let folder = Arc::new(FolderOrigin::open(folder)?);
-        Ok(Self { folder, ring: Arc::new(ring), refusals: Arc::default(), clock })
+        let refusals = Arc::new(Refusals::with(Effort::Thorough));
+        let observer = Arc::new(Observer::of_all());
+        Ok(Self { folder, ring: Arc::new(ring), refusals, observer, clock })
     }
 
     /// The service over HTTP.
     pub fn router(&self) -> Router {
-        let router = Router::new().fallback(answer).with_state(self.clone());
-        layers::wrap(router, Arc::new(Observer::default()))
+        let served = Router::new().fallback(answer).with_state(self.clone());
+        let page = Router::new()
+            .route("/_edge/", page::html(include_str!("edge/page.html")))
+            .route("/_edge/page.js", page::script(include_str!("edge/page.js")))
+            .route("/_edge/shared.js", page::shared_script())
+            .route("/_edge/page.css", page::style())
+            .route("/_edge/requests", get(requests))
+            .layer(middleware::from_fn(guard))
+            .with_state(self.clone());
+        // What the page asks is none of the requests that it shows.
+        page::wrap(layers::wrap_unobserved(page))
+            .merge(layers::wrap(served, Arc::clone(&self.observer)))
     }
+}
+
+/// Paths are nobody's business but the developer's at this machine.
+async fn guard(headers: HeaderMap, request: Request, next: Next) -> Result<Response, Error> {
+    page::refuse_foreign_host(&headers)?;
+    Ok(next.run(request).await)
+}
+
+async fn requests(State(edge): State<Edge>) -> Json<Value> {
+    let shown = edge.observer.events.look();
+    let scheme = edge.ring.scheme();
+    let binding = match edge.ring.binding() {
+        Binding::Plain => "to nobody",
+        Binding::Ip => "to the client's address",
+    };
+    let told = json!({
+        "scheme": scheme.name(),
+        "a token opens": scheme.scope().to_string(),
+        "bound": binding,
+    });
+    Json(json!({ "scheme": told, "served": shown.served, "refused": shown.refused }))
 }
 
 async fn answer(State(edge): State<Edge>, request: Request) -> Result<Response, Error> {
@@ -70,6 +111,8 @@ async fn answer(State(edge): State<Edge>, request: Request) -> Result<Response, 
     let url =
         Url::parse("http://edge.invalid/").map_err(|error| Error::Internal(error.to_string()))?;
     let conditions = delivery::conditions(request.method(), request.headers());
-    let fetched = edge.folder.fetch(&path.as_bytes()[1..], url, &conditions).await?;
-    Ok(delivery::stream_until(fetched, &path.to_string(), valid.expires, now))
+    let file = edge.ring.scheme().placement().path_without_token(path.as_bytes());
+    let fetched = edge.folder.fetch(&file[1..], url, &conditions).await?;
+    let name = String::from_utf8_lossy(&file);
+    Ok(delivery::stream_until(fetched, &name, valid.expires, now))
 }

@@ -3,7 +3,9 @@
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use serde::{Serialize, Serializer};
 
 /// How many are kept of what was served, and of what was refused.
 const KEPT: usize = 200;
@@ -11,9 +13,11 @@ const KEPT: usize = 200;
 const WATCHED_FOR: Duration = Duration::from_secs(15);
 
 /// A request and what became of it; neither a token nor a query.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 pub(crate) struct Event {
     pub(crate) request_id: String,
+    /// In milliseconds of Unix time, when it is shown.
+    #[serde(rename = "at_ms", serialize_with = "unix_ms")]
     pub(crate) at: SystemTime,
     pub(crate) method: String,
     pub(crate) path: String,
@@ -24,6 +28,13 @@ pub(crate) struct Event {
     /// What the log says.
     pub(crate) reason: Option<String>,
     pub(crate) elapsed_us: u64,
+}
+
+/// What somebody who looks is shown, the newest first.
+#[derive(Debug, Serialize)]
+pub(crate) struct Shown {
+    pub(crate) served: Vec<Event>,
+    pub(crate) refused: Vec<Event>,
 }
 
 /// The newest last.
@@ -48,6 +59,11 @@ impl Default for Events {
 }
 
 impl Events {
+    /// Keeps served requests whether anybody looks or not.
+    pub(crate) fn of_all() -> Self {
+        Self { watched_until: AtomicU64::new(u64::MAX), ..Self::default() }
+    }
+
     /// Keeps a request, if somebody will see it.
     pub(crate) fn record(&self, event: impl FnOnce() -> Event, is_refused: bool) {
         if is_refused {
@@ -57,14 +73,14 @@ impl Events {
         }
     }
 
-    /// What was served and what was refused, the newest first.
-    pub(crate) fn look(&self) -> (Vec<Event>, Vec<Event>) {
+    /// What was served and what was refused.
+    pub(crate) fn look(&self) -> Shown {
         let until = self.elapsed_ms().saturating_add(millis(WATCHED_FOR));
-        self.watched_until.store(until, Ordering::Relaxed);
+        self.watched_until.fetch_max(until, Ordering::Relaxed);
         let newest_first = |events: &Mutex<VecDeque<Event>>| {
             lock(events).iter().rev().cloned().collect::<Vec<_>>()
         };
-        (newest_first(&self.served), newest_first(&self.refused))
+        Shown { served: newest_first(&self.served), refused: newest_first(&self.refused) }
     }
 
     fn elapsed_ms(&self) -> u64 {
@@ -82,6 +98,10 @@ fn push(events: &Mutex<VecDeque<Event>>, event: Event) {
 
 fn lock(events: &Mutex<VecDeque<Event>>) -> MutexGuard<'_, VecDeque<Event>> {
     events.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn unix_ms<S: Serializer>(at: &SystemTime, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_u64(millis(at.duration_since(UNIX_EPOCH).unwrap_or_default()))
 }
 
 fn millis(duration: Duration) -> u64 {

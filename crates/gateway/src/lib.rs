@@ -29,6 +29,7 @@ mod media_type;
 mod metrics;
 mod observer;
 mod origin;
+mod page;
 mod planned;
 mod policy;
 mod process;

@@ -29,6 +29,11 @@ impl Observer {
         Self { metrics, events: Events::default(), routes, no_route: "".into() }
     }
 
+    /// Counts for nobody, and keeps the last requests whether anybody looks or not.
+    pub(crate) fn of_all() -> Self {
+        Self { events: Events::of_all(), ..Self::default() }
+    }
+
     /// The route that a path without its token most likely belongs to.
     pub(crate) fn route_of(&self, path: &str) -> Name {
         let is_own = |own: &&str| path.starts_with(*own) || path == own.trim_end_matches('/');

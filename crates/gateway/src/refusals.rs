@@ -1,4 +1,5 @@
-//! Why links and sessions are refused, for the log: the viewer is told nothing but the status.
+//! Why links and sessions are refused, for the log and the operators' pages: the viewer is told nothing
+//! but the status.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -7,7 +8,6 @@ use sluicegate_token::{
     Effort, Explanation, Presented, Refusal, SchemeRing, SessionKeys, SessionPlace, UnixTime,
     explain, explain_session,
 };
-use tracing::Level;
 
 use crate::Error;
 use crate::request::MediaRequest;
@@ -18,13 +18,25 @@ use crate::route::Route;
 const MOST_PER_SECOND: u64 = 20;
 
 /// The last second, and how many were explained in it.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Refusals {
+    effort: Effort,
     second: AtomicU64,
     count: AtomicU64,
 }
 
+impl Default for Refusals {
+    fn default() -> Self {
+        Self::with(Effort::Quick)
+    }
+}
+
 impl Refusals {
+    /// Tries so hard to find the cause of each.
+    pub(crate) fn with(effort: Effort) -> Self {
+        Self { effort, second: AtomicU64::new(0), count: AtomicU64::new(0) }
+    }
+
     /// The error of a refused link, with its cause if one is found.
     pub(crate) fn of_link(
         &self,
@@ -35,7 +47,7 @@ impl Refusals {
     ) -> Error {
         let cause = self
             .may_explain(now)
-            .then(|| explain(ring, presented, now, Effort::Quick))
+            .then(|| explain(ring, presented, now, self.effort))
             .and_then(|explained| cause(&explained));
         let status = ring.status(&refusal);
         match cause {
@@ -70,9 +82,6 @@ impl Refusals {
     }
 
     fn may_explain(&self, now: UnixTime) -> bool {
-        if !tracing::enabled!(Level::INFO) {
-            return false;
-        }
         if self.second.swap(now.0, Ordering::Relaxed) != now.0 {
             self.count.store(0, Ordering::Relaxed);
         }
@@ -111,12 +120,9 @@ mod tests {
     #[test]
     fn no_more_are_explained_than_a_second_allows() {
         let refusals = Refusals::default();
-        let subscriber = tracing_subscriber::fmt().with_writer(std::io::sink).finish();
-        tracing::subscriber::with_default(subscriber, || {
-            let allowed = |now| (0..100).filter(|_| refusals.may_explain(UnixTime(now))).count();
-            assert_eq!(allowed(5), 20);
-            assert_eq!(allowed(5), 0);
-            assert_eq!(allowed(6), 20);
-        });
+        let allowed = |now| (0..100).filter(|_| refusals.may_explain(UnixTime(now))).count();
+        assert_eq!(allowed(5), 20);
+        assert_eq!(allowed(5), 0);
+        assert_eq!(allowed(6), 20);
     }
 }

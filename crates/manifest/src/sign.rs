@@ -143,7 +143,7 @@ impl<'s> CdnPaths<'s> {
         let token = self.token_for(&url)?;
         let token = match self.scheme.placement() {
             Placement::Query => TokenAt::Query(token),
-            Placement::Path { after } => {
+            Placement::Path { after, .. } => {
                 let path = path_with(url.path(), after, &token.placeholder());
                 url.set_path(&path);
                 TokenAt::Path(token)

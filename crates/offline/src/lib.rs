@@ -5,13 +5,19 @@
 //! checks every token of what was signed. The engine and its rules are those of `sluicegate-manifest`.
 
 mod atomic;
+mod leads;
+mod output;
 mod place;
 mod sign;
+mod source;
 mod tree;
 mod verify;
+mod watch;
 
 pub use atomic::{Durability, WriteError};
+pub use output::{Done, Others, Outcome, Output};
 pub use place::Places;
 pub use sign::{Host, SignError, Signed, Terms, sign};
-pub use tree::{Done, Others, Outcome, Output, Tree, TreeError};
+pub use tree::{Tree, TreeError};
 pub use verify::{Audit, Checked, Finding, Gate, Problem};
+pub use watch::{News, Stopper, Watch, WatchError};

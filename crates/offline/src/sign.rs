@@ -40,6 +40,8 @@ pub struct Signed {
     pub text: Vec<u8>,
     /// How many tokens stand in it.
     pub tokens: usize,
+    /// The last good second of those that end first; none if there are none.
+    pub expires: Option<UnixTime>,
     /// URIs that stay as they are.
     pub kept: Vec<Kept>,
     /// Base URLs that were left out, by their slots.
@@ -84,6 +86,7 @@ pub fn sign(template: &Template, url: Url, terms: &Terms) -> Result<Signed, Sign
         outlives_tokens,
         text,
         tokens: plan.tokens(),
+        expires: expires.into_iter().min().filter(|_| plan.tokens() > 0),
         kept: plan.kept().to_vec(),
         dropped: plan.dropped().to_vec(),
     })

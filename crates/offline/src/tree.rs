@@ -1,21 +1,20 @@
 //! Files and folders in, a folder of signed manifests out.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ffi::OsStr;
-use std::fs::{self, File};
-use std::io::{self, Read as _};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use rayon::prelude::*;
-use sluicegate_manifest::{CompileError, Format, Limits, Options, Place, SignHost, Template};
 use thiserror::Error;
 use walkdir::WalkDir;
 
-use crate::atomic::{self, Durability, WriteError};
+use crate::atomic::{self, WriteError};
+use crate::output::{Done, Others, Output};
 use crate::place::Places;
-use crate::sign::{SignError, Signed, Terms, sign};
-use crate::verify::{Gate, is_good};
+use crate::sign::Terms;
+use crate::source::{Source, is_manifest};
+use crate::verify::Gate;
 
 /// What was found among the inputs.
 #[derive(Clone, Debug, Default)]
@@ -24,41 +23,6 @@ pub struct Tree {
     others: Vec<Source>,
     /// The folders that were looked through.
     folders: Vec<PathBuf>,
-}
-
-/// A file.
-#[derive(Clone, Debug)]
-pub(crate) struct Source {
-    path: PathBuf,
-    /// Below the folder that stands for the base URL.
-    relative: PathBuf,
-    /// That folder, of a file that was named: what it leads to is looked for there.
-    beside: Option<PathBuf>,
-}
-
-/// What becomes of files that are no manifests.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Others {
-    /// They stay where they are: the CDN has them already.
-    #[default]
-    Leave,
-    /// They are copied.
-    Copy,
-    /// They get another name in the output, which must be on the same file system.
-    Link,
-}
-
-/// Where signed manifests go.
-#[derive(Clone, Debug)]
-pub struct Output {
-    /// The folder; none writes nothing, and only says what would be.
-    pub folder: Option<PathBuf>,
-    /// Whether files are on the disk when the run ends.
-    pub durability: Durability,
-    /// What becomes of other files.
-    pub others: Others,
-    /// What is signed already and good for longer than this stays as it is; none signs all anew.
-    pub unless_good_for: Option<Duration>,
 }
 
 /// Why nothing was signed.
@@ -106,36 +70,6 @@ pub enum TreeError {
     Write(#[from] WriteError),
 }
 
-/// What became of one manifest.
-#[derive(Debug)]
-pub struct Done {
-    /// The file.
-    pub path: PathBuf,
-    /// Where it is in the output.
-    pub relative: PathBuf,
-    /// What came of it.
-    pub outcome: Outcome,
-}
-
-/// What came of a file.
-#[derive(Debug)]
-pub enum Outcome {
-    /// It was signed. The text is not kept.
-    Signed(Signed),
-    /// What was signed before is newer than it, and good for long enough.
-    StillGood,
-    /// It cannot be read.
-    Unreadable(io::Error),
-    /// It is no manifest that can be read.
-    Broken(CompileError),
-    /// It must not leave.
-    Refused(SignError),
-    /// It cannot be written.
-    Unwritten(WriteError),
-    /// It is no manifest, and was copied or linked.
-    Taken,
-}
-
 impl Tree {
     /// Finds manifests: in files, in folders and all below them, and by patterns such as
     /// `out/*/master.m3u8`. A file stands at the base URL by its name, a folder's files by their
@@ -177,10 +111,9 @@ impl Tree {
                 continue;
             }
             let path = entry.into_path();
-            let relative = path.strip_prefix(folder).unwrap_or(&path).to_owned();
             let is_manifest = is_manifest(&path).map_err(|error| unreadable(&path, &error))?;
             let sources = if is_manifest { &mut self.manifests } else { &mut self.others };
-            sources.push(Source { path, relative, beside: None });
+            sources.push(Source::below(folder, path));
         }
         Ok(())
     }
@@ -253,14 +186,11 @@ impl Tree {
         output: &Output,
         on_done: &(dyn Fn(&Done) + Sync),
     ) -> Result<Vec<Done>, TreeError> {
-        if let Some(folder) = &output.folder {
-            self.refuse_overlap(folder)?;
-            self.sweep(folder)?;
-        }
+        self.prepare(output)?;
         // At the end of that time every token of what is left as it is must still open.
         let gate = output.unless_good_for.map(|rest| Gate::of(terms, rest));
         let manifests = self.manifests.par_iter().map(|source| {
-            let outcome = sign_one(source, places, terms, output, gate.as_ref());
+            let outcome = output.sign(source, places, terms, gate.as_ref());
             let done = source.done(outcome);
             on_done(&done);
             done
@@ -268,12 +198,19 @@ impl Tree {
         let mut all: Vec<_> = manifests.collect();
         if output.others != Others::Leave {
             all.par_extend(self.others.par_iter().map(|source| {
-                let done = source.done(take(source, output));
+                let done = source.done(output.take(source));
                 on_done(&done);
                 done
             }));
         }
         Ok(all)
+    }
+
+    /// Makes sure that the output is apart from the inputs, and clears it of unfinished files.
+    pub(crate) fn prepare(&self, output: &Output) -> Result<(), TreeError> {
+        let Some(folder) = &output.folder else { return Ok(()) };
+        self.refuse_overlap(folder)?;
+        self.sweep(folder)
     }
 
     fn refuse_overlap(&self, output: &Path) -> Result<(), TreeError> {
@@ -304,108 +241,6 @@ impl Tree {
     }
 }
 
-impl Source {
-    pub(crate) fn path(&self) -> &Path {
-        &self.path
-    }
-
-    /// Below the folder that stands for the base URL.
-    pub(crate) fn relative(&self) -> &Path {
-        &self.relative
-    }
-
-    /// The documents that it leads to, by their paths below the folder. What cannot be read is told
-    /// of when it is signed.
-    fn documents(&self, places: &Places) -> Vec<PathBuf> {
-        let Ok(template) = self.template() else { return Vec::new() };
-        let place = Place::at(places.url_of(&self.relative));
-        let mut policy = SignHost::default();
-        let decided = template.decisions(&place, &mut policy);
-        decided
-            .filter(|decided| decided.slot.role().is_document())
-            .filter_map(|decided| places.path_of(&decided.url?))
-            .collect()
-    }
-
-    /// Reads it and finds its URIs. It is the caller's own file: the limits are for what an origin
-    /// sends.
-    pub(crate) fn template(&self) -> Result<Template, Unusable> {
-        let bytes = fs::read(&self.path)?;
-        let options = Options { limits: Limits::NONE, ..Options::default() };
-        Ok(Template::compile(bytes.into(), &options)?)
-    }
-
-    fn done(&self, outcome: Outcome) -> Done {
-        Done { path: self.path.clone(), relative: self.relative.clone(), outcome }
-    }
-}
-
-/// Why a file is no template.
-#[derive(Debug, Error)]
-pub(crate) enum Unusable {
-    #[error(transparent)]
-    Unreadable(#[from] io::Error),
-    #[error(transparent)]
-    Broken(#[from] CompileError),
-}
-
-impl From<Unusable> for Outcome {
-    fn from(unusable: Unusable) -> Self {
-        match unusable {
-            Unusable::Unreadable(error) => Self::Unreadable(error),
-            Unusable::Broken(error) => Self::Broken(error),
-        }
-    }
-}
-
-fn sign_one(
-    source: &Source,
-    places: &Places,
-    terms: &Terms,
-    output: &Output,
-    gate: Option<&Gate>,
-) -> Outcome {
-    let template = match source.template() {
-        Ok(template) => template,
-        Err(unusable) => return unusable.into(),
-    };
-    let path = output.folder.as_ref().map(|folder| folder.join(&source.relative));
-    if let (Some(path), Some(gate)) = (&path, gate)
-        && is_still_good(source, path, places, gate)
-    {
-        return Outcome::StillGood;
-    }
-    let mut signed = match sign(&template, places.url_of(&source.relative), terms) {
-        Ok(signed) => signed,
-        Err(error) => return Outcome::Refused(error),
-    };
-    let text = std::mem::take(&mut signed.text);
-    match path.map(|path| atomic::write(&path, &text, output.durability)) {
-        Some(Err(error)) => Outcome::Unwritten(error),
-        Some(Ok(())) | None => Outcome::Signed(signed),
-    }
-}
-
-/// Whether what was written is newer than its source, with tokens that all open at the gate.
-fn is_still_good(source: &Source, written: &Path, places: &Places, gate: &Gate) -> bool {
-    let modified = |path: &Path| fs::metadata(path).and_then(|found| found.modified()).ok();
-    let (Some(then), Some(changed)) = (modified(written), modified(&source.path)) else {
-        return false;
-    };
-    let written = Source { path: written.to_owned(), ..source.clone() };
-    then >= changed && is_good(&written, places, gate)
-}
-
-fn take(source: &Source, output: &Output) -> Outcome {
-    let Some(folder) = &output.folder else { return Outcome::Taken };
-    let path = folder.join(&source.relative);
-    let taken = match output.others {
-        Others::Link => atomic::link(&source.path, &path),
-        Others::Copy | Others::Leave => atomic::copy(&source.path, &path, output.durability),
-    };
-    taken.map_or_else(Outcome::Unwritten, |()| Outcome::Taken)
-}
-
 /// The paths that a pattern fits, or the one that is none.
 fn expand(input: &Path) -> Result<Vec<PathBuf>, TreeError> {
     let is_pattern = |text: &str| text.contains(['*', '?', '[']);
@@ -421,25 +256,6 @@ fn expand(input: &Path) -> Result<Vec<PathBuf>, TreeError> {
         return Err(wrong("it fits no file".to_owned()));
     }
     Ok(found)
-}
-
-/// Whether a file is a manifest, or a document with URIs that one names.
-fn is_manifest(path: &Path) -> io::Result<bool> {
-    let mut start = Vec::new();
-    let mut file = File::open(path)?;
-    let sniffed = u64::try_from(Format::SNIFF_BYTES).unwrap_or(u64::MAX);
-    (&mut file).take(sniffed).read_to_end(&mut start)?;
-    if Format::needs_whole(&start) {
-        // JSON of a megabyte describes something else.
-        const MAX_JSON_BYTES: u64 = 1 << 20;
-        file.take(MAX_JSON_BYTES).read_to_end(&mut start)?;
-    }
-    let is_named = path.extension().is_some_and(|extension| {
-        ["m3u8", "mpd"].iter().any(|known| extension.eq_ignore_ascii_case(OsStr::new(known)))
-    });
-    let holds = Format::detect(&start).is_some_and(|format| format.may_hold_uris(&start));
-    // What is named so and is none must be told of, not left out.
-    Ok(holds || is_named)
 }
 
 fn unreadable(path: &Path, error: &io::Error) -> TreeError {

@@ -7,13 +7,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rayon::prelude::*;
-use sluicegate_manifest::{Place, Role, SignHost};
-use sluicegate_token::{Placement, Presented, Refusal, ResourcePath, SchemeRing, UnixTime};
+use sluicegate_manifest::{Place, Template};
+use sluicegate_token::{Presented, Refusal, ResourcePath, SchemeRing, UnixTime};
 use url::Url;
 
+use crate::leads::{Lead, files, leads};
 use crate::place::Places;
 use crate::sign::{Host, Terms};
-use crate::tree::{Source, Tree};
+use crate::source::Source;
+use crate::tree::Tree;
 
 /// Who checks tokens, and when.
 #[derive(Clone, Debug)]
@@ -83,11 +85,11 @@ pub struct Audit {
 
 /// What manifests lead to.
 #[derive(Default)]
-struct Leads {
+struct Named {
     /// Paths below the folder.
-    to: BTreeSet<PathBuf>,
-    /// Whether some are templates, which stand for more than they spell.
-    has_templates: bool,
+    paths: BTreeSet<PathBuf>,
+    /// Whether there is a template that stands for more than can be told.
+    is_open: bool,
 }
 
 impl Tree {
@@ -96,24 +98,81 @@ impl Tree {
     pub fn verify(&self, places: &Places, gate: &Gate) -> Audit {
         let present: BTreeSet<_> = self.sources().map(Source::relative).collect();
         let checked = self.manifests().par_iter().map(|source| {
-            let mut leads = Leads::default();
-            let checked = check(source, places, gate, &present, &mut leads);
-            (checked, leads)
+            let mut named = Named::default();
+            let checked = check(source, places, gate, &present, &mut named);
+            (checked, named)
         });
-        let all: Vec<(Checked, Leads)> = checked.collect();
-        let mut leads = Leads::default();
+        let all: Vec<(Checked, Named)> = checked.collect();
+        let mut named = Named::default();
         let mut manifests = Vec::with_capacity(all.len());
         for (checked, more) in all {
             manifests.push(checked);
-            leads.to.extend(more.to);
-            leads.has_templates |= more.has_templates;
+            named.paths.extend(more.paths);
+            named.is_open |= more.is_open;
         }
         let others = self.others().iter().map(Source::relative);
-        // A template of DASH names files that it does not spell.
-        let unnamed = others.filter(|path| !leads.has_templates && !leads.to.contains(*path));
+        let unnamed = others.filter(|path| !named.is_open && !named.paths.contains(*path));
         let unnamed = unnamed.map(ToOwned::to_owned).collect();
         manifests.sort_by(|one, other| one.path.cmp(&other.path));
         Audit { manifests, unnamed }
+    }
+}
+
+impl Gate {
+    /// Checks the tokens of one manifest that is served at `url`.
+    #[must_use]
+    pub fn check(&self, path: &Path, template: &Template, url: Url) -> Checked {
+        let mut checked = Checked::of(path);
+        for lead in leads(template, &self.place(url)) {
+            let Some(ring) = self.ring(&lead.url) else { continue };
+            checked.uris += 1;
+            match opens(ring, &lead.url, self) {
+                Ok(expires) => {
+                    let first = checked.expires.map_or(expires, |known| known.min(expires));
+                    checked.expires = Some(first);
+                }
+                Err(refusal) => {
+                    let problem = Problem::Refused(refusal);
+                    checked.findings.push(Finding::of(template, &lead, problem));
+                }
+            }
+        }
+        checked
+    }
+
+    fn place(&self, url: Url) -> Place {
+        Place { now: Some(self.now), ..Place::at(url) }
+    }
+
+    /// What verifies the tokens of a URL's host.
+    fn ring(&self, url: &Url) -> Option<&SchemeRing> {
+        let origin = url.origin();
+        self.hosts.iter().find(|(host, _)| host.origin() == origin).map(|(_, ring)| ring)
+    }
+}
+
+impl Checked {
+    fn of(path: &Path) -> Self {
+        Self { path: path.to_owned(), uris: 0, expires: None, findings: Vec::new() }
+    }
+
+    /// What cannot be read, or is no manifest.
+    #[must_use]
+    pub fn broken(path: &Path, why: &str) -> Self {
+        let problem = Problem::Broken(why.to_owned());
+        let finding = Finding { line: None, carrier: None, target: None, problem };
+        Self { findings: vec![finding], ..Self::of(path) }
+    }
+}
+
+impl Finding {
+    pub(crate) fn of(template: &Template, lead: &Lead, problem: Problem) -> Self {
+        Self {
+            line: lead.slot.map(|slot| slot.line()),
+            carrier: lead.slot.map(|slot| template.carrier(&slot).into_owned()),
+            target: Some(lead.url.path().to_owned()),
+            problem,
+        }
     }
 }
 
@@ -122,73 +181,35 @@ fn check(
     places: &Places,
     gate: &Gate,
     present: &BTreeSet<&Path>,
-    leads: &mut Leads,
+    named: &mut Named,
 ) -> Checked {
-    let mut checked =
-        Checked { path: source.path().to_owned(), uris: 0, expires: None, findings: Vec::new() };
     let template = match source.template() {
         Ok(template) => template,
-        Err(unusable) => {
-            let problem = Problem::Broken(unusable.to_string());
-            checked.findings.push(Finding { line: None, carrier: None, target: None, problem });
-            return checked;
-        }
+        Err(unusable) => return Checked::broken(source.path(), &unusable.to_string()),
     };
-    let place = Place { now: Some(gate.now), ..Place::at(places.url_of(source.relative())) };
-    let mut policy = SignHost::default();
-    for decided in template.decisions(&place, &mut policy) {
-        let Some(url) = decided.url else { continue };
-        let may_be_template = template.format().is_dash()
-            && template.carrier(decided.slot).starts_with("SegmentTemplate");
-        let (url, is_template) = match may_be_template {
-            true => filled(url),
-            false => (url, false),
-        };
-        let Some((_, ring)) = gate.hosts.iter().find(|(host, _)| host.origin() == url.origin())
-        else {
-            continue;
-        };
-        let role = decided.slot.role();
-        // None of these is fetched from there with a token.
-        let is_apart = matches!(
-            role,
-            Role::BaseUrl | Role::License | Role::OtherPresentation | Role::Information
-        );
-        if is_apart {
-            continue;
-        }
-        checked.uris += 1;
-        let mut wrong = |problem| {
-            checked.findings.push(Finding {
-                line: Some(decided.slot.line()),
-                carrier: Some(template.carrier(decided.slot).into_owned()),
-                target: Some(url.path().to_owned()),
-                problem,
-            });
-        };
-        match opens(ring, &url, gate) {
-            Ok(expires) => {
-                let first = checked.expires.map_or(expires, |known| known.min(expires));
-                checked.expires = Some(first);
-            }
-            Err(refusal) => wrong(Problem::Refused(refusal)),
-        }
+    let url = places.url_of(source.relative());
+    let mut checked = gate.check(source.path(), &template, url.clone());
+    for lead in files(&template, &gate.place(url)) {
+        let Some(ring) = gate.ring(&lead.url) else { continue };
+        named.is_open |= lead.is_template;
         // A token that stands in the path is no part of a file's name.
-        let Some(relative) = places.path_of(&without_token(ring, &url)) else { continue };
-        match is_template {
-            true => leads.has_templates = true,
-            false if !present.contains(&*relative) => wrong(Problem::Missing),
-            false => {}
+        let Some(relative) = places.path_of(&without_token(ring, &lead.url)) else { continue };
+        let is_missing = !lead.is_template && !lead.may_be_missing && !present.contains(&*relative);
+        if is_missing {
+            checked.findings.push(Finding::of(&template, &lead, Problem::Missing));
         }
-        leads.to.insert(relative);
+        named.paths.insert(relative);
     }
+    checked.findings.sort_by_key(|finding| finding.line);
     checked
 }
 
 /// Whether all tokens of one manifest open what they stand at.
 pub(crate) fn is_good(source: &Source, places: &Places, gate: &Gate) -> bool {
-    let checked = check(source, places, gate, &BTreeSet::new(), &mut Leads::default());
-    checked.findings.iter().all(|finding| matches!(finding.problem, Problem::Missing))
+    let url = places.url_of(source.relative());
+    source
+        .template()
+        .is_ok_and(|template| gate.check(source.path(), &template, url).findings.is_empty())
 }
 
 fn opens(ring: &SchemeRing, url: &Url, gate: &Gate) -> Result<UnixTime, Refusal> {
@@ -206,23 +227,8 @@ fn opens(ring: &SchemeRing, url: &Url, gate: &Gate) -> Result<UnixTime, Refusal>
 
 /// The URL as it would be without a token in its path.
 fn without_token(ring: &SchemeRing, url: &Url) -> Url {
-    let Placement::Path { after } = ring.scheme().placement() else {
-        return url.clone();
-    };
-    let segments: Vec<_> = url.path().split('/').collect();
     let mut plain = url.clone();
-    let kept = segments.iter().enumerate().filter(|(at, _)| *at != after + 1);
-    plain.set_path(&kept.map(|(_, segment)| *segment).collect::<Vec<_>>().join("/"));
+    let path = ring.scheme().placement().path_without_token(url.path().as_bytes());
+    plain.set_path(&String::from_utf8_lossy(&path));
     plain
-}
-
-/// The URL of a DASH template as players read it where nothing is filled in, and whether something
-/// is (ISO/IEC 23009-1 clause 5.3.9.4.4): `$$` stands for a dollar sign.
-fn filled(mut url: Url) -> (Url, bool) {
-    let is_template = url.path().replace("$$", "").contains('$');
-    if url.path().contains("$$") {
-        let path = url.path().replace("$$", "$");
-        url.set_path(&path);
-    }
-    (url, is_template)
 }

@@ -108,7 +108,7 @@ impl Link {
                 let query = query.map(|query| format!("{query}&")).unwrap_or_default();
                 format!("{origin}{raw_path}?{query}{token}{fragment}")
             }
-            Placement::Path { after } => {
+            Placement::Path { after, .. } => {
                 let path = with_segments(raw_path, after, &token);
                 let query = query.map(|query| format!("?{query}")).unwrap_or_default();
                 format!("{origin}{path}{query}{fragment}")

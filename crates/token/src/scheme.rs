@@ -16,6 +16,7 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
+use crate::layout::scheme::without_token;
 use crate::{Binding, ByteList, LayoutScheme, ResourcePath, UnixTime};
 
 /// How much one token opens.
@@ -38,7 +39,21 @@ pub enum Placement {
     Path {
         /// How many segments of the path stand before them.
         after: usize,
+        /// How many they are.
+        segments: usize,
     },
+}
+
+impl Placement {
+    /// A path without the segments that hold the token, if tokens stand in paths.
+    #[must_use]
+    pub fn path_without_token(self, path: &[u8]) -> Cow<'_, [u8]> {
+        let without = match self {
+            Self::Query => None,
+            Self::Path { after, segments } => without_token(path, after, segments),
+        };
+        without.map_or(Cow::Borrowed(path), |(_, rest)| Cow::Owned(rest))
+    }
 }
 
 /// A URL that a token is made for.

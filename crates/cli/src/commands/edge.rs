@@ -21,9 +21,12 @@ Examples:
   export SLUICEGATE_KEY=$(sluicegate keygen)
   sluicegate edge fixtures/streams --scope directory &
   curl -I \"$(sluicegate sign --scope directory http://127.0.0.1:8081/flat/master.m3u8)\"
+  sluicegate manifest sign --base-url http://127.0.0.1:8081/ --out signed --copy fixtures/streams
+  sluicegate edge --scope directory signed    # a signed tree, played without a CDN
 
 Answers as Gcore's edge and nginx secure_link do: 403 without a good token, 410 for a good one
-that has expired. A directory token opens no subdirectory. The log says why a token is refused.";
+that has expired. A directory token opens no subdirectory. The log says why a token is refused, and so
+does a page at /_edge/, with the last requests.";
 
 /// Serve a folder as the CDN would: only with a good token
 #[derive(Debug, clap::Args)]
@@ -61,7 +64,9 @@ pub(crate) fn run(args: &Args) -> Outcome {
     args.log.start(LevelFilter::INFO)?;
     run_until_stopped(|stop| async move {
         let listening = bind(args.listen).await?;
-        output::line(&format!("edge: http://{}/", listening.addr()))?;
+        let url = format!("http://{}", listening.addr());
+        output::line(&format!("edge: {url}/"))?;
+        output::line(&format!("requests: {url}{}", Edge::PAGE))?;
         serve(listening, edge.router(), stop.begun(), || ()).await?;
         Ok(Exit::Ok)
     })

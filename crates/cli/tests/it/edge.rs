@@ -25,7 +25,8 @@ fn moved(link: &str, from: &str, to: &str) -> String {
 fn a_file_token_opens_the_file_alone() {
     let folder = Folder::new();
     let mut edge = start(&folder, &[]);
-    assert_eq!(edge.stdout(), format!("edge: {}\n", edge.url("/")));
+    let told = format!("edge: {}\nrequests: {}\n", edge.url("/"), edge.url("/_edge/"));
+    assert_eq!(edge.stdout(), told);
     let link = folder.sign(&edge.url("/flat/seg-0.ts"), &[]);
     let whole = edge.get(&link);
     let bytes = std::fs::read(fixtures::streams().join("flat/seg-0.ts")).unwrap();

@@ -12,6 +12,7 @@ mod folder;
 mod keygen;
 mod manifest;
 mod manifest_tree;
+mod manifest_watch;
 mod run;
 mod schemes;
 mod serve;

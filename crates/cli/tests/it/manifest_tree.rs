@@ -11,11 +11,11 @@ use tempfile::TempDir;
 
 use crate::run::{KEY, Run, program, sluicegate};
 
-const BASE: &str = "https://cdn.example.com/vod/";
+pub(crate) const BASE: &str = "https://cdn.example.com/vod/";
 const MASTER: &str = "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\n360p/index.m3u8\n";
-const MEDIA: &str = "#EXTM3U\n#EXTINF:2,\na.ts\n#EXT-X-ENDLIST\n";
+pub(crate) const MEDIA: &str = "#EXTM3U\n#EXTINF:2,\na.ts\n#EXT-X-ENDLIST\n";
 
-fn film() -> TempDir {
+pub(crate) fn film() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     fs::create_dir_all(folder.path().join("film/360p")).unwrap();
     put(folder.path(), "film/master.m3u8", MASTER);
@@ -28,7 +28,7 @@ fn put(folder: &Path, path: &str, text: &str) {
     fs::write(folder.join(path), text).unwrap();
 }
 
-fn sign(input: &Path, out: &Path, options: &[&str]) -> Run {
+pub(crate) fn sign(input: &Path, out: &Path, options: &[&str]) -> Run {
     let mut command = sluicegate();
     command.args(["manifest", "sign", "--base-url", BASE, "--expires", "2147483647"]);
     Run::of(command.arg(input).arg("--out").arg(out).args(options))

@@ -59,10 +59,7 @@ impl Serving {
 
     /// Sends a signal by its name: `TERM`, `INT`.
     pub(crate) fn signal(&self, name: &str) {
-        let id = self.process.id().to_string();
-        let sent =
-            Command::new("sh").args(["-c", "kill -s \"$1\" \"$2\"", "sh", name, &id]).status();
-        assert!(sent.unwrap().success());
+        signal(&self.process, name);
     }
 
     /// Waits until no connection is accepted any more.
@@ -102,6 +99,13 @@ fn printed_address(stdout: &str, what: &str) -> Option<SocketAddr> {
     let begin = format!("{what}: http://");
     let url = lines.lines().find_map(|line| line.strip_prefix(&begin))?;
     Some(url.split('/').next()?.parse().unwrap())
+}
+
+/// Sends a process a signal by its name.
+pub(crate) fn signal(process: &Process, name: &str) {
+    let id = process.id().to_string();
+    let sent = Command::new("sh").args(["-c", "kill -s \"$1\" \"$2\"", "sh", name, &id]).status();
+    assert!(sent.unwrap().success());
 }
 
 /// Waits until `condition` holds.

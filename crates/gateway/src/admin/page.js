@@ -1,5 +1,6 @@
 // Shows what /metrics, /api/events and /api/sessions tell, every two seconds.
 import { draw } from "./chart.js";
+import { ask, cell, milliseconds, number, poll, rows, time } from "./shared.js";
 
 const EVERY_MS = 2000;
 const POINTS = 150; // five minutes
@@ -165,37 +166,10 @@ byId("first").onclick = () => page(null);
 byId("filter").oninput = () => page(null);
 byId("filter").onsubmit = (event) => event.preventDefault();
 
-// === Tables ===
+// === Numbers ===
 
-function rows(id, wanted, nothing) {
-  const body = byId(id).tBodies[0];
-  const made = wanted.map((cells) => {
-    const row = document.createElement("tr");
-    row.append(...cells.map((content) => (content instanceof HTMLTableCellElement ? content : cell(content))));
-    return row;
-  });
-  if (made.length === 0 && nothing) {
-    const row = document.createElement("tr");
-    const only = cell(nothing, "none");
-    only.colSpan = 9;
-    row.append(only);
-    made.push(row);
-  }
-  body.replaceChildren(...made);
-}
-
-function cell(content, kind = "") {
-  const made = document.createElement("td");
-  made.className = kind;
-  made.append(content instanceof Node ? content : String(content ?? ""));
-  return made;
-}
-
-const number = (text) => cell(text, "number");
 const whole = (value) => Math.round(value).toLocaleString("en");
 const rate = (value) => value.toLocaleString("en", { maximumFractionDigits: value < 10 ? 1 : 0 });
-const time = (ms) => new Date(ms).toLocaleTimeString("en-GB");
-const milliseconds = (secs) => `${(secs * 1000).toLocaleString("en", { maximumFractionDigits: 1 })} ms`;
 const bytes = (value) => {
   const [unit, size] = value < 2 ** 20 ? ["KiB", 2 ** 10] : ["MiB", 2 ** 20];
   return `${(value / size).toLocaleString("en", { maximumFractionDigits: 1 })} ${unit}`;
@@ -203,25 +177,8 @@ const bytes = (value) => {
 
 // === Polling ===
 
-async function ask(path, options) {
-  const answer = await fetch(path, options);
-  if (!answer.ok) throw new Error(`${path}: ${answer.status}`);
-  return answer;
-}
-
-async function refresh() {
-  const state = byId("state");
-  try {
-    const [metrics, events] = await Promise.all([ask("metrics"), ask("api/events"), refreshSessions()]);
-    showMetrics(await metrics.text());
-    showEvents(await events.json());
-    state.textContent = `as of ${time(Date.now())}`;
-    state.className = "";
-  } catch (error) {
-    state.textContent = `no answer: ${error.message}`;
-    state.className = "lost";
-  }
-  setTimeout(refresh, EVERY_MS);
-}
-
-refresh();
+poll(EVERY_MS, async () => {
+  const [metrics, events] = await Promise.all([ask("metrics"), ask("api/events"), refreshSessions()]);
+  showMetrics(await metrics.text());
+  showEvents(await events.json());
+});

@@ -356,7 +356,9 @@ impl Scheme for LayoutScheme {
     fn placement(&self) -> Placement {
         match self.parts().place {
             Place::Query(_) => Placement::Query,
-            Place::Path { after, .. } => Placement::Path { after },
+            Place::Path { after, ref segments } => {
+                Placement::Path { after, segments: segments.len() }
+            }
         }
     }
 

@@ -85,7 +85,7 @@ impl Bunny {
         let of = |name| field(fields, Self::FIELDS, name);
         let placement = match of("placement") {
             "query" => Placement::Query,
-            "path" => Placement::Path { after: 0 },
+            "path" => Placement::Path { after: 0, segments: 1 },
             _ => return Err(value_error("placement", "it is query or path")),
         };
         let path = of("token_path");
@@ -244,7 +244,7 @@ impl Scheme for Bunny {
         let mut path = presented.target().raw_path().to_vec();
         let mut parameters = match self.placement {
             Placement::Query => read(presented.query.unwrap_or_default()).ok_or(twice)?,
-            Placement::Path { after } => {
+            Placement::Path { after, .. } => {
                 let missing = || Refusal::Missing(IN_PATH.into());
                 let (taken, rest) = without_token(&path, after, 1).ok_or_else(missing)?;
                 let mut parameters = read(taken[0]).ok_or_else(|| twice.clone())?;

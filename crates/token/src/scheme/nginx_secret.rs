@@ -66,7 +66,7 @@ impl Scheme for NginxSecret {
     }
 
     fn placement(&self) -> Placement {
-        Placement::Path { after: 1 }
+        Placement::Path { after: 1, segments: 1 }
     }
 
     fn signed_part<'t>(&self, target: &Target<'t>) -> Cow<'t, [u8]> {

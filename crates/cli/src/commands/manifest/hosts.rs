@@ -13,7 +13,7 @@ use crate::link_args::{ExpiryArgs, SignArgs};
 use crate::scheme_args::ScopeName;
 
 /// The scheme of the manifest's own host, and a file of others.
-#[derive(Debug, clap::Args)]
+#[derive(Clone, Debug, clap::Args)]
 pub(super) struct HostArgs {
     /// What each token opens [default: the directory, or the nearest that the scheme has]
     #[arg(long, value_enum)]

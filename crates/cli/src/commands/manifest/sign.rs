@@ -2,6 +2,7 @@
 
 mod report;
 mod tree;
+mod watch;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -24,6 +25,7 @@ Examples:
   sluicegate manifest sign --base-url https://cdn.example.com/videos/a/ master.m3u8 > signed.m3u8
   sluicegate manifest sign --base-url https://cdn.example.com/videos/ --ttl 30d videos --out signed
   sluicegate manifest sign --base-url https://cdn.example.com/a/ --out signed --link a/master.m3u8
+  sluicegate manifest sign --base-url https://cdn.example.com/live/ --watch live --out www --link
   sluicegate manifest sign --base-url https://cdn.example.com/a.m3u8 --ttl 6h - < a.m3u8
   sluicegate manifest sign --base-url https://cdn.example.com/ --scope file --key-file cdn.key a.m3u8
   sluicegate manifest sign --base-url https://cdn.example.com/videos/a/ manifest.mpd > signed.mpd
@@ -38,6 +40,9 @@ below them, found by their content. Each is written whole or not at all, to its 
 folder; media files stay where they are, unless --copy or --link brings them along. A manifest that
 cannot be signed is named, the others are written all the same, and the exit code is 1.
 
+With --watch a live packager's folder is signed as it changes, until Ctrl-C: a playlist as soon as all
+that it names is there, and all of them anew when half of their tokens' time is over.
+
 With --policy each host has its row: [[host]] with base_url, scheme, scope, ttl_secs, bind_ip and key,
 as [route.cdn] of the gateway's configuration. The manifest's own host may be one of them.
 
@@ -45,7 +50,7 @@ In a DASH manifest a template whose directory depends on the Representation move
 and with --scope file it is written out as a list of segments.";
 
 /// Sign every URI of a manifest, or of all manifests of a folder
-#[derive(Debug, clap::Args)]
+#[derive(Clone, Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Args {
     /// Manifests, or - for standard input; with --out folders and patterns, too
@@ -74,6 +79,9 @@ enum Existing {
 }
 
 pub(super) fn run(args: &Args) -> Outcome {
+    if args.tree.is_watch() {
+        return watch::run(args);
+    }
     if args.tree.is_wanted() {
         return tree::run(args);
     }

@@ -26,7 +26,7 @@ pub(super) struct Report {
 
 /// One manifest.
 #[derive(Debug, Serialize)]
-struct Row {
+pub(super) struct Row {
     path: String,
     /// Below the output folder.
     output: String,
@@ -42,12 +42,11 @@ struct Row {
 }
 
 impl Report {
-    /// `expires` is the end of the tokens that end first.
-    pub(super) fn of(done: &[Done], expires: u64) -> Self {
+    pub(super) fn of(done: &[Done]) -> Self {
         let manifests: Vec<_> = done
             .iter()
             .filter(|done| !matches!(done.outcome, Outcome::Taken))
-            .map(|done| Row::of(done, expires))
+            .map(Row::of)
             .collect();
         let failed = manifests.iter().filter(|row| row.problem.is_some()).count();
         let tokens = manifests.iter().map(|row| row.signed).sum();
@@ -70,7 +69,7 @@ impl Report {
 }
 
 impl Row {
-    fn of(done: &Done, expires: u64) -> Self {
+    pub(super) fn of(done: &Done) -> Self {
         let mut row = Self {
             path: done.path.display().to_string(),
             output: done.relative.display().to_string(),
@@ -82,7 +81,7 @@ impl Row {
         };
         if let Outcome::Signed(signed) = &done.outcome {
             row.signed = signed.tokens;
-            row.expires = (signed.tokens > 0).then_some(expires);
+            row.expires = signed.expires.map(|at| at.0);
             let kept = kept_by_reason(&signed.kept).into_iter();
             row.kept = kept.map(|(reason, count)| (reason.to_string(), count)).collect();
             row.warnings = warnings(done);
@@ -91,8 +90,15 @@ impl Row {
     }
 }
 
+/// What a person should know of a file, in lines.
+pub(super) fn remarks(done: &Done) -> impl Iterator<Item = String> {
+    let name = printable(&done.path.to_string_lossy()).into_owned();
+    let remarks = failure(done).into_iter().chain(warnings(done)).chain(kept(done));
+    remarks.map(move |remark| format!("{name}: {remark}"))
+}
+
 /// What a person should know of a signed manifest.
-pub(super) fn warnings(done: &Done) -> Vec<String> {
+fn warnings(done: &Done) -> Vec<String> {
     let Outcome::Signed(signed) = &done.outcome else { return Vec::new() };
     let mut warnings: Vec<_> = dropped_note(&signed.dropped).into_iter().collect();
     if let Some(length) = signed.outlives_tokens {
@@ -116,7 +122,7 @@ pub(super) fn failure(done: &Done) -> Option<String> {
 }
 
 /// What stays unsigned, in a line.
-pub(super) fn kept(done: &Done) -> Option<String> {
+fn kept(done: &Done) -> Option<String> {
     match &done.outcome {
         Outcome::Signed(signed) => kept_note(&signed.kept),
         _ => None,
@@ -133,6 +139,6 @@ pub(super) fn problem(error: &SignError) -> String {
     }
 }
 
-fn manifests(count: usize) -> String {
+pub(super) fn manifests(count: usize) -> String {
     format!("{count} manifest{}", if count == 1 { "" } else { "s" })
 }

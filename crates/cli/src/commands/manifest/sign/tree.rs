@@ -15,7 +15,7 @@ use crate::output::{self, Progress};
 use crate::scheme_args::parse_duration;
 
 /// Where signed manifests go, and how.
-#[derive(Debug, clap::Args)]
+#[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = "Many manifests")]
 pub(super) struct TreeArgs {
     /// The folder that signed manifests are written to; inputs may be folders and patterns then
@@ -36,9 +36,12 @@ pub(super) struct TreeArgs {
     /// Sign only what will run out within this time, or changed since it was signed: 12h, 7d
     #[arg(long, value_name = "DURATION", value_parser = parse_duration, requires = "out")]
     only_expiring: Option<Duration>,
-    /// Print a report of every manifest as JSON
+    /// Go on, and sign what changes: the folder of a live packager
+    #[arg(long, requires = "out", conflicts_with_all = ["check", "only_expiring"])]
+    watch: bool,
+    /// Print a report of every manifest as JSON; with --watch a line for each
     #[arg(long)]
-    json: bool,
+    pub(super) json: bool,
 }
 
 impl TreeArgs {
@@ -46,7 +49,11 @@ impl TreeArgs {
         self.out.is_some() || self.check
     }
 
-    fn output(&self) -> Output {
+    pub(super) const fn is_watch(&self) -> bool {
+        self.watch
+    }
+
+    pub(super) fn output(&self) -> Output {
         Output {
             folder: self.out.clone().filter(|_| !self.check),
             durability: if self.no_fsync { Durability::Unsynced } else { Durability::Synced },
@@ -76,18 +83,13 @@ pub(super) fn run(args: &Args) -> Outcome {
         if args.tree.json {
             return;
         }
-        let name = done.path.display();
-        if let Some(problem) = report::failure(done) {
-            progress.note(&format!("{name}: {problem}"));
-        }
-        for remark in report::warnings(done).into_iter().chain(report::kept(done)) {
-            progress.note(&format!("{name}: {remark}"));
+        for remark in report::remarks(done) {
+            progress.note(&remark);
         }
     };
     let done = tree.sign(&places, &terms, &args.tree.output(), &tell).map_err(folder::not_taken)?;
     progress.finish();
-    let expires = terms.hosts.iter().map(|host| host.expires.0).min().unwrap_or_default();
-    let report = Report::of(&done, expires);
+    let report = Report::of(&done);
     if args.tree.json {
         output::json(&report)?;
     } else {

@@ -1,0 +1,106 @@
+//! A file of a tree: where it is, whether it is a manifest, and what it leads to.
+
+use std::ffi::OsStr;
+use std::fs::{self, File};
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+
+use sluicegate_manifest::{CompileError, Format, Limits, Options, Place, SignHost, Template};
+use thiserror::Error;
+
+use crate::output::{Done, Outcome};
+use crate::place::Places;
+
+/// A file.
+#[derive(Clone, Debug)]
+pub(crate) struct Source {
+    pub(crate) path: PathBuf,
+    /// Below the folder that stands for the base URL.
+    pub(crate) relative: PathBuf,
+    /// That folder, of a file that was named: what it leads to is looked for there.
+    pub(crate) beside: Option<PathBuf>,
+}
+
+impl Source {
+    /// A file of a folder.
+    pub(crate) fn below(folder: &Path, path: PathBuf) -> Self {
+        let relative = path.strip_prefix(folder).unwrap_or(&path).to_owned();
+        Self { path, relative, beside: None }
+    }
+
+    /// What stands for it elsewhere.
+    pub(crate) fn at(&self, path: &Path) -> Self {
+        Self { path: path.to_owned(), ..self.clone() }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Below the folder that stands for the base URL.
+    pub(crate) fn relative(&self) -> &Path {
+        &self.relative
+    }
+
+    /// The documents that it leads to, by their paths below the folder. What cannot be read is told
+    /// of when it is signed.
+    pub(crate) fn documents(&self, places: &Places) -> Vec<PathBuf> {
+        let Ok(template) = self.template() else { return Vec::new() };
+        let place = Place::at(places.url_of(&self.relative));
+        let mut policy = SignHost::default();
+        let decided = template.decisions(&place, &mut policy);
+        decided
+            .filter(|decided| decided.slot.role().is_document())
+            .filter_map(|decided| places.path_of(&decided.url?))
+            .collect()
+    }
+
+    /// Reads it and finds its URIs. It is the caller's own file: the limits are for what an origin
+    /// sends.
+    pub(crate) fn template(&self) -> Result<Template, Unusable> {
+        let bytes = fs::read(&self.path)?;
+        let options = Options { limits: Limits::NONE, ..Options::default() };
+        Ok(Template::compile(bytes.into(), &options)?)
+    }
+
+    pub(crate) fn done(&self, outcome: Outcome) -> Done {
+        Done { path: self.path.clone(), relative: self.relative.clone(), outcome }
+    }
+}
+
+/// Why a file is no template.
+#[derive(Debug, Error)]
+pub(crate) enum Unusable {
+    #[error(transparent)]
+    Unreadable(#[from] io::Error),
+    #[error(transparent)]
+    Broken(#[from] CompileError),
+}
+
+impl From<Unusable> for Outcome {
+    fn from(unusable: Unusable) -> Self {
+        match unusable {
+            Unusable::Unreadable(error) => Self::Unreadable(error),
+            Unusable::Broken(error) => Self::Broken(error),
+        }
+    }
+}
+
+/// Whether a file is a manifest, or a document with URIs that one names.
+pub(crate) fn is_manifest(path: &Path) -> io::Result<bool> {
+    let mut start = Vec::new();
+    let mut file = File::open(path)?;
+    let sniffed = u64::try_from(Format::SNIFF_BYTES).unwrap_or(u64::MAX);
+    (&mut file).take(sniffed).read_to_end(&mut start)?;
+    if Format::needs_whole(&start) {
+        // JSON of a megabyte describes something else.
+        const MAX_JSON_BYTES: u64 = 1 << 20;
+        file.take(MAX_JSON_BYTES).read_to_end(&mut start)?;
+    }
+    let is_named = path.extension().is_some_and(|extension| {
+        ["m3u8", "mpd"].iter().any(|known| extension.eq_ignore_ascii_case(OsStr::new(known)))
+    });
+    let holds = Format::detect(&start).is_some_and(|format| format.may_hold_uris(&start));
+    // What is named so and is none must be told of, not left out.
+    Ok(holds || is_named)
+}
