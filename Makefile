@@ -5,8 +5,10 @@ SHELL := /bin/bash
 CARGO := cargo
 LOCKED := --locked
 LISTEN ?= 127.0.0.1:8080
+# Of the command line: all that it can be built with.
+FEATURES := --features sluicegate/object-store
 
-.PHONY: bench dist load soak help demo test proof tools npm fmt lint guard nextest test-doc test-npm golden fuzz clean
+.PHONY: bench dist load publish soak help demo test proof tools npm fmt lint guard nextest test-doc test-npm golden fuzz clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -32,31 +34,31 @@ fmt: ## Formatting
 	$(CARGO) fmt --all --check
 
 lint: ## clippy, warnings denied
-	$(CARGO) clippy $(LOCKED) --workspace --all-targets -- --deny warnings
+	$(CARGO) clippy $(LOCKED) $(FEATURES) --workspace --all-targets -- --deny warnings
 
 guard: ## The pure crates stay pure
 	scripts/pure-crates.sh
 
 nextest: ## Unit and integration tests
 	@if $(CARGO) nextest --version > /dev/null 2>&1; then \
-	  $(CARGO) nextest run $(LOCKED) --workspace --exclude sluicegate-bench; \
+	  $(CARGO) nextest run $(LOCKED) $(FEATURES) --workspace --exclude sluicegate-bench; \
 	else \
 	  echo "cargo-nextest is not installed; running cargo test, one binary after another"; \
-	  $(CARGO) test $(LOCKED) --workspace --exclude sluicegate-bench --lib --bins --tests -- --test-threads 2; \
+	  $(CARGO) test $(LOCKED) $(FEATURES) --workspace --exclude sluicegate-bench --lib --bins --tests -- --test-threads 2; \
 	fi
 
 proof: export SLUICEGATE_PROOF := 1
 proof: tools npm ## Long plays, the matrix of players, ten minutes of wrong tokens and ten of load; the numbers are printed
 	@if $(CARGO) nextest --version > /dev/null 2>&1; then \
-	  $(CARGO) nextest run $(LOCKED) --workspace --profile proof --filterset 'test(proof_)'; \
+	  $(CARGO) nextest run $(LOCKED) $(FEATURES) --workspace --profile proof --filterset 'test(proof_)'; \
 	else \
-	  $(CARGO) test $(LOCKED) --workspace --exclude sluicegate-bench --lib --bins --tests -- --test-threads 1 --nocapture proof_; \
+	  $(CARGO) test $(LOCKED) $(FEATURES) --workspace --exclude sluicegate-bench --lib --bins --tests -- --test-threads 1 --nocapture proof_; \
 	fi
 	fuzz/run.sh verify
 	$(MAKE) soak
 
 test-doc: ## Examples in the documentation
-	$(CARGO) test $(LOCKED) --workspace --doc
+	$(CARGO) test $(LOCKED) $(FEATURES) --workspace --doc
 
 test-npm: ## Tests of the npm packages
 	@if command -v npm > /dev/null; then \
@@ -70,6 +72,10 @@ load: ## The gateway under load beside nginx and bare axum (needs nginx and wrk;
 	$(CARGO) build $(LOCKED) --release --package sluicegate
 	$(CARGO) build $(LOCKED) --release --package sluicegate-bench --example load
 	target/release/examples/load
+
+publish: ## Signing a tree of a million URIs, and a live folder (FOLDER: where files are written)
+	$(CARGO) build $(LOCKED) --release --package sluicegate-bench --example publish
+	target/release/examples/publish $(FOLDER)
 
 soak: ## Ten minutes at half load: no growth of memory or of open files after the first (MINUTES)
 	$(CARGO) build $(LOCKED) --release --package sluicegate

@@ -2,6 +2,7 @@
 # Installs the programs that the tests run, where apt may do so; names what is missing elsewhere.
 # A test whose program is missing is SKIPPED and says so; with CI=true that is a failure.
 set -euo pipefail
+cd "$(dirname "$0")/.."
 
 # program:package
 wanted=(
@@ -11,6 +12,8 @@ wanted=(
   caddy:caddy
   php:php-cli
   python3:python3
+  make:make
+  setpriv:util-linux
   openssl:openssl
   curl:curl
   wrk:wrk
@@ -24,11 +27,17 @@ plugins=(
   avdec_h264:gstreamer1.0-libav
 )
 
+# Debian's python3 makes virtual environments only with this package.
+venv() {
+  python3 -c 'import ensurepip, venv' 2> /dev/null || echo python3-venv
+}
+
 missing() {
   local entry
   for entry in "${wanted[@]}"; do
     PATH="$PATH:/usr/sbin" command -v "${entry%%:*}" > /dev/null || echo "${entry##*:}"
   done
+  venv
   for entry in "${plugins[@]}"; do
     gst-inspect-1.0 --exists "${entry%%:*}" 2> /dev/null || echo "${entry##*:}"
   done
@@ -45,6 +54,16 @@ fi
 if ((${#packages[@]} > 0)); then
   echo "missing, so some tests are SKIPPED: ${packages[*]} (apt-get install ${packages[*]})"
   [ "${CI:-}" != true ]
+fi
+
+# moto stands in for S3. A virtual environment of its own: the system's Python stays as it is.
+if [ ! -x target/moto/bin/moto_server ]; then
+  if python3 -m venv target/moto > /dev/null 2>&1; then
+    target/moto/bin/pip install --quiet --disable-pip-version-check 'moto[s3,server]>=5,<6'
+  else
+    echo "missing, so tests of object storage are SKIPPED: python3-venv (apt-get install python3-venv)"
+    [ "${CI:-}" != true ]
+  fi
 fi
 
 if ! cargo nextest --version > /dev/null 2>&1; then

@@ -19,6 +19,8 @@ mod output;
 mod runtime;
 mod scheme_args;
 mod stop;
+#[cfg(feature = "object-store")]
+mod store;
 mod telemetry;
 
 use std::process::ExitCode;

@@ -82,6 +82,11 @@ impl Progress {
         }
     }
 
+    /// One more is done.
+    pub(crate) fn one_more(&self) {
+        self.0.inc(1);
+    }
+
     /// Prints a remark above the bar.
     pub(crate) fn note(&self, text: &str) {
         self.0.suspend(|| note(text));

@@ -15,7 +15,7 @@ use axum::response::Response;
 use axum::routing::get;
 use axum::{Json, Router};
 use serde_json::{Value, json};
-use sluicegate_token::{Binding, Effort, Presented, ResourcePath, SchemeRing};
+use sluicegate_token::{Binding, Presented, ResourcePath, SchemeRing};
 use url::Url;
 
 use crate::clock::Clock;
@@ -45,9 +45,8 @@ impl Edge {
     /// If the folder cannot be opened.
     pub fn open(folder: &Path, ring: SchemeRing, clock: Arc<dyn Clock>) -> io::Result<Self> {
         let folder = Arc::new(FolderOrigin::open(folder)?);
-        let refusals = Arc::new(Refusals::with(Effort::Thorough));
         let observer = Arc::new(Observer::of_all());
-        Ok(Self { folder, ring: Arc::new(ring), refusals, observer, clock })
+        Ok(Self { folder, ring: Arc::new(ring), refusals: Arc::default(), observer, clock })
     }
 
     /// The service over HTTP.

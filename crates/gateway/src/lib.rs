@@ -55,8 +55,9 @@ pub use config::{
 pub use edge::Edge;
 pub use error::{Error, ErrorSource};
 pub use explain::Subject;
-pub use fetch::{Document, fetch_document};
+pub use fetch::{Document, Fetcher};
 pub use key_source::{FoundKey, KeyProblem, KeySource};
+pub use media_type::{by_name as media_type_of, names_a_media_file};
 pub use route::{Carry, GrantMode, KeyDelivery, Segments, ThirdParty, Unexpandable};
 pub use serve::{Listening, ServeError, bind, serve, shutdown_signal};
 pub use session_store::{Ended, SessionRules};

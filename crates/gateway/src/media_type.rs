@@ -34,7 +34,8 @@ pub(crate) fn names_an_mpd(path: &str) -> bool {
 
 /// Whether a name is that of a file of media, or of a key, which is no document for sure. Other names
 /// with a known type are not: `.php` and `.mpp` may well be manifests.
-pub(crate) fn names_a_media_file(path: &str) -> bool {
+#[must_use]
+pub fn names_a_media_file(path: &str) -> bool {
     let is_media = |content_type: &str| {
         let kind = content_type.split('/').next().unwrap_or_default();
         // `.m4u` is a playlist of video.
@@ -104,7 +105,8 @@ fn essence(content_type: &str) -> String {
 }
 
 /// The type that a media file's name stands for, if it is one that players care about.
-pub(crate) fn by_name(path: &str) -> Option<&'static str> {
+#[must_use]
+pub fn by_name(path: &str) -> Option<&'static str> {
     Some(match extension(path)?.as_str() {
         "m3u8" | "m3u" => HLS,
         "mpd" => DASH,

@@ -18,25 +18,13 @@ use crate::route::Route;
 const MOST_PER_SECOND: u64 = 20;
 
 /// The last second, and how many were explained in it.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Refusals {
-    effort: Effort,
     second: AtomicU64,
     count: AtomicU64,
 }
 
-impl Default for Refusals {
-    fn default() -> Self {
-        Self::with(Effort::Quick)
-    }
-}
-
 impl Refusals {
-    /// Tries so hard to find the cause of each.
-    pub(crate) fn with(effort: Effort) -> Self {
-        Self { effort, second: AtomicU64::new(0), count: AtomicU64::new(0) }
-    }
-
     /// The error of a refused link, with its cause if one is found.
     pub(crate) fn of_link(
         &self,
@@ -47,7 +35,7 @@ impl Refusals {
     ) -> Error {
         let cause = self
             .may_explain(now)
-            .then(|| explain(ring, presented, now, self.effort))
+            .then(|| explain(ring, presented, now, Effort::Quick))
             .and_then(|explained| cause(&explained));
         let status = ring.status(&refusal);
         match cause {

@@ -26,6 +26,8 @@ pub(crate) struct Scan {
     pub(crate) delta_updates: Vec<Range<usize>>,
     /// The longest segment, or part if there are parts.
     pub(crate) target: Option<Duration>,
+    /// The longest segment, rounded.
+    pub(crate) longest: Option<Duration>,
 }
 
 /// To size the list of slots.
@@ -43,6 +45,7 @@ pub(crate) fn scan(source: &[u8], options: &Options) -> Result<Scan, CompileErro
         definitions: Vec::new(),
         delta_updates: Vec::new(),
         target: None,
+        longest: None,
     };
     let mut lines = Lines::new(source);
     while let Some(span) = lines.next_span() {
@@ -84,6 +87,7 @@ struct Scanner<'s> {
     definitions: Vec<Definition>,
     delta_updates: Vec<Range<usize>>,
     target: Option<Duration>,
+    longest: Option<Duration>,
 }
 
 impl Scanner<'_> {
@@ -122,12 +126,12 @@ impl Scanner<'_> {
             b"#EXT-X-ENDLIST" => self.is_ended = true,
             b"#EXT-X-DEFINE" => self.define(name.start, value.clone()),
             b"#EXT-X-SERVER-CONTROL" => self.offer_of_delta_updates(line, value.clone()),
-            b"#EXT-X-TARGETDURATION" => self.target(value.clone()),
+            b"#EXT-X-TARGETDURATION" => self.longest = self.target(value.clone()),
             b"#EXT-X-PART-INF" => {
                 let attributes = Attributes::new(self.source, value.clone()).map_while(Result::ok);
                 for attribute in attributes {
                     if &self.source[attribute.name] == b"PART-TARGET" {
-                        self.target(attribute.value);
+                        let _ = self.target(attribute.value);
                     }
                 }
             }
@@ -246,16 +250,16 @@ impl Scanner<'_> {
             definitions: self.definitions,
             delta_updates: self.delta_updates,
             target: self.target,
+            longest: self.longest,
         })
     }
 
     /// Parts are shorter than segments, whichever tag comes first.
-    fn target(&mut self, value: Range<usize>) {
-        let text = std::str::from_utf8(self.source[value].trim_ascii()).ok();
-        let seconds = text.and_then(|text| text.parse().ok());
-        if let Some(target) = seconds.and_then(|secs| Duration::try_from_secs_f64(secs).ok()) {
-            self.target = Some(self.target.map_or(target, |known| known.min(target)));
-        }
+    fn target(&mut self, value: Range<usize>) -> Option<Duration> {
+        let text = std::str::from_utf8(self.source[value].trim_ascii()).ok()?;
+        let target = Duration::try_from_secs_f64(text.parse().ok()?).ok()?;
+        self.target = Some(self.target.map_or(target, |known| known.min(target)));
+        Some(target)
     }
 
     /// Notes what offers delta updates, so that the offer can be taken away.

@@ -1,5 +1,6 @@
 //! A template with everything decided but the tokens: what is the same for all sessions.
 
+mod beside;
 pub(crate) mod writer;
 
 use std::borrow::Cow;
@@ -9,6 +10,7 @@ use bytes::Bytes;
 use sluicegate_token::UnixTime;
 use url::{Position, Url};
 
+use self::beside::Beside;
 use self::writer::Writer;
 use crate::policy::{Decision, TokenAt, TokenRef, Uri, UriPolicy};
 use crate::resolve::{self, Resolved};
@@ -147,11 +149,20 @@ impl Template {
         let mut planner = Planner::new(self, place, policy.token_len());
         let withdrawn = if policy.allows_delta_updates() { &[] } else { self.delta_updates() };
         let mut withdrawn = withdrawn.iter().peekable();
+        let mut beside = Beside::of(place, policy);
         for (index, slot) in self.slots().iter().enumerate() {
             while let Some(offer) = withdrawn.next_if(|offer| offer.start < slot.span().start) {
                 planner.writer.remove(offer.clone());
             }
             let reference = &self.source()[slot.span()];
+            if let Some(path) = beside.as_mut().and_then(|beside| beside.path_of(reference))
+                && slot.role() != Role::Unclassified
+                && matches!(slot.quoting(), Quoting::Line | Quoting::Double)
+            {
+                let token = policy.token_of_path(path);
+                planner.writer.insert(slot.span().end, b"?", token);
+                continue;
+            }
             let refused = |reason| RenderError::Refused {
                 line: slot.line(),
                 offset: slot.span().start,

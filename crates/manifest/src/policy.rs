@@ -117,6 +117,19 @@ pub trait UriPolicy {
     /// Decides one URI whose scheme is HTTP or HTTPS.
     fn decide(&mut self, uri: &Uri<'_>) -> Decision;
 
+    /// Whether each file beside `base`, or in a folder below, is delivered from where it is written, with
+    /// a token at the end of its query that its decoded path alone tells. Then
+    /// [`Self::token_of_path`] may be asked for it, which needs no URL.
+    fn signs_paths_beside(&mut self, _base: &Url) -> bool {
+        false
+    }
+
+    /// The token of a file by its decoded path, where [`Self::signs_paths_beside`] holds. Nothing else
+    /// may ask.
+    fn token_of_path(&mut self, _path: &[u8]) -> TokenRef {
+        TokenRef { list: 0, index: u32::MAX }
+    }
+
     /// The length that most tokens of this policy have, in bytes. Any length is right; the true
     /// one makes rendering fast.
     fn token_len(&self) -> usize {

@@ -37,6 +37,19 @@ impl Plan {
         }
     }
 
+    /// The rendered text, of a plan that is rendered once: its own text is overwritten.
+    #[must_use]
+    pub fn into_text(mut self, tokens: &[ByteList]) -> Vec<u8> {
+        let mut text = std::mem::take(&mut self.text);
+        if self.overwrite_gaps(tokens, &mut text).is_some() {
+            return text;
+        }
+        self.text = text;
+        let mut out = Vec::new();
+        self.copy_around_gaps(tokens, &mut out);
+        out
+    }
+
     /// The rendered text with the list of what was changed.
     #[must_use]
     pub fn render(&self, tokens: &[ByteList]) -> Rendered {
@@ -49,7 +62,11 @@ impl Plan {
     fn copy_and_overwrite(&self, tokens: &[ByteList], out: &mut Vec<u8>) -> Option<()> {
         let start = out.len();
         out.extend_from_slice(&self.text);
-        let out = &mut out[start..];
+        self.overwrite_gaps(tokens, &mut out[start..])
+    }
+
+    /// Puts each token into its gap, if all are as long as these. What was overwritten is a gap still.
+    fn overwrite_gaps(&self, tokens: &[ByteList], out: &mut [u8]) -> Option<()> {
         match (self.is_xml, self.gap) {
             // A copy of a length that is known here needs no call.
             (false, GCORE_QUERY_LEN) => self.overwrite::<GCORE_QUERY_LEN>(tokens, out),

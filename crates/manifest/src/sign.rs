@@ -43,6 +43,8 @@ pub struct CdnPaths<'s> {
 pub struct SignHost<'s> {
     rows: Vec<Row<'s>>,
     existing: ExistingToken,
+    /// The row of the manifest's own host, once that is asked for.
+    own: usize,
 }
 
 /// A host and its scheme.
@@ -130,6 +132,29 @@ impl<'s> CdnPaths<'s> {
         Ok(TokenRef { list: self.list, index })
     }
 
+    /// Whether the tokens stand in queries, and decoded paths are all that they need.
+    fn signs_paths(&self) -> bool {
+        self.scheme.placement() == Placement::Query && self.scheme.signs_decoded_path()
+    }
+
+    /// The token that will open the file at a decoded path, where [`Self::signs_paths`] holds.
+    fn token_of_path(&mut self, path: &[u8]) -> TokenRef {
+        let scope = self.scheme.scope();
+        let signed = scope.part_of(path);
+        let last = self.signed.len().wrapping_sub(1);
+        let index = match scope {
+            // The files of a folder stand together.
+            _ if !self.signed.is_empty() && self.signed.get(last) == signed => narrow(last),
+            // A file that is named twice gets its token twice: cheaper than looking for it.
+            Scope::File => {
+                self.signed.push(signed);
+                narrow(last.wrapping_add(1))
+            }
+            Scope::Directory | Scope::Tree => self.want(signed),
+        };
+        TokenRef { list: self.list, index }
+    }
+
     /// What delivers `url` with the token that will open it.
     ///
     /// # Errors
@@ -175,8 +200,7 @@ impl<'s> CdnPaths<'s> {
         if let Some(known) = known.filter(|&known| self.signed.get(known as usize) == signed) {
             return known;
         }
-        // A source of less than 4 GiB has fewer URIs.
-        let index = u32::try_from(self.signed.len()).unwrap_or(u32::MAX);
+        let index = narrow(self.signed.len());
         self.signed.push(signed);
         self.known.insert(hash, index);
         index
@@ -246,6 +270,17 @@ impl UriPolicy for SignHost<'_> {
         GCORE_QUERY_LEN
     }
 
+    fn signs_paths_beside(&mut self, base: &Url) -> bool {
+        let origin = base.origin();
+        let own = self.rows.iter().position(|row| row.origin == origin);
+        self.own = own.unwrap_or_default();
+        own.is_some_and(|own| self.rows[own].paths.signs_paths())
+    }
+
+    fn token_of_path(&mut self, path: &[u8]) -> TokenRef {
+        self.rows[self.own].paths.token_of_path(path)
+    }
+
     fn decide(&mut self, uri: &Uri<'_>) -> Decision {
         let existing = self.existing;
         let Some(row) = self.row(uri.url) else { return Decision::Keep(KeepReason::ForeignHost) };
@@ -284,4 +319,9 @@ impl UriPolicy for SignHost<'_> {
 fn path_with(path: &str, after: usize, segment: &str) -> String {
     let at = path.match_indices('/').nth(after).map_or(path.len(), |(at, _)| at);
     format!("{}/{segment}{}", &path[..at], &path[at..])
+}
+
+/// A source of less than 4 GiB has fewer URIs.
+fn narrow(count: usize) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
 }

@@ -24,6 +24,8 @@ pub struct Template {
     replacements: Vec<Replacement>,
     tree: Option<Tree>,
     update_interval: Option<Duration>,
+    /// EXT-X-TARGETDURATION.
+    longest: Option<Duration>,
 }
 
 impl Template {
@@ -42,7 +44,7 @@ impl Template {
         }
         match Format::detect(&source) {
             Some(Format::Hls) => {
-                let hls::Scan { slots, is_reloaded, definitions, delta_updates, target } =
+                let hls::Scan { slots, is_reloaded, definitions, delta_updates, target, longest } =
                     hls::scan(&source, options)?;
                 let format = Format::Hls;
                 let replacements = Vec::new();
@@ -56,6 +58,7 @@ impl Template {
                     replacements,
                     tree: None,
                     update_interval: target.filter(|_| is_reloaded),
+                    longest,
                 })
             }
             Some(Format::AssetList) => {
@@ -94,6 +97,7 @@ impl Template {
             replacements: Vec::new(),
             tree: None,
             update_interval: None,
+            longest: None,
         }
     }
 
@@ -145,6 +149,23 @@ impl Template {
             }
             None => None,
         }
+    }
+
+    /// The same if it is longer than that. Of a playlist whose segments are surely shorter together it
+    /// is not read how long each is.
+    #[must_use]
+    pub fn plays_longer_than(&self, time: Duration) -> Option<Duration> {
+        if self.is_surely_shorter(time) {
+            return None;
+        }
+        self.presentation_duration().filter(|length| *length > time)
+    }
+
+    /// No segment is longer than the target duration, rounded (RFC 8216bis section 4.4.3.1).
+    fn is_surely_shorter(&self, time: Duration) -> bool {
+        let longest = self.longest.map(|longest| longest.saturating_add(Duration::from_secs(1)));
+        let count = u32::try_from(self.slots.len()).unwrap_or(u32::MAX);
+        longest.is_some_and(|longest| longest.saturating_mul(count) <= time)
     }
 
     /// What bears a slot's URI: tag and attribute, or `URI line`.

@@ -44,27 +44,33 @@ pub(crate) fn copy(from: &Path, path: &Path, durability: Durability) -> Result<(
 /// Puts another name of a file in its place.
 pub(crate) fn link(from: &Path, path: &Path) -> Result<(), WriteError> {
     let failed = |source| WriteError { path: path.to_owned(), source };
-    let folder = folder_of(path).map_err(failed)?;
-    let unfinished = tempfile::Builder::new()
-        .prefix(UNFINISHED)
-        .make_in(folder, |unfinished| fs::hard_link(from, unfinished))
-        .map_err(failed)?;
+    let make = |folder: &Path| {
+        tempfile::Builder::new()
+            .prefix(UNFINISHED)
+            .make_in(folder, |unfinished| fs::hard_link(from, unfinished))
+    };
+    let unfinished = in_folder_of(path, make).map_err(failed)?;
     unfinished.into_temp_path().persist(path).map_err(|error| failed(error.error))
 }
 
-fn replace(
+/// Puts a file in its place that `fill` writes.
+///
+/// # Errors
+/// [`WriteError`], with what `fill` says.
+pub fn replace(
     path: &Path,
     durability: Durability,
     fill: impl FnOnce(&mut File) -> io::Result<()>,
 ) -> Result<(), WriteError> {
     let failed = |source| WriteError { path: path.to_owned(), source };
-    let folder = folder_of(path).map_err(failed)?;
-    let mut unfinished = tempfile::Builder::new()
-        .prefix(UNFINISHED)
-        // As any new file: the mask of the process takes its part.
-        .permissions(Permissions::from_mode(0o666))
-        .tempfile_in(folder)
-        .map_err(failed)?;
+    let make = |folder: &Path| {
+        tempfile::Builder::new()
+            .prefix(UNFINISHED)
+            // As any new file: the mask of the process takes its part.
+            .permissions(Permissions::from_mode(0o666))
+            .tempfile_in(folder)
+    };
+    let mut unfinished = in_folder_of(path, make).map_err(failed)?;
     fill(unfinished.as_file_mut()).map_err(failed)?;
     if durability == Durability::Synced {
         unfinished.as_file().sync_all().map_err(failed)?;
@@ -72,17 +78,26 @@ fn replace(
     unfinished.persist(path).map_err(|error| failed(error.error))?;
     if durability == Durability::Synced {
         // The name, too.
-        File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed)?;
+        File::open(folder_of(path)).and_then(|folder| folder.sync_all()).map_err(failed)?;
     }
     Ok(())
 }
 
-/// The folder of a file, made if it is not there.
-fn folder_of(path: &Path) -> io::Result<&Path> {
+/// Makes something in the folder of a file, and the folder if it is not there: nearly always it is.
+fn in_folder_of<T>(path: &Path, make: impl Fn(&Path) -> io::Result<T>) -> io::Result<T> {
+    let folder = folder_of(path);
+    match make(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            fs::create_dir_all(folder)?;
+            make(folder)
+        }
+        made => made,
+    }
+}
+
+fn folder_of(path: &Path) -> &Path {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let folder = folder.unwrap_or(Path::new("."));
-    fs::create_dir_all(folder)?;
-    Ok(folder)
+    folder.unwrap_or(Path::new("."))
 }
 
 /// Removes what a run that was killed left unfinished in a folder.

@@ -14,10 +14,11 @@ mod tree;
 mod verify;
 mod watch;
 
-pub use atomic::{Durability, WriteError};
+pub use atomic::{Durability, WriteError, replace};
 pub use output::{Done, Others, Outcome, Output};
 pub use place::Places;
 pub use sign::{Host, SignError, Signed, Terms, sign};
+pub use source::looks_like_manifest;
 pub use tree::{Tree, TreeError};
-pub use verify::{Audit, Checked, Finding, Gate, Problem};
+pub use verify::{Audit, Checked, Finding, Gate, Problem, Request, requests};
 pub use watch::{News, Stopper, Watch, WatchError};

@@ -69,6 +69,12 @@ pub enum Outcome {
 }
 
 impl Output {
+    /// The same with a folder that needs no looking for where the process is.
+    pub(crate) fn absolute(&self) -> Self {
+        let absolute = |folder: &PathBuf| std::path::absolute(folder).unwrap_or(folder.clone());
+        Self { folder: self.folder.as_ref().map(absolute), ..self.clone() }
+    }
+
     /// Signs a manifest and writes it to its place, unless what was written is good at `gate`.
     pub(crate) fn sign(
         &self,

@@ -75,19 +75,14 @@ pub fn sign(template: &Template, url: Url, terms: &Terms) -> Result<Signed, Sign
     let plan = template.plan(&place, &mut policy)?;
     let expires: Vec<_> = terms.hosts.iter().map(|host| host.expires).collect();
     let tokens = policy.sign_each(&expires, terms.ip)?;
-    let mut text = Vec::new();
-    plan.render_into(&tokens, &mut text);
-    let presentation = template.presentation_duration();
-    let outlives_tokens = presentation.filter(|length| {
-        let end = terms.now.saturating_add(length.as_secs());
-        terms.hosts.iter().any(|host| host.expires < end)
-    });
+    let first = expires.into_iter().min();
+    let lifetime = first.map(|first| Duration::from_secs(first.0.saturating_sub(terms.now.0)));
     Ok(Signed {
-        outlives_tokens,
-        text,
+        outlives_tokens: lifetime.and_then(|lifetime| template.plays_longer_than(lifetime)),
         tokens: plan.tokens(),
-        expires: expires.into_iter().min().filter(|_| plan.tokens() > 0),
+        expires: first.filter(|_| plan.tokens() > 0),
         kept: plan.kept().to_vec(),
         dropped: plan.dropped().to_vec(),
+        text: plan.into_text(&tokens),
     })
 }

@@ -15,6 +15,8 @@ use crate::place::Places;
 #[derive(Clone, Debug)]
 pub(crate) struct Source {
     pub(crate) path: PathBuf,
+    /// What people call it: its path, or where it was fetched from.
+    pub(crate) shown: PathBuf,
     /// Below the folder that stands for the base URL.
     pub(crate) relative: PathBuf,
     /// That folder, of a file that was named: what it leads to is looked for there.
@@ -25,7 +27,7 @@ impl Source {
     /// A file of a folder.
     pub(crate) fn below(folder: &Path, path: PathBuf) -> Self {
         let relative = path.strip_prefix(folder).unwrap_or(&path).to_owned();
-        Self { path, relative, beside: None }
+        Self { shown: path.clone(), path, relative, beside: None }
     }
 
     /// What stands for it elsewhere.
@@ -35,6 +37,11 @@ impl Source {
 
     pub(crate) fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// What people call it.
+    pub(crate) fn shown(&self) -> &Path {
+        &self.shown
     }
 
     /// Below the folder that stands for the base URL.
@@ -64,7 +71,7 @@ impl Source {
     }
 
     pub(crate) fn done(&self, outcome: Outcome) -> Done {
-        Done { path: self.path.clone(), relative: self.relative.clone(), outcome }
+        Done { path: self.shown.clone(), relative: self.relative.clone(), outcome }
     }
 }
 
@@ -88,19 +95,41 @@ impl From<Unusable> for Outcome {
 
 /// Whether a file is a manifest, or a document with URIs that one names.
 pub(crate) fn is_manifest(path: &Path) -> io::Result<bool> {
-    let mut start = Vec::new();
-    let mut file = File::open(path)?;
-    let sniffed = u64::try_from(Format::SNIFF_BYTES).unwrap_or(u64::MAX);
-    (&mut file).take(sniffed).read_to_end(&mut start)?;
-    if Format::needs_whole(&start) {
-        // JSON of a megabyte describes something else.
-        const MAX_JSON_BYTES: u64 = 1 << 20;
-        file.take(MAX_JSON_BYTES).read_to_end(&mut start)?;
+    if is_named_manifest(path) {
+        return Ok(true);
     }
-    let is_named = path.extension().is_some_and(|extension| {
+    let mut file = File::open(path)?;
+    let mut start = [0; Format::SNIFF_BYTES];
+    let mut len = 0;
+    while len < start.len() {
+        match file.read(&mut start[len..])? {
+            0 => break,
+            count => len += count,
+        }
+    }
+    let start = &start[..len];
+    if !Format::needs_whole(start) {
+        return Ok(looks_like_manifest(path, start));
+    }
+    let mut whole = start.to_vec();
+    file.take(MAX_JSON_BYTES).read_to_end(&mut whole)?;
+    Ok(looks_like_manifest(path, &whole))
+}
+
+/// JSON of a megabyte describes something else.
+const MAX_JSON_BYTES: u64 = 1 << 20;
+
+/// Whether a file of this name that begins so is a manifest, or a document with URIs that one names.
+/// Of JSON it takes the whole to tell.
+#[must_use]
+pub fn looks_like_manifest(name: &Path, start: &[u8]) -> bool {
+    is_named_manifest(name)
+        || Format::detect(start).is_some_and(|format| format.may_hold_uris(start))
+}
+
+/// What is named so and is none must be told of, not left out.
+fn is_named_manifest(name: &Path) -> bool {
+    name.extension().is_some_and(|extension| {
         ["m3u8", "mpd"].iter().any(|known| extension.eq_ignore_ascii_case(OsStr::new(known)))
-    });
-    let holds = Format::detect(&start).is_some_and(|format| format.may_hold_uris(&start));
-    // What is named so and is none must be told of, not left out.
-    Ok(holds || is_named)
+    })
 }

@@ -6,7 +6,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
+use sluicegate_manifest::Template;
 use thiserror::Error;
+use url::Url;
 use walkdir::WalkDir;
 
 use crate::atomic::{self, WriteError};
@@ -88,7 +90,8 @@ impl Tree {
                     let relative = input.file_name().map(PathBuf::from).unwrap_or_default();
                     // Who names a file means it, whatever it is.
                     let beside = input.parent().map(PathBuf::from);
-                    tree.manifests.push(Source { path: input, relative, beside });
+                    let shown = input.clone();
+                    tree.manifests.push(Source { path: input, shown, relative, beside });
                 }
             }
         }
@@ -98,6 +101,7 @@ impl Tree {
 
     fn add_folder(&mut self, folder: &Path) -> Result<(), TreeError> {
         self.folders.push(folder.to_owned());
+        let mut files = Vec::new();
         for entry in WalkDir::new(folder).follow_links(true).sort_by_file_name() {
             let entry = entry.map_err(|error| {
                 let path = error.path().unwrap_or(folder).to_owned();
@@ -107,13 +111,17 @@ impl Tree {
                 };
                 TreeError::Unreadable { path, reason }
             })?;
-            if !entry.file_type().is_file() || atomic::is_unfinished(entry.file_name()) {
-                continue;
+            if entry.file_type().is_file() && !atomic::is_unfinished(entry.file_name()) {
+                files.push(entry.into_path());
             }
-            let path = entry.into_path();
-            let is_manifest = is_manifest(&path).map_err(|error| unreadable(&path, &error))?;
+        }
+        let looked_at = files.into_par_iter().map(|path| match is_manifest(&path) {
+            Ok(is_manifest) => Ok((is_manifest, Source::below(folder, path))),
+            Err(error) => Err(unreadable(&path, &error)),
+        });
+        for (is_manifest, source) in looked_at.collect::<Result<Vec<_>, _>>()? {
             let sources = if is_manifest { &mut self.manifests } else { &mut self.others };
-            sources.push(Source::below(folder, path));
+            sources.push(source);
         }
         Ok(())
     }
@@ -145,10 +153,16 @@ impl Tree {
             for relative in source.documents(places) {
                 let path = beside.join(&relative);
                 if path.is_file() && known.insert(relative.clone()) {
-                    self.manifests.push(Source { path, relative, beside: source.beside.clone() });
+                    let beside = source.beside.clone();
+                    self.manifests.push(Source { shown: path.clone(), path, relative, beside });
                 }
             }
         }
+    }
+
+    /// What is no manifest: paths below the folder, and where the files are.
+    pub fn other_paths(&self) -> impl Iterator<Item = (&Path, &Path)> {
+        self.others.iter().map(|source| (source.relative(), source.path()))
     }
 
     pub(crate) fn manifests(&self) -> &[Source] {
@@ -168,10 +182,46 @@ impl Tree {
         self.manifests.iter().map(|source| (source.relative(), source.path()))
     }
 
+    /// Reads the manifests one by one, as served below `places`: what is wrong stands in place of what
+    /// cannot be read.
+    pub fn served<'t>(
+        &'t self,
+        places: &'t Places,
+    ) -> impl Iterator<Item = (&'t Path, Result<(Template, Url), String>)> {
+        self.manifests.iter().map(|source| {
+            let template = source.template().map_err(|unusable| unusable.to_string());
+            (source.shown(), template.map(|template| (template, places.url_of(source.relative()))))
+        })
+    }
+
     /// Whether there is no manifest.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.manifests.is_empty()
+    }
+
+    /// A tree of another place, of which a folder of this machine holds the manifests. `place` is what
+    /// people call that place, and `others` are the files that are there besides, by their paths below
+    /// it.
+    ///
+    /// # Errors
+    /// [`TreeError`].
+    pub fn staged(
+        folder: &Path,
+        place: &Path,
+        others: impl IntoIterator<Item = PathBuf>,
+    ) -> Result<Self, TreeError> {
+        let mut tree = Self::default();
+        tree.add_folder(folder)?;
+        for source in &mut tree.manifests {
+            source.shown = place.join(&source.relative);
+        }
+        let elsewhere = |relative: PathBuf| {
+            let shown = place.join(&relative);
+            Source { path: shown.clone(), shown, relative, beside: None }
+        };
+        tree.others = others.into_iter().map(elsewhere).collect();
+        Ok(tree)
     }
 
     /// Signs all manifests, on all cores, each as served below `places`. One that cannot be signed
@@ -187,6 +237,7 @@ impl Tree {
         on_done: &(dyn Fn(&Done) + Sync),
     ) -> Result<Vec<Done>, TreeError> {
         self.prepare(output)?;
+        let output = &output.absolute();
         // At the end of that time every token of what is left as it is must still open.
         let gate = output.unless_good_for.map(|rest| Gate::of(terms, rest));
         let manifests = self.manifests.par_iter().map(|source| {
@@ -215,7 +266,8 @@ impl Tree {
 
     fn refuse_overlap(&self, output: &Path) -> Result<(), TreeError> {
         let out = nearest(output);
-        for input in self.folders.iter().chain(self.manifests.iter().map(|found| &found.path)) {
+        let named = self.manifests.iter().filter(|found| found.beside.is_some());
+        for input in self.folders.iter().chain(named.map(|found| &found.path)) {
             let Ok(real) = input.canonicalize() else { continue };
             let is_within = out.starts_with(&real) || (real.is_dir() && real.starts_with(&out));
             // A file of the output's own folder would be overwritten by its signed self.

@@ -50,6 +50,38 @@ pub struct Checked {
     pub findings: Vec<Finding>,
 }
 
+/// A file that a manifest leads players to.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// The line, from 1; none of a segment that a DASH template stands for.
+    pub line: Option<usize>,
+    /// The tag, with its attribute, or `URI line`.
+    pub carrier: Option<String>,
+    /// With its token.
+    pub url: Url,
+    /// Whether it is a document with URIs of its own.
+    pub is_document: bool,
+}
+
+/// What players of a manifest that is served at `url` ask for, each URL once; of a live one what is
+/// there at `now`. DASH templates that stand for more than can be told are left out.
+#[must_use]
+pub fn requests(template: &Template, url: Url, now: UnixTime) -> Vec<Request> {
+    let place = Place { now: Some(now), ..Place::at(url) };
+    let mut seen = BTreeSet::new();
+    let leads = files(template, &place).into_iter();
+    let leads = leads.filter(|lead| !lead.is_template && !lead.may_be_missing);
+    let requests = leads.filter_map(|lead| {
+        seen.insert(lead.url.clone()).then(|| Request {
+            line: lead.slot.map(|slot| slot.line()),
+            carrier: lead.slot.map(|slot| template.carrier(&slot).into_owned()),
+            url: lead.url,
+            is_document: lead.role.is_document(),
+        })
+    });
+    requests.collect()
+}
+
 /// Something wrong.
 #[derive(Clone, Debug)]
 pub struct Finding {
@@ -72,6 +104,10 @@ pub enum Problem {
     Refused(Refusal),
     /// The file that it leads to is not in the tree.
     Missing,
+    /// A server answers with this status.
+    Status(u16),
+    /// No server answers.
+    Unanswered(String),
 }
 
 /// A whole tree, checked.
@@ -152,14 +188,15 @@ impl Gate {
 }
 
 impl Checked {
-    fn of(path: &Path) -> Self {
+    /// Nothing is wrong with it yet.
+    #[must_use]
+    pub fn of(path: &Path) -> Self {
         Self { path: path.to_owned(), uris: 0, expires: None, findings: Vec::new() }
     }
 
-    /// What cannot be read, or is no manifest.
+    /// What cannot be had, or is no manifest.
     #[must_use]
-    pub fn broken(path: &Path, why: &str) -> Self {
-        let problem = Problem::Broken(why.to_owned());
+    pub fn broken(path: &Path, problem: Problem) -> Self {
         let finding = Finding { line: None, carrier: None, target: None, problem };
         Self { findings: vec![finding], ..Self::of(path) }
     }
@@ -185,10 +222,12 @@ fn check(
 ) -> Checked {
     let template = match source.template() {
         Ok(template) => template,
-        Err(unusable) => return Checked::broken(source.path(), &unusable.to_string()),
+        Err(unusable) => {
+            return Checked::broken(source.shown(), Problem::Broken(unusable.to_string()));
+        }
     };
     let url = places.url_of(source.relative());
-    let mut checked = gate.check(source.path(), &template, url.clone());
+    let mut checked = gate.check(source.shown(), &template, url.clone());
     for lead in files(&template, &gate.place(url)) {
         let Some(ring) = gate.ring(&lead.url) else { continue };
         named.is_open |= lead.is_template;

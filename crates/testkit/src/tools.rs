@@ -19,11 +19,13 @@ const KNOWN: &[(&str, &str)] = &[
          gstreamer1.0-plugins-bad gstreamer1.0-libav",
     ),
     ("caddy", "caddy"),
+    ("make", "make"),
     ("nginx", "nginx"),
     ("node", "nodejs"),
     ("openssl", "openssl"),
     ("php", "php-cli"),
     ("python3", "python3"),
+    ("setpriv", "util-linux"),
 ];
 
 /// Debian keeps servers outside an ordinary user's `PATH`.

@@ -17,6 +17,7 @@ use std::sync::Arc;
 use thiserror::Error;
 
 use crate::layout::scheme::without_token;
+use crate::path::folder_of;
 use crate::{Binding, ByteList, LayoutScheme, ResourcePath, UnixTime};
 
 /// How much one token opens.
@@ -88,6 +89,11 @@ pub trait Scheme: fmt::Debug + Send + Sync {
     /// What of a URL a token is made of: all URLs with the same have the same token.
     fn signed_part<'t>(&self, target: &Target<'t>) -> Cow<'t, [u8]> {
         Cow::Borrowed(self.scope().signed_part(target.path))
+    }
+
+    /// Whether [`Self::signed_part`] is that of the scope, and the decoded path is all that it needs.
+    fn signs_decoded_path(&self) -> bool {
+        false
     }
 
     /// Appends the token that opens `signed`, which [`Self::signed_part`] gave, until `expires`:
@@ -330,9 +336,15 @@ impl Scope {
     /// The bytes of `path` that a token of this scope signs.
     #[must_use]
     pub fn signed_part(self, path: &ResourcePath) -> &[u8] {
+        self.part_of(path.as_bytes())
+    }
+
+    /// The same of the bytes of a path that is decoded and normalised.
+    #[must_use]
+    pub fn part_of(self, path: &[u8]) -> &[u8] {
         match self {
-            Self::File => path.as_bytes(),
-            Self::Directory | Self::Tree => path.directory(),
+            Self::File => path,
+            Self::Directory | Self::Tree => folder_of(path),
         }
     }
 }

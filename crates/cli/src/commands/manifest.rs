@@ -10,7 +10,7 @@ mod verify;
 
 use std::fs;
 use std::io::{self, Read as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow};
 use sluicegate_manifest::{CompileError, Limits, Options, RefuseReason, Template};
@@ -28,6 +28,9 @@ Examples:
   sluicegate manifest verify --base-url https://cdn.example.com/videos/ signed
 
 `sluicegate manifest COMMAND --help` has examples of each command.";
+
+/// A manifest that is longer is not fetched.
+const MAX_FETCHED_BYTES: usize = 256 << 20;
 
 /// Sign, inspect, strip, compare or verify manifests
 #[derive(Debug, clap::Args)]
@@ -74,19 +77,15 @@ impl Input {
         if self.is_stdin() {
             return "standard input".to_owned();
         }
-        if let Some(mut url) = self.url() {
-            // The query may hold a token.
-            url.set_query(None);
-            return url.into();
+        if let Some(url) = self.url() {
+            return shown(&url);
         }
         printable(&self.file.to_string_lossy()).into_owned()
     }
 
     /// The URL, if it is one.
     fn url(&self) -> Option<Url> {
-        let text = self.file.to_str()?;
-        let is_http = text.starts_with("http://") || text.starts_with("https://");
-        is_http.then(|| text.parse().ok()).flatten()
+        url_of(&self.file)
     }
 
     /// Reads it and finds its URIs.
@@ -154,6 +153,34 @@ impl Input {
     }
 }
 
+/// An argument that is an HTTP URL, and no file's name.
+fn url_of(argument: &Path) -> Option<Url> {
+    let text = argument.to_str()?;
+    let is_http = text.starts_with("http://") || text.starts_with("https://");
+    is_http.then(|| text.parse().ok()).flatten()
+}
+
+/// Whether an argument is a folder of object storage: `s3://bucket/folder`, `gs://`, `az://`.
+fn names_store(argument: &Path) -> bool {
+    let scheme =
+        argument.to_str().and_then(|text| text.split_once("://")).map(|(scheme, _)| scheme);
+    matches!(scheme, Some("s3" | "s3a" | "gs" | "az" | "azure" | "abfs" | "abfss" | "adl"))
+}
+
+#[cfg(not(feature = "object-store"))]
+fn no_store() -> Failed {
+    Failed::usage(anyhow!(
+        "this build has no object storage: make one with `cargo build --release --features object-store`"
+    ))
+}
+
+/// What messages call a URL: its query may hold a token.
+fn shown(url: &Url) -> String {
+    let mut url = url.clone();
+    url.set_query(None);
+    url.into()
+}
+
 /// Where a manifest lies.
 #[derive(Clone, Debug)]
 struct BaseUrl {
@@ -185,4 +212,9 @@ fn refusal(reason: &RefuseReason) -> String {
 /// `1 URI`, `2 URIs`.
 fn uris(count: usize) -> String {
     format!("{count} URI{}", if count == 1 { "" } else { "s" })
+}
+
+/// `1 manifest`, `2 manifests`.
+fn manifests(count: usize) -> String {
+    format!("{count} manifest{}", if count == 1 { "" } else { "s" })
 }

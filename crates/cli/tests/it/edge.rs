@@ -1,8 +1,10 @@
 //! `sluicegate edge`: the statuses of a CDN's edge.
 
 use std::net::TcpListener;
+use std::path::{Path, PathBuf};
 
 use sluicegate_testkit::fixtures;
+use sluicegate_token::SchemeKind;
 
 use crate::folder::Folder;
 use crate::run::{Run, program, sluicegate, without_key};
@@ -111,4 +113,77 @@ fn a_port_in_use_is_a_failure() {
     assert_eq!((run.code, run.stdout.as_str()), (2, ""));
     let begin = format!("sluicegate: cannot listen on {addr}: the port is in use; ");
     assert!(run.stderr.starts_with(&begin), "{}", run.stderr);
+}
+
+/// A signed tree is all that a stand-in for a CDN needs, whatever that's scheme is.
+#[test]
+fn a_signed_tree_opens_under_every_scheme() {
+    let film = tempfile::tempdir().unwrap();
+    for stream in ["subdirs", "number"] {
+        copy(&fixtures::streams().join(stream), &film.path().join(stream));
+    }
+    let mut tried = 0;
+    for kind in SchemeKind::all() {
+        let folder = Folder::new();
+        let key = key_for(&kind, &folder);
+        for scope in kind.scopes() {
+            opens_a_signed_tree(film.path(), kind.name(), &scope.to_string(), &key);
+            tried += 1;
+        }
+    }
+    assert!(tried >= 20, "{tried}");
+}
+
+fn opens_a_signed_tree(film: &Path, scheme: &str, scope: &str, key: &Path) {
+    let mut terms = vec!["--scheme", scheme, "--scope", scope, "--key-file", key.to_str().unwrap()];
+    if scheme == "cloudfront" {
+        terms.extend(["--field", "key_pair_id=K1"]);
+    }
+    let out = tempfile::tempdir().unwrap();
+    let mut command = program();
+    command.arg("edge").arg(out.path()).args(["--listen", "127.0.0.1:0"]).args(&terms);
+    let edge = Serving::start(&mut command, "edge");
+    let base = edge.url("/vod/");
+    let mut command = without_key();
+    command.args(["manifest", "sign", "--copy", "--base-url", &base]).args(&terms).arg(film);
+    let run = Run::of(command.arg("--out").arg(out.path().join("vod")));
+    assert_eq!(run.code, 0, "{scheme} {scope}: {}", run.stderr);
+    let verify = || {
+        let mut command = without_key();
+        command.args(["manifest", "verify", "--http", "--json", "--base-url", &base]);
+        Run::of(command.arg(out.path().join("vod")))
+    };
+    let run = verify();
+    assert_eq!(run.code, 0, "{scheme} {scope}: {}", run.stdout);
+    let uris = run.json()["uris"].as_u64().unwrap();
+    assert!(uris > 20, "{scheme} {scope}: {}", run.stdout);
+    // Unsigned manifests in the place of signed ones lead to nothing that opens.
+    copy(film, &out.path().join("vod"));
+    let run = verify();
+    let refused = run.json()["problems"].as_array().unwrap().len() as u64;
+    assert_eq!((run.code, refused), (1, uris), "{scheme} {scope}: {}", run.stdout);
+}
+
+/// A key that the scheme takes, in a file.
+fn key_for(kind: &SchemeKind, folder: &Folder) -> PathBuf {
+    match kind.name() {
+        "cloudfront" => {
+            let path = folder.path().join("rsa.key");
+            let mut command = std::process::Command::new("openssl");
+            command.args(["genpkey", "-quiet", "-algorithm", "RSA", "-out"]).arg(&path);
+            assert!(command.status().unwrap().success());
+            path
+        }
+        "fastly" => folder.write("base64.key", "ZmFzdGx5LWtleS1vZi10aGUtdGVzdHM=\n"),
+        "akamai" => folder.write("hex.key", "aabbccddeeff00112233445566778899\n"),
+        _ => folder.path().join("cdn.key"),
+    }
+}
+
+fn copy(from: &Path, to: &Path) {
+    for (path, bytes) in fixtures::files_below(from) {
+        let to = to.join(path);
+        std::fs::create_dir_all(to.parent().unwrap()).unwrap();
+        std::fs::write(to, bytes).unwrap();
+    }
 }

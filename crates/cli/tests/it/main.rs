@@ -12,7 +12,11 @@ mod folder;
 mod keygen;
 mod manifest;
 mod manifest_tree;
+mod manifest_verify;
 mod manifest_watch;
+#[cfg(feature = "object-store")]
+mod object_store;
+mod pipelines;
 mod run;
 mod schemes;
 mod serve;

@@ -1,12 +1,14 @@
 //! `sluicegate manifest sign --out`: folders of manifests.
 
 use std::fs;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use serde_json::Value;
 use sluicegate_testkit::fixtures::files_below as files;
+use sluicegate_testkit::require_tools;
 use tempfile::TempDir;
 
 use crate::run::{KEY, Run, program, sluicegate};
@@ -311,4 +313,58 @@ fn a_full_disk_leaves_whole_files_only() {
     assert_eq!(full.status.code(), Some(2), "{said}");
     assert!(said.contains("No space left"), "{said}");
     assert!(!listed.contains(".sluicegate-"), "nothing unfinished is left: {listed}");
+}
+
+/// The program as a user who is not root, whom no permission stops: in a place that all may read.
+fn as_nobody(place: &Path) -> Command {
+    let (own, open) = (program(), place.join("sluicegate"));
+    if !open.exists() {
+        fs::copy(own.get_program(), &open).unwrap();
+        allow(place, 0o755);
+        allow(&open, 0o755);
+    }
+    let is_root = fs::metadata("/proc/self").unwrap().uid() == 0;
+    if !is_root {
+        return Command::new(open);
+    }
+    let mut command = Command::new("setpriv");
+    command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(open);
+    command
+}
+
+fn allow(path: &Path, mode: u32) {
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+}
+
+#[test]
+fn without_permission_it_is_said_to_what() {
+    require_tools!("setpriv");
+    let (film, out, place) = (film(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    allow(film.path(), 0o755);
+    allow(out.path(), 0o777);
+    let sign = || {
+        let mut command = as_nobody(place.path());
+        command.args(["manifest", "sign", "--base-url", BASE, "--ttl", "1h"]).arg(film.path());
+        command.arg("--out").arg(out.path()).env("SLUICEGATE_KEY", KEY);
+        Run::of(&mut assert_cmd::Command::from_std(command))
+    };
+    let (playlist, folder) =
+        (film.path().join("film/360p/index.m3u8"), film.path().join("film/360p"));
+    for (unreadable, mode) in [(&playlist, 0o644), (&folder, 0o755)] {
+        allow(unreadable, 0);
+        let run = sign();
+        allow(unreadable, mode);
+        assert_eq!(run.code, 2, "{}", run.stderr);
+        let told = format!("cannot read {}: ", unreadable.display());
+        assert!(run.stderr.contains(&told), "{}", run.stderr);
+        assert!(run.stderr.contains("Permission denied"), "{}", run.stderr);
+        assert!(files(out.path()).is_empty(), "nothing is written before all is read");
+    }
+    allow(out.path(), 0o755);
+    let run = sign();
+    assert_eq!(run.code, 2, "{}", run.stderr);
+    assert_eq!(run.stderr.matches("Permission denied").count(), 2, "{}", run.stderr);
+    assert!(run.stderr.contains("master.m3u8: cannot write"), "{}", run.stderr);
+    allow(out.path(), 0o777);
+    assert_eq!(sign().code, 0);
 }

@@ -14,8 +14,8 @@ pub(crate) struct Writer<'t> {
     is_xml: bool,
     copied: usize,
     text: Vec<u8>,
-    holes: Vec<(usize, TokenRef)>,
-    cuts: Vec<(Range<usize>, Range<usize>)>,
+    holes: Vec<Hole>,
+    cuts: Vec<Cut>,
 }
 
 impl<'t> Writer<'t> {
@@ -36,7 +36,8 @@ impl<'t> Writer<'t> {
     pub(crate) fn cut(&mut self, span: Range<usize>) {
         self.text.extend_from_slice(&self.source[self.copied..span.start]);
         self.copied = span.end;
-        self.cuts.push((span, self.text.len()..self.text.len()));
+        let at = narrow(self.text.len());
+        self.cuts.push(Cut { source: narrow(span.start)..narrow(span.end), text: at..at });
     }
 
     pub(crate) fn write(&mut self, text: &[u8]) {
@@ -45,15 +46,23 @@ impl<'t> Writer<'t> {
 
     /// Leaves room for a token.
     pub(crate) fn hole(&mut self, token: TokenRef) {
-        self.holes.push((self.text.len(), token));
+        self.holes.push(Hole { at: narrow(self.text.len()), token });
         self.text.resize(self.text.len() + self.gap, 0);
     }
 
     pub(crate) fn end_cut(&mut self) {
-        let end = self.text.len();
-        if let Some((_, text)) = self.cuts.last_mut() {
-            text.end = end;
+        let end = narrow(self.text.len());
+        if let Some(cut) = self.cuts.last_mut() {
+            cut.text.end = end;
         }
+    }
+
+    /// Inserts a token behind some text.
+    pub(crate) fn insert(&mut self, at: usize, text: &[u8], token: TokenRef) {
+        self.cut(at..at);
+        self.write(text);
+        self.hole(token);
+        self.end_cut();
     }
 
     /// Leaves a piece of the source out.
@@ -74,20 +83,21 @@ impl<'t> Writer<'t> {
     pub(crate) fn finish(mut self, kept: Vec<Kept>, dropped: Vec<usize>) -> Option<Plan> {
         self.text.extend_from_slice(&self.source[self.copied..]);
         u32::try_from(self.text.len()).ok()?;
-        // Every offset is at most the text's length, or the source's, which compiling bounds.
-        let narrow = |offset: usize| u32::try_from(offset).unwrap_or(u32::MAX);
-        let narrow_range = |range: Range<usize>| narrow(range.start)..narrow(range.end);
-        let hole = |(at, token)| Hole { at: narrow(at), token };
-        let cut = |(source, text)| Cut { source: narrow_range(source), text: narrow_range(text) };
         Some(Plan {
             source: self.source.clone(),
             gap: self.gap,
             is_xml: self.is_xml,
-            holes: self.holes.into_iter().map(hole).collect(),
-            cuts: self.cuts.into_iter().map(cut).collect(),
+            holes: self.holes,
+            cuts: self.cuts,
             text: self.text,
             kept,
             dropped,
         })
     }
+}
+
+/// Every offset is at most the text's length, which finishing bounds, or the source's, which compiling
+/// does.
+fn narrow(offset: usize) -> u32 {
+    u32::try_from(offset).unwrap_or(u32::MAX)
 }

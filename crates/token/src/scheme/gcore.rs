@@ -154,6 +154,10 @@ impl Scheme for Gcore {
         Ok(())
     }
 
+    fn signs_decoded_path(&self) -> bool {
+        true
+    }
+
     fn write_tokens(
         &self,
         signed: &ByteList,

@@ -34,10 +34,15 @@ pub(super) struct Hosts {
 }
 
 impl HostArgs {
+    /// Those of the policy's file.
+    pub(super) fn listed(&self) -> Result<Vec<CdnConfig>, Failed> {
+        let listed = self.policy.as_deref().map(config_file::load_hosts).transpose()?;
+        Ok(listed.unwrap_or_default())
+    }
+
     /// The hosts, where manifests lie at `base`.
     pub(super) fn hosts(&self, base: &Url, expiry: &ExpiryArgs) -> Result<Hosts, Failed> {
-        let listed = self.policy.as_deref().map(config_file::load_hosts).transpose()?;
-        let listed = listed.unwrap_or_default();
+        let listed = self.listed()?;
         if listed.iter().any(|host| host.base_url.origin() == base.origin()) {
             return Ok(Hosts { listed, own: None });
         }

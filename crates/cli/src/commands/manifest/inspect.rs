@@ -4,13 +4,13 @@ mod cut;
 mod report;
 
 use anyhow::Context as _;
-use sluicegate_gateway::fetch_document;
+use sluicegate_gateway::Fetcher;
 use sluicegate_manifest::{Decided, Decision, Place, Role, SignHost, Template};
 use sluicegate_token::{CdnKey, Gcore, Scope};
 use url::Url;
 
 use self::report::{Json, Report, Row, Summary, Table, Verdict};
-use super::{BaseUrl, Input, parse_base_url, refusal};
+use super::{BaseUrl, Input, MAX_FETCHED_BYTES, parse_base_url, refusal};
 use crate::exit::{Exit, Failed, Outcome};
 use crate::output;
 use crate::runtime::run_to_end;
@@ -23,9 +23,6 @@ Examples:
 
 Says for each URI what `sluicegate manifest sign` would do, and why. Values of queries are cut to
 '…': they may be tokens. Exit code 1 if a URI would be refused, or stands where none is known to.";
-
-/// More is not fetched.
-const MAX_FETCHED_BYTES: usize = 256 << 20;
 
 /// What stands for the manifest's host if nobody tells it; RFC 2606 keeps the name free.
 const NOWHERE: &str = "https://manifest.invalid/";
@@ -47,7 +44,7 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args) -> Outcome {
     let (template, fetched_from) = match args.input.url() {
         Some(url) => {
-            let document = run_to_end(fetch_document(url, MAX_FETCHED_BYTES))?
+            let document = run_to_end(Fetcher::new()?.document(url, MAX_FETCHED_BYTES))?
                 .with_context(|| format!("cannot fetch {}", args.input.name()))?;
             (args.input.compile(document.bytes.to_vec())?, Some(document.url))
         }

@@ -1,5 +1,7 @@
 //! `sluicegate manifest sign`: manifests with a token on every URI.
 
+#[cfg(feature = "object-store")]
+mod remote;
 mod report;
 mod tree;
 mod watch;
@@ -14,7 +16,9 @@ use sluicegate_offline::{Host, SignError, Terms, sign};
 use url::Url;
 
 use super::hosts::HostArgs;
-use super::{BaseUrl, Input, parse_base_url, uris};
+#[cfg(not(feature = "object-store"))]
+use super::no_store;
+use super::{BaseUrl, Input, names_store, parse_base_url, uris};
 use crate::exit::{Exit, Failed, OrExit as _, Outcome};
 use crate::link_args::ExpiryArgs;
 use crate::{clock, output};
@@ -26,6 +30,7 @@ Examples:
   sluicegate manifest sign --base-url https://cdn.example.com/videos/ --ttl 30d videos --out signed
   sluicegate manifest sign --base-url https://cdn.example.com/a/ --out signed --link a/master.m3u8
   sluicegate manifest sign --base-url https://cdn.example.com/live/ --watch live --out www --link
+  sluicegate manifest sign --base-url https://cdn.example.com/a/ s3://packaged/a --out s3://public/a
   sluicegate manifest sign --base-url https://cdn.example.com/a.m3u8 --ttl 6h - < a.m3u8
   sluicegate manifest sign --base-url https://cdn.example.com/ --scope file --key-file cdn.key a.m3u8
   sluicegate manifest sign --base-url https://cdn.example.com/videos/a/ manifest.mpd > signed.mpd
@@ -39,6 +44,9 @@ With --out many are signed: files, with the playlists that they lead to, and fol
 below them, found by their content. Each is written whole or not at all, to its place below the output
 folder; media files stay where they are, unless --copy or --link brings them along. A manifest that
 cannot be signed is named, the others are written all the same, and the exit code is 1.
+
+Folders of object storage take credentials, region and endpoint from the environment, as
+AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION and AWS_ENDPOINT.
 
 With --watch a live packager's folder is signed as it changes, until Ctrl-C: a playlist as soon as all
 that it names is there, and all of them anew when half of their tokens' time is over.
@@ -79,6 +87,13 @@ enum Existing {
 }
 
 pub(super) fn run(args: &Args) -> Outcome {
+    if args.tree.is_to_store() || args.inputs.iter().any(|input| names_store(input)) {
+        args.tree.refuse_for_store()?;
+        #[cfg(feature = "object-store")]
+        return remote::run(args);
+        #[cfg(not(feature = "object-store"))]
+        return Err(no_store());
+    }
     if args.tree.is_watch() {
         return watch::run(args);
     }

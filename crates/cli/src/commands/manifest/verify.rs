@@ -1,16 +1,23 @@
 //! `sluicegate manifest verify`: whether every token of a signed tree opens what it stands at.
 
+mod online;
+
 use std::path::PathBuf;
 
+use anyhow::anyhow;
 use serde::Serialize;
-use sluicegate_offline::{Audit, Checked, Finding, Gate, Problem};
+use sluicegate_gateway::Fetcher;
+use sluicegate_offline::{Audit, Checked, Finding, Gate, Places, Problem, Tree};
 use sluicegate_token::{SchemeRing, UnixTime};
+use url::Url;
 
+use self::online::{Fetched, Online};
 use super::hosts::HostArgs;
-use super::{BaseUrl, folder, parse_base_url, uris};
+use super::{BaseUrl, folder, manifests, names_store, parse_base_url, uris, url_of};
 use crate::exit::{Exit, Failed, Outcome};
 use crate::link_args::ExpiryArgs;
-use crate::output::{Stream, printable};
+use crate::output::{Progress, Stream, printable};
+use crate::runtime::run_to_end;
 use crate::{clock, output};
 
 const EXAMPLES: &str = "\
@@ -19,21 +26,35 @@ Examples:
   sluicegate manifest verify --base-url https://cdn.example.com/videos/ signed
   sluicegate manifest verify --base-url https://cdn.example.com/videos/ --now 1800000000 signed
   sluicegate manifest verify --base-url https://cdn.example.com/videos/ --json signed | jq .problems
+  sluicegate manifest verify --http --base-url https://cdn.example.com/videos/ signed
+  sluicegate manifest verify --http 'https://cdn.example.com/videos/a/master.m3u8?md5=...&expires=...'
 
 Every URI on the base URL's host, and on those of --policy, must hold a token that opens it, and lead to
 a file of the tree if it lies below the base URL. Give the scheme, scope and key that it was signed with.
+
+With --http no key is needed: each URI is requested, by HEAD, or by GET for its first byte. Of a URL the
+manifest is fetched, and so are those that it leads to on its host.
 Exit code 0: all is good. 1: something is wrong, and is listed.";
 
 /// Check every token of a folder of signed manifests
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Args {
-    /// Folders, files and patterns of signed manifests
-    #[arg(value_name = "DIR", required = true)]
+    /// Folders, files and patterns of signed manifests, or s3://bucket/folder; or URLs of manifests
+    #[arg(value_name = "DIR|URL", required = true)]
     inputs: Vec<PathBuf>,
-    /// Where players fetch the folder; ends in '/'
+    /// Where players fetch the folder; ends in '/' [default: the host of the first URL]
     #[arg(long, value_name = "URL", value_parser = parse_base_url)]
-    base_url: BaseUrl,
+    base_url: Option<BaseUrl>,
+    /// Request every URI, instead of checking its token with the key
+    #[arg(long)]
+    http: bool,
+    /// How many requests run at once
+    #[arg(
+        long, value_name = "COUNT", default_value_t = 16, requires = "http",
+        value_parser = clap::value_parser!(u16).range(1..=1024)
+    )]
+    at_once: u16,
     #[command(flatten)]
     hosts: HostArgs,
     /// Check as if it were this Unix time
@@ -70,10 +91,12 @@ struct Report {
 }
 
 pub(super) fn run(args: &Args) -> Outcome {
-    let places = folder::places(&args.base_url)?;
-    let gate = gate(args)?;
-    let tree = folder::manifests(&args.inputs, &places)?;
-    let audit = tree.verify(&places, &gate);
+    let urls: Vec<_> = args.inputs.iter().filter_map(|input| url_of(input)).collect();
+    let audit = match urls.len() {
+        0 => audit_folder(args)?,
+        count if count == args.inputs.len() => audit_urls(args, &urls)?,
+        _ => return Err(Failed::usage(anyhow!("give folders and files, or URLs, not both"))),
+    };
     let report = Report::of(&audit, args.tokens_only);
     if args.json {
         output::json(&report)?;
@@ -83,8 +106,78 @@ pub(super) fn run(args: &Args) -> Outcome {
     Ok(if report.problems.is_empty() { Exit::Ok } else { Exit::Refused })
 }
 
-fn gate(args: &Args) -> Result<Gate, Failed> {
-    let base = &args.base_url.url;
+fn audit_folder(args: &Args) -> Result<Audit, Failed> {
+    let base = args.base_url.as_ref().ok_or_else(|| {
+        Failed::usage(anyhow!(
+            "say where players fetch the folder: --base-url https://cdn.example.com/videos/"
+        ))
+    })?;
+    let places = folder::places(base)?;
+    let gate = if args.http { None } else { Some(gate(args, &base.url)?) };
+    let (tree, _work) = tree(args, &places)?;
+    match gate {
+        Some(gate) => Ok(tree.verify(&places, &gate)),
+        None => {
+            let online = online(args, &base.url)?;
+            Ok(online_audit(run_to_end(online.ask_tree(&tree, &places))?))
+        }
+    }
+}
+
+/// The manifests, and a folder of those that were fetched from object storage, which goes with it.
+#[cfg(feature = "object-store")]
+fn tree(args: &Args, places: &Places) -> Result<(Tree, Option<tempfile::TempDir>), Failed> {
+    match &args.inputs[..] {
+        [input] if names_store(input) => {
+            let work = tempfile::tempdir()?;
+            let tree = folder::staged(&crate::store::Store::open(input)?, work.path())?;
+            Ok((tree, Some(work)))
+        }
+        inputs => Ok((folder::manifests(inputs, places)?, None)),
+    }
+}
+
+#[cfg(not(feature = "object-store"))]
+fn tree(args: &Args, places: &Places) -> Result<(Tree, ()), Failed> {
+    if args.inputs.iter().any(|input| names_store(input)) {
+        return Err(super::no_store());
+    }
+    Ok((folder::manifests(&args.inputs, places)?, ()))
+}
+
+fn audit_urls(args: &Args, urls: &[Url]) -> Result<Audit, Failed> {
+    let base = args.base_url.as_ref().map_or(&urls[0], |base| &base.url);
+    let online = online(args, base)?;
+    if args.http {
+        let asked = async { online.ask_fetched(online.fetch(urls).await).await };
+        return Ok(online_audit(run_to_end(asked)?));
+    }
+    let gate = gate(args, base)?;
+    let fetched = run_to_end(online.fetch(urls))?;
+    let check = |Fetched { name, template }: Fetched| match template {
+        Ok((template, url)) => gate.check(&name, &template, url),
+        Err(problem) => Checked::broken(&name, problem),
+    };
+    Ok(online_audit(fetched.into_iter().map(check).collect()))
+}
+
+/// What servers were asked says nothing of files that nobody leads to.
+const fn online_audit(manifests: Vec<Checked>) -> Audit {
+    Audit { manifests, unnamed: Vec::new() }
+}
+
+fn online(args: &Args, base: &Url) -> Result<Online, Failed> {
+    let listed = args.hosts.listed()?.into_iter().map(|host| host.base_url.origin());
+    Ok(Online {
+        fetcher: Fetcher::new()?,
+        origins: listed.chain([base.origin()]).collect(),
+        at_once: args.at_once.into(),
+        now: args.now.map_or_else(clock::now, UnixTime),
+        progress: Progress::of("requests"),
+    })
+}
+
+fn gate(args: &Args, base: &Url) -> Result<Gate, Failed> {
     let signers = args.hosts.hosts(base, &ExpiryArgs::default())?;
     let listed = signers.listed.into_iter().map(|cdn| (cdn.base_url, cdn.ring));
     let own = signers.own.map(|scheme| (base.clone(), SchemeRing::of(scheme)));
@@ -139,8 +232,8 @@ impl Report {
             None => None,
         };
         output::note(&format!(
-            "{} manifests, {}{}; {} wrong",
-            self.manifests,
+            "{}, {}{}; {} wrong",
+            manifests(self.manifests),
             uris(self.uris),
             until.unwrap_or_default(),
             self.problems.len()
@@ -155,6 +248,8 @@ impl Row {
             Problem::Broken(why) => ("broken", printable(why).into_owned()),
             Problem::Refused(refusal) => (refusal.code(), refusal.to_string()),
             Problem::Missing => ("file-missing", "the file is not in the tree".to_owned()),
+            Problem::Status(status) => ("http-status", format!("the server answers {status}")),
+            Problem::Unanswered(why) => ("no-answer", printable(why).into_owned()),
         };
         Self {
             path: path.to_owned(),

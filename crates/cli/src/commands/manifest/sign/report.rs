@@ -6,7 +6,7 @@ use serde::Serialize;
 use sluicegate_manifest::RenderError;
 use sluicegate_offline::{Done, Outcome, SignError};
 
-use super::super::{refusal, uris};
+use super::super::{manifests, refusal, uris};
 use super::{dropped_note, kept_by_reason, kept_note};
 use crate::output::printable;
 
@@ -137,8 +137,4 @@ pub(super) fn problem(error: &SignError) -> String {
         }
         error => error.to_string(),
     }
-}
-
-pub(super) fn manifests(count: usize) -> String {
-    format!("{count} manifest{}", if count == 1 { "" } else { "s" })
 }

@@ -5,9 +5,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::anyhow;
-use sluicegate_offline::{Done, Durability, Others, Outcome as Signing, Output};
+use sluicegate_offline::{
+    Done, Durability, Others, Outcome as Signing, Output, Places, Terms, Tree,
+};
 
-use super::super::folder;
+use super::super::{folder, names_store};
 use super::report::{self, Report};
 use super::{Args, terms};
 use crate::exit::{Exit, Failed, Outcome};
@@ -18,7 +20,8 @@ use crate::scheme_args::parse_duration;
 #[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = "Many manifests")]
 pub(super) struct TreeArgs {
-    /// The folder that signed manifests are written to; inputs may be folders and patterns then
+    /// The folder that signed manifests are written to, or s3://bucket/folder; inputs may be folders
+    /// and patterns then, or one s3://bucket/folder
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Write nothing: only say what would be signed, and what cannot be
@@ -53,6 +56,21 @@ impl TreeArgs {
         self.watch
     }
 
+    /// What cannot be done with object storage.
+    pub(super) fn refuse_for_store(&self) -> Result<(), Failed> {
+        let wrong = match (self.watch, self.link) {
+            (true, _) => "--watch is for a folder of this machine",
+            (_, true) => "--link is for one file system: give --copy",
+            _ => return Ok(()),
+        };
+        Err(Failed::usage(anyhow!(wrong)))
+    }
+
+    /// Whether the output is a folder of object storage.
+    pub(super) fn is_to_store(&self) -> bool {
+        self.out.as_deref().is_some_and(names_store)
+    }
+
     pub(super) fn output(&self) -> Output {
         Output {
             folder: self.out.clone().filter(|_| !self.check),
@@ -76,6 +94,18 @@ pub(super) fn run(args: &Args) -> Outcome {
     let places = folder::places(&args.base_url)?;
     let terms = terms(args, &args.base_url.url)?;
     let tree = folder::manifests(&args.inputs, &places)?;
+    let done = sign(args, &tree, &places, &terms, &args.tree.output())?;
+    conclude(args, &done)
+}
+
+/// Signs a tree, and tells of each manifest that is not as it should be.
+pub(super) fn sign(
+    args: &Args,
+    tree: &Tree,
+    places: &Places,
+    terms: &Terms,
+    output: &Output,
+) -> Result<Vec<Done>, Failed> {
     let progress = Progress::of("manifests");
     let count = AtomicU64::new(0);
     let tell = |done: &Done| {
@@ -87,15 +117,20 @@ pub(super) fn run(args: &Args) -> Outcome {
             progress.note(&remark);
         }
     };
-    let done = tree.sign(&places, &terms, &args.tree.output(), &tell).map_err(folder::not_taken)?;
+    let done = tree.sign(places, terms, output, &tell).map_err(folder::not_taken)?;
     progress.finish();
-    let report = Report::of(&done);
+    Ok(done)
+}
+
+/// Prints the report of a run.
+pub(super) fn conclude(args: &Args, done: &[Done]) -> Outcome {
+    let report = Report::of(done);
     if args.tree.json {
         output::json(&report)?;
     } else {
         output::note(&report.summary());
     }
-    Ok(exit(&done))
+    Ok(exit(done))
 }
 
 /// A file that cannot be written is a failure; one that is not signed is refused.

@@ -7,7 +7,7 @@ use anyhow::anyhow;
 use serde::Serialize;
 use sluicegate_offline::{Done, News, Outcome as Signing, Watch, WatchError};
 
-use super::super::folder;
+use super::super::{folder, manifests};
 use super::report;
 use super::{Args, terms};
 use crate::exit::{Exit, Failed, Outcome};
@@ -72,7 +72,7 @@ fn watch_on(args: &Args, watch: Watch, renew_after: Option<Duration>) -> Outcome
     if let Some(error) = unprinted {
         return Err(error.into());
     }
-    output::note(&format!("{} signed, {} not", report::manifests(counts.signed), counts.failed));
+    output::note(&format!("{} signed, {} not", manifests(counts.signed), counts.failed));
     Ok(Exit::Ok)
 }
 
