@@ -78,8 +78,8 @@ impl Live {
         self.told.recv_timeout(TIMEOUT).expect("the watch tells something")
     }
 
-    fn expect(&self, told: Told) {
-        assert_eq!(self.next(), told);
+    fn expect(&self, told: &Told) {
+        assert_eq!(self.next(), *told);
     }
 
     fn expect_nothing(&self) {
@@ -165,12 +165,12 @@ fn what_is_there_is_signed_and_what_is_replaced_signed_again() {
     files[1].1 = &first;
     let live = Live::start(Others::Leave, &files);
     // The master names the playlist, so that comes first, in whatever order they are found.
-    live.expect(waits("master.m3u8", "v/index.m3u8"));
-    live.expect(signed("v/index.m3u8", 3));
-    live.expect(signed("master.m3u8", 1));
+    live.expect(&waits("master.m3u8", "v/index.m3u8"));
+    live.expect(&signed("v/index.m3u8", 3));
+    live.expect(&signed("master.m3u8", 1));
     live.put("v/seg4.ts", "4");
     live.put("v/index.m3u8", &sliding(2));
-    live.expect(signed("v/index.m3u8", 3));
+    live.expect(&signed("v/index.m3u8", 3));
     assert!(live.signed("v/index.m3u8").contains("seg4.ts?md5="));
     assert!(!live.has("v/seg1.ts") && !live.has("v/index.tmp"), "media stay, others have no name");
     live.stop();
@@ -181,28 +181,28 @@ fn no_playlist_is_published_before_the_files_that_it_names() {
     for others in [Others::Leave, Others::Copy, Others::Link] {
         let live = Live::start(others, &[("seg1.ts", "1"), ("seg2.ts", "2")]);
         if others != Others::Leave {
-            live.expect(taken("seg1.ts"));
-            live.expect(taken("seg2.ts"));
+            live.expect(&taken("seg1.ts"));
+            live.expect(&taken("seg2.ts"));
         }
         live.put("index.m3u8", &sliding(1));
-        live.expect(waits("index.m3u8", "seg3.ts"));
+        live.expect(&waits("index.m3u8", "seg3.ts"));
         live.expect_nothing();
         assert!(!live.has("index.m3u8"), "{others:?}");
         live.put("seg3.ts", "3");
         if others != Others::Leave {
-            live.expect(taken("seg3.ts"));
+            live.expect(&taken("seg3.ts"));
         }
-        live.expect(signed("index.m3u8", 3));
+        live.expect(&signed("index.m3u8", 3));
         // The one before stays until the next is complete.
         live.put("index.m3u8", &sliding(2));
-        live.expect(waits("index.m3u8", "seg4.ts"));
+        live.expect(&waits("index.m3u8", "seg4.ts"));
         assert!(live.signed("index.m3u8").contains("seg1.ts?md5="));
         live.put("seg4.ts", "4");
         if others != Others::Leave {
-            live.expect(taken("seg4.ts"));
+            live.expect(&taken("seg4.ts"));
             assert_eq!(live.signed("seg4.ts"), "4");
         }
-        live.expect(signed("index.m3u8", 3));
+        live.expect(&signed("index.m3u8", 3));
         live.stop();
     }
 }
@@ -216,7 +216,7 @@ fn what_is_not_there_yet_by_its_nature_is_not_waited_for() {
                     #EXT-X-PRELOAD-HINT:TYPE=PART,URI=\"part3.ts\"\n\
                     #EXT-X-RENDITION-REPORT:URI=\"other.m3u8\"\n";
     live.put("index.m3u8", playlist);
-    live.expect(signed("index.m3u8", 6));
+    live.expect(&signed("index.m3u8", 6));
     live.stop();
 }
 
@@ -236,7 +236,7 @@ fn a_dash_timeline_is_published_with_its_last_segment() {
     };
     let live = Live::start(Others::Leave, &[("init-v.mp4", "i"), ("v-1.m4s", "1")]);
     live.put("live.mpd", &mpd(2));
-    live.expect(waits("live.mpd", "v-2.m4s"));
+    live.expect(&waits("live.mpd", "v-2.m4s"));
     live.put("v-2.m4s", "2");
     assert!(matches!(live.next(), Told::Signed(path, _) if path == Path::new("live.mpd")));
     live.stop();
@@ -245,16 +245,16 @@ fn a_dash_timeline_is_published_with_its_last_segment() {
 #[test]
 fn what_goes_from_the_input_goes_from_the_output() {
     let live = Live::start(Others::Link, &[("a/seg1.ts", "1"), ("b/x.ts", "x")]);
-    live.expect(taken("a/seg1.ts"));
-    live.expect(taken("b/x.ts"));
+    live.expect(&taken("a/seg1.ts"));
+    live.expect(&taken("b/x.ts"));
     fs::remove_file(live.input.path().join("a/seg1.ts")).unwrap();
-    live.expect(Told::Removed("a/seg1.ts".into()));
+    live.expect(&Told::Removed("a/seg1.ts".into()));
     assert!(!live.has("a/seg1.ts"));
     // A folder with all that is in it.
     fs::rename(live.input.path().join("b"), live.out.path().with_extension("away")).unwrap();
-    live.expect(Told::Removed("b/x.ts".into()));
+    live.expect(&Told::Removed("b/x.ts".into()));
     fs::rename(live.out.path().with_extension("away"), live.input.path().join("c")).unwrap();
-    live.expect(taken("c/x.ts"));
+    live.expect(&taken("c/x.ts"));
     live.stop();
 }
 
@@ -262,12 +262,12 @@ fn what_goes_from_the_input_goes_from_the_output() {
 fn a_broken_playlist_is_told_of_and_the_one_before_stays() {
     let live = Live::start(Others::Leave, &[("seg1.ts", ""), ("seg2.ts", ""), ("seg3.ts", "")]);
     live.put("index.m3u8", &sliding(1));
-    live.expect(signed("index.m3u8", 3));
+    live.expect(&signed("index.m3u8", 3));
     live.put("index.m3u8", "#EXTM3U\n#EXTINF:2,\nseg1.ts?md5=old&expires=1\n");
-    live.expect(Told::NotSigned("index.m3u8".into()));
+    live.expect(&Told::NotSigned("index.m3u8".into()));
     assert!(live.signed("index.m3u8").contains("seg1.ts?md5="));
     live.put("index.m3u8", &sliding(1));
-    live.expect(signed("index.m3u8", 3));
+    live.expect(&signed("index.m3u8", 3));
     live.stop();
 }
 
@@ -277,9 +277,9 @@ fn tokens_are_renewed_in_time() {
     let after = Duration::from_millis(200);
     let live = Live::renewing(Others::Copy, &files, Some(after));
     let began = Instant::now();
-    live.expect(taken("a.ts"));
+    live.expect(&taken("a.ts"));
     for _ in 0..4 {
-        live.expect(signed("a.m3u8", 1));
+        live.expect(&signed("a.m3u8", 1));
     }
     assert!(began.elapsed() >= after * 3, "{:?}", began.elapsed());
     live.stopper.stop();

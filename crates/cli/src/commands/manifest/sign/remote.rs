@@ -35,7 +35,8 @@ pub(super) fn run(args: &Args) -> Outcome {
         folder: if to.is_some() { Some(work.path().join("out")) } else { wanted.folder.clone() },
         // Other files do not take a way through a folder of this machine.
         others: if from.is_some() || to.is_some() { Others::Leave } else { wanted.others },
-        ..wanted.clone()
+        durability: wanted.durability,
+        unless_good_for: wanted.unless_good_for,
     };
     if let (Some(to), Some(out), Some(_)) = (&to, &output.folder, output.unless_good_for) {
         let signed: Vec<_> = tree.paths().map(|(relative, _)| relative.to_owned()).collect();
