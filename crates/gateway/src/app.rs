@@ -12,6 +12,7 @@ use prometheus_client::registry::Registry;
 use sluicegate_token::{SessionKey, SessionKeys, UnixTime};
 use tokio::time::MissedTickBehavior;
 
+use crate::client::TrustedProxies;
 use crate::clock::Clock;
 use crate::config::{
     AdminConfig, ApiConfig, Config, Limits, OriginConfig, ProfileConfig, RouteConfig,
@@ -50,6 +51,7 @@ struct Shared {
     clock: Arc<dyn Clock>,
     public_host: String,
     public_path: String,
+    trusted_proxies: TrustedProxies,
     refusals: Refusals,
     sessions: SessionStore,
     is_draining: AtomicBool,
@@ -109,6 +111,7 @@ impl App {
             clock,
             public_host,
             public_path,
+            trusted_proxies: config.trusted_proxies,
             refusals: Refusals::default(),
             sessions: SessionStore::new(config.session.rules),
             is_draining: AtomicBool::new(false),
@@ -249,6 +252,10 @@ impl App {
     }
 
     /// The path of the public URL, without a slash at its end; often empty.
+    pub(crate) fn trusted_proxies(&self) -> &TrustedProxies {
+        &self.0.trusted_proxies
+    }
+
     pub(crate) fn public_path(&self) -> &str {
         &self.0.public_path
     }

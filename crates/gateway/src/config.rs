@@ -19,6 +19,7 @@ use url::Url;
 
 use crate::AssetPattern;
 use crate::SessionRules;
+use crate::client::TrustedProxies;
 use crate::route::{Carry, GrantMode, KeyDelivery, Segments, ThirdParty, Unexpandable};
 
 /// Gateway paths that no route may take.
@@ -32,6 +33,8 @@ pub struct Config {
     /// The URL at which clients reach the gateway, without a slash at its end; by default
     /// `http://` and the listening address.
     pub public_url: Option<Url>,
+    /// Whose word on a client's address is taken.
+    pub trusted_proxies: TrustedProxies,
     /// Session keys and lifetime.
     pub session: SessionConfig,
     /// The API for backends; without it, sessions begin by entry links alone.

@@ -18,8 +18,9 @@ use serde_json::{Value, json};
 use sluicegate_token::{Binding, Presented, ResourcePath, SchemeRing};
 use url::Url;
 
+use crate::client::peer_address;
 use crate::clock::Clock;
-use crate::layers::{self, client_address};
+use crate::layers;
 use crate::observer::Observer;
 use crate::origin::FolderOrigin;
 use crate::refusals::Refusals;
@@ -101,7 +102,7 @@ async fn answer(State(edge): State<Edge>, request: Request) -> Result<Response, 
         path: &path,
         url: url.as_bytes(),
         query: request.uri().query().map(str::as_bytes),
-        ip: client_address(&request),
+        ip: peer_address(&request),
     };
     let valid = edge
         .ring

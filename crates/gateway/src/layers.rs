@@ -1,13 +1,12 @@
 //! What every request passes through: CORS, safety headers, request ids, errors made responses,
 //! one log line.
 
-use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{ConnectInfo, Request, State};
+use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use axum::middleware::{self, Next};
 use axum::response::Response;
@@ -86,14 +85,6 @@ async fn answer_failures(request: Request, next: Next) -> Response {
     }
     set_safety_headers(response.headers_mut());
     response
-}
-
-/// The address of the connection's other end.
-pub(crate) fn client_address(request: &Request) -> Option<IpAddr> {
-    request
-        .extensions()
-        .get::<ConnectInfo<SocketAddr>>()
-        .map(|ConnectInfo(peer)| peer.ip().to_canonical())
 }
 
 /// Preflight requests end here: they bear no token, so they are never authenticated.

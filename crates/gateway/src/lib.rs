@@ -9,6 +9,7 @@ mod admin;
 mod app;
 mod asset;
 mod bearer;
+mod client;
 mod clock;
 mod cmcd;
 mod compression;
@@ -46,6 +47,7 @@ mod variables;
 
 pub use app::App;
 pub use asset::AssetPattern;
+pub use client::TrustedProxies;
 pub use clock::{Clock, SystemClock};
 pub use config::{
     AdminConfig, ApiConfig, Bearer, CdnConfig, Config, ConfigError, EntryConfig, HealthConfig,

@@ -44,6 +44,8 @@ pub struct Checked {
     pub path: PathBuf,
     /// URIs on the hosts that check tokens.
     pub uris: usize,
+    /// URIs on other hosts, which never get a token.
+    pub elsewhere: usize,
     /// The last good second of the token that ends first.
     pub expires: Option<UnixTime>,
     /// What is wrong, in the order of the text.
@@ -160,7 +162,10 @@ impl Gate {
     pub fn check(&self, path: &Path, template: &Template, url: Url) -> Checked {
         let mut checked = Checked::of(path);
         for lead in leads(template, &self.place(url)) {
-            let Some(ring) = self.ring(&lead.url) else { continue };
+            let Some(ring) = self.ring(&lead.url) else {
+                checked.elsewhere += 1;
+                continue;
+            };
             checked.uris += 1;
             match opens(ring, &lead.url, self) {
                 Ok(expires) => {
@@ -191,7 +196,13 @@ impl Checked {
     /// Nothing is wrong with it yet.
     #[must_use]
     pub fn of(path: &Path) -> Self {
-        Self { path: path.to_owned(), uris: 0, expires: None, findings: Vec::new() }
+        Self {
+            path: path.to_owned(),
+            uris: 0,
+            elsewhere: 0,
+            expires: None,
+            findings: Vec::new(),
+        }
     }
 
     /// What cannot be had, or is no manifest.

@@ -13,7 +13,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sluicegate_gateway::{
     App, Carry, CdnConfig, Config, Edge, EntryConfig, GrantMode, Limits, Listening, OriginConfig,
     RouteConfig, Segments, SessionConfig, SessionRules, SystemClock, ThirdParty, Timeouts,
-    Unexpandable, bind, serve,
+    TrustedProxies, Unexpandable, bind, serve,
 };
 use sluicegate_token::{CdnKey, Gcore, SchemeRing, Scope, SessionKey, SessionKeys};
 use tracing_subscriber::filter::LevelFilter;
@@ -152,6 +152,7 @@ fn config(
     Ok(Config {
         listen: listening.addr(),
         public_url: None,
+        trusted_proxies: TrustedProxies::default(),
         session: SessionConfig { keys, length_secs: 4 * 3600, rules: SessionRules::default() },
         api: None,
         admin: None,

@@ -15,6 +15,7 @@ use super::{
 };
 use crate::AssetPattern;
 use crate::SessionRules;
+use crate::client::TrustedProxies;
 use crate::route::{Carry, KeyDelivery, Segments};
 use crate::session;
 
@@ -53,9 +54,14 @@ pub(super) fn check(raw: raw::Config, folder: &Path) -> Result<Config, ConfigErr
         }
     }
     keys.check()?;
+    let trusted_proxies = TrustedProxies::parse(&raw.trusted_proxies).map_err(|text| {
+        let problem = format!("'{text}' is neither an address nor a network such as 10.0.0.0/8");
+        wrong("trusted_proxies", problem)
+    })?;
     Ok(Config {
         listen: raw.listen,
         public_url,
+        trusted_proxies,
         session,
         api,
         admin,

@@ -21,6 +21,8 @@ pub(super) struct Config {
     #[serde(default = "default_listen")]
     pub(super) listen: SocketAddr,
     pub(super) public_url: Option<String>,
+    #[serde(default)]
+    pub(super) trusted_proxies: Vec<String>,
     pub(super) session: Session,
     pub(super) api: Option<Bearers>,
     pub(super) admin: Option<Admin>,

@@ -9,7 +9,6 @@ use axum::response::{IntoResponse as _, Response};
 use super::media;
 use crate::Error;
 use crate::app::App;
-use crate::layers::client_address;
 use crate::request::MediaRequest;
 
 /// Where the server puts the request target, nginx by its configuration and Caddy by itself.
@@ -33,7 +32,7 @@ pub(crate) async fn auth(State(app): State<App>, request: Request) -> Result<Res
         None => (target, None),
     };
     let not_let_in = |error: Error| Error::NotLetIn(Box::new(error));
-    let client = client_address(&request);
+    let client = app.trusted_proxies().client(&request);
     let media = MediaRequest::parse(path, query, client, app.limits().max_path_bytes)
         .map_err(not_let_in)?;
     let admitted = media::admit(&app, &media, &method, headers, app.now()).map_err(not_let_in)?;

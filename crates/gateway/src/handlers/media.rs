@@ -8,7 +8,6 @@ use sluicegate_token::{UnixTime, query};
 
 use super::entry;
 use crate::app::App;
-use crate::layers::client_address;
 use crate::manifest::Given;
 use crate::policy::QUERY_VARIABLE;
 use crate::request::MediaRequest;
@@ -22,7 +21,7 @@ pub(crate) async fn media(State(app): State<App>, request: Request) -> Result<Re
         return Err(Error::READ_ONLY);
     }
     let uri = request.uri();
-    let client = client_address(&request);
+    let client = app.trusted_proxies().client(&request);
     let media = MediaRequest::parse(uri.path(), uri.query(), client, app.limits().max_path_bytes)?;
     if media.token.is_none() {
         return entry::enter(&app, &media).await;

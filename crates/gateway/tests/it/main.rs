@@ -31,4 +31,5 @@ mod sessions_api;
 mod streaming;
 mod support;
 mod tokens;
+mod trusted_proxies;
 mod variables;

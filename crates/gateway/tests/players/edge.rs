@@ -7,7 +7,8 @@ use sluicegate_testkit::clock::ManualClock;
 use sluicegate_testkit::http::Client;
 use sluicegate_testkit::nginx::Scope;
 use sluicegate_testkit::players::ffmpeg_frames;
-use sluicegate_testkit::{Server, fixtures, require_tools};
+use sluicegate_testkit::browser::PageOptions;
+use sluicegate_testkit::{Browser, Server, fixtures, require_browser, require_tools};
 use sluicegate_token::SchemeRing;
 
 use crate::setup::{cdn_link, cdn_scheme, gateway_before, nginx_cdn_at};
@@ -82,4 +83,68 @@ fn the_stand_in_cdn_answers_with_the_statuses_of_nginx() {
             }
         }
     }
+}
+
+/// Waits until the page shows as many rows as there were requests, and reads it.
+const LOOK: &str = r##"(async () => {
+  const rows = () => [...document.querySelectorAll("#requests tbody tr")].map((row) => row.innerText);
+  for (let n = 0; n < 100 && rows().length < 6; n++) await new Promise((go) => setTimeout(go, 100));
+  const all = rows();
+  document.querySelector("[name=refused]").click();
+  return { all, refused: rows(), scheme: document.getElementById("scheme").innerText,
+    wide: document.documentElement.scrollWidth > window.innerWidth };
+})()"##;
+
+#[test]
+fn a_page_of_the_stand_in_cdn_says_why_each_request_is_refused_in_chromium() {
+    require_browser!();
+    let edge = edge(Scope::Directory);
+    let mut client = Client::connect(edge.addr()).unwrap();
+    let mut get = |target: &str| client.get(target.as_bytes(), &[]).unwrap().status;
+    let now = SystemClock.now();
+    let good = cdn_link("/subdirs/master.m3u8", Scope::Directory, now.saturating_add(600));
+    let of_a_file = cdn_link("/flat/master.m3u8", Scope::File, now.saturating_add(600));
+    let over = cdn_link("/flat/master.m3u8", Scope::Directory, now.saturating_sub(60));
+    assert_eq!(get(&good), 200);
+    assert_eq!(get(&good.replace("master.m3u8", "360p/index.m3u8")), 403);
+    assert_eq!(get("/subdirs/360p/index.m3u8"), 403);
+    assert_eq!(get(&of_a_file), 403);
+    assert_eq!(get(&over), 410);
+    assert_eq!(get(&good.replace("master", "<b>none</b>")), 404);
+
+    let folder = tempfile::tempdir().unwrap();
+    let script = folder.path().join("script.js");
+    std::fs::write(&script, LOOK).unwrap();
+    let shots = std::env::var_os("SLUICEGATE_SCREENSHOTS").map(std::path::PathBuf::from);
+    for (viewport, name) in [((1280, 900), "edge.png"), ((390, 844), "edge-phone.png")] {
+        let options = PageOptions {
+            timeout: std::time::Duration::from_secs(1),
+            eval_file: Some(script.clone()),
+            screenshot: shots.as_ref().map(|shots| shots.join(name)),
+            viewport,
+            ..PageOptions::default()
+        };
+        let page = Browser::page(&edge.url(Edge::PAGE), &options);
+        assert_eq!(page.console_errors, [""; 0], "{name}");
+        let shown = page.eval["all"].as_array().unwrap();
+        assert_eq!(shown.len(), 6, "the newest first: {shown:#?}");
+        for (row, told) in shown.iter().rev().zip([
+            &["200", "GET /subdirs/master.m3u8"][..],
+            &["403", "/subdirs/360p/index.m3u8", "directory"],
+            &["403", "/subdirs/360p/index.m3u8", "'md5' is missing"],
+            &["403", "/flat/master.m3u8", "file"],
+            &["410", "/flat/master.m3u8", "expired"],
+            &["404", "none"],
+        ]) {
+            let row = row.as_str().unwrap();
+            assert!(told.iter().all(|told| row.contains(told)), "{told:?}: {row}");
+            assert!(!row.contains("md5="), "{row}");
+        }
+        assert_eq!(page.eval["refused"].as_array().unwrap().len(), 5, "{:#?}", page.eval);
+        assert!(page.eval["scheme"].as_str().unwrap().contains("directory"), "{:#?}", page.eval);
+        assert_eq!(page.eval["wide"], false, "{name}: it is wider than the window");
+    }
+    // Nobody elsewhere reads it.
+    let refused = client.get(b"/_edge/requests", &[("Host", "rebound.example.com")]).unwrap();
+    assert_eq!(refused.status, 403);
 }

@@ -83,6 +83,8 @@ struct Row {
 struct Report {
     manifests: usize,
     uris: usize,
+    /// URIs on other hosts, which never get a token.
+    elsewhere: usize,
     /// The last good second of the token that ends first, as Unix time.
     expires: Option<u64>,
     problems: Vec<Row>,
@@ -197,6 +199,7 @@ impl Report {
         Self {
             manifests: audit.manifests.len(),
             uris: audit.manifests.iter().map(|checked| checked.uris).sum(),
+            elsewhere: audit.manifests.iter().map(|checked| checked.elsewhere).sum(),
             expires: audit
                 .manifests
                 .iter()
@@ -226,6 +229,9 @@ impl Report {
         }
         if self.unnamed.len() > 5 {
             output::note(&format!("nor to {} other files", self.unnamed.len() - 5));
+        }
+        if self.elsewhere > 0 {
+            output::note(&format!("{} on other hosts, unsigned", uris(self.elsewhere)));
         }
         let until = match self.expires {
             Some(secs) => clock::rfc3339(UnixTime(secs)).map(|at| format!(", good until {at}")),

@@ -58,8 +58,9 @@ impl Online {
 
     async fn ask(&self, mut checked: Checked, template: &Template, url: Url) -> Checked {
         let wanted = requests(template, url, self.now);
-        let wanted: Vec<_> =
-            wanted.into_iter().filter(|request| self.is_ours(&request.url)).collect();
+        let (wanted, elsewhere): (Vec<_>, Vec<_>) =
+            wanted.into_iter().partition(|request| self.is_ours(&request.url));
+        checked.elsewhere = elsewhere.len();
         checked.uris = wanted.len();
         let answers = stream::iter(wanted).map(async |request| {
             let problem = self.problem(&request.url).await;
