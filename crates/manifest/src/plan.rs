@@ -273,6 +273,7 @@ impl<'t> Planner<'t> {
     fn try_out<'s>(&mut self, slot: &'s Slot, policy: &mut dyn UriPolicy) -> Decided<'s> {
         let source = self.source;
         let reference = &source[slot.span()];
+        self.writer.restart(slot.span().start);
         let expanded = match self.expand(slot, reference) {
             Ok(expanded) => expanded,
             Err(reason) => return Decided { slot, url: None, decision: Decision::Refuse(reason) },
@@ -287,7 +288,6 @@ impl<'t> Planner<'t> {
             }
             Ok(decision)
         });
-        self.writer.clear();
         Decided { slot, url, decision: decided.unwrap_or_else(Decision::Refuse) }
     }
 

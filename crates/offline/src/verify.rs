@@ -196,13 +196,7 @@ impl Checked {
     /// Nothing is wrong with it yet.
     #[must_use]
     pub fn of(path: &Path) -> Self {
-        Self {
-            path: path.to_owned(),
-            uris: 0,
-            elsewhere: 0,
-            expires: None,
-            findings: Vec::new(),
-        }
+        Self { path: path.to_owned(), uris: 0, elsewhere: 0, expires: None, findings: Vec::new() }
     }
 
     /// What cannot be had, or is no manifest.

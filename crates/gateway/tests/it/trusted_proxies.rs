@@ -3,9 +3,9 @@
 use std::net::IpAddr;
 
 use sluicegate_gateway::Clock as _;
+use sluicegate_testkit::gateway::ENTRY_SECRET;
 use sluicegate_testkit::http::Client;
 use sluicegate_testkit::{Gateway, fixtures};
-use sluicegate_testkit::gateway::ENTRY_SECRET;
 use sluicegate_token::{CdnKey, Gcore, Link, Scope};
 
 use crate::support::Site;

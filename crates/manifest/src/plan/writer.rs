@@ -71,12 +71,12 @@ impl<'t> Writer<'t> {
         self.end_cut();
     }
 
-    /// Forgets what was written.
-    pub(crate) fn clear(&mut self) {
+    /// Forgets what was written, and begins again in the midst of the source.
+    pub(crate) fn restart(&mut self, at: usize) {
         self.text.clear();
         self.holes.clear();
         self.cuts.clear();
-        self.copied = 0;
+        self.copied = at;
     }
 
     /// None if the text has 4 GiB or more.

@@ -133,10 +133,11 @@ pub(super) fn conclude(args: &Args, done: &[Done]) -> Outcome {
     Ok(exit(done))
 }
 
-/// A file that cannot be written is a failure; one that is not signed is refused.
+/// A file that cannot be read or written is a failure; one that is not signed is refused.
 fn exit(done: &[Done]) -> Exit {
-    let is_unwritten = |done: &Done| matches!(done.outcome, Signing::Unwritten(_));
-    if done.iter().any(is_unwritten) {
+    let has_failed =
+        |done: &Done| matches!(done.outcome, Signing::Unreadable(_) | Signing::Unwritten(_));
+    if done.iter().any(has_failed) {
         Exit::Failure
     } else if done.iter().any(|done| report::failure(done).is_some()) {
         Exit::Refused
