@@ -58,7 +58,7 @@ proof: tools npm ## Long plays, the matrix of players, ten minutes of wrong toke
 	$(MAKE) soak
 
 test-doc: ## Examples in the documentation
-	$(CARGO) test $(LOCKED) $(FEATURES) --workspace --doc
+	$(CARGO) test $(LOCKED) $(FEATURES) --workspace --exclude sluicegate-bench --doc
 
 test-npm: ## Tests of the npm packages
 	@if command -v npm > /dev/null; then \

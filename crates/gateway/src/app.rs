@@ -17,6 +17,7 @@ use crate::clock::Clock;
 use crate::config::{
     AdminConfig, ApiConfig, Config, Limits, OriginConfig, ProfileConfig, RouteConfig,
 };
+use crate::cors::AllowedSites;
 use crate::handlers::{auth, health, media, sessions};
 use crate::metrics::{Metrics, Snapshot};
 use crate::observer::Observer;
@@ -52,6 +53,7 @@ struct Shared {
     public_host: String,
     public_path: String,
     trusted_proxies: TrustedProxies,
+    sites: AllowedSites,
     refusals: Refusals,
     sessions: SessionStore,
     is_draining: AtomicBool,
@@ -112,6 +114,7 @@ impl App {
             public_host,
             public_path,
             trusted_proxies: config.trusted_proxies,
+            sites: config.allowed_sites,
             refusals: Refusals::default(),
             sessions: SessionStore::new(config.session.rules),
             is_draining: AtomicBool::new(false),
@@ -120,12 +123,13 @@ impl App {
 
     /// The service over HTTP.
     pub fn router(&self) -> Router {
-        layers::wrap(self.bare_router(), Arc::clone(&self.0.observer))
+        layers::wrap(self.bare_router(), Arc::clone(&self.0.observer), &self.0.sites)
     }
 
     /// The service over HTTP with further paths beside its own, which take precedence over media.
     pub fn router_with(&self, further: Router) -> Router {
-        layers::wrap(self.bare_router().merge(further), Arc::clone(&self.0.observer))
+        let router = self.bare_router().merge(further);
+        layers::wrap(router, Arc::clone(&self.0.observer), &self.0.sites)
     }
 
     /// The operators' service: metrics, and a page. None without an `[admin]` table.

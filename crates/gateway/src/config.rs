@@ -20,6 +20,7 @@ use url::Url;
 use crate::AssetPattern;
 use crate::SessionRules;
 use crate::client::TrustedProxies;
+use crate::cors::AllowedSites;
 use crate::route::{Carry, GrantMode, KeyDelivery, Segments, ThirdParty, Unexpandable};
 
 /// Gateway paths that no route may take.
@@ -35,6 +36,8 @@ pub struct Config {
     pub public_url: Option<Url>,
     /// Whose word on a client's address is taken.
     pub trusted_proxies: TrustedProxies,
+    /// Whose pages may read what is answered.
+    pub allowed_sites: AllowedSites,
     /// Session keys and lifetime.
     pub session: SessionConfig,
     /// The API for backends; without it, sessions begin by entry links alone.

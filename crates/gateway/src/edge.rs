@@ -20,6 +20,7 @@ use url::Url;
 
 use crate::client::peer_address;
 use crate::clock::Clock;
+use crate::cors::AllowedSites;
 use crate::layers;
 use crate::observer::Observer;
 use crate::origin::FolderOrigin;
@@ -62,8 +63,11 @@ impl Edge {
             .layer(middleware::from_fn(guard))
             .with_state(self.clone());
         // What the page asks is none of the requests that it shows.
-        page::wrap(layers::wrap_unobserved(page))
-            .merge(layers::wrap(served, Arc::clone(&self.observer)))
+        page::wrap(layers::wrap_unobserved(page)).merge(layers::wrap(
+            served,
+            Arc::clone(&self.observer),
+            &AllowedSites::default(),
+        ))
     }
 }
 

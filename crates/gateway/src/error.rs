@@ -297,3 +297,28 @@ impl IntoResponse for Error {
         response
     }
 }
+
+#[cfg(test)]
+mod tests {
+    /// Every code that a client may be told has its row in the documentation, and the reasons of
+    /// refused tokens have theirs.
+    #[test]
+    fn every_code_is_documented() {
+        let documentation = include_str!("../../../docs/errors.md");
+        let source = include_str!("error.rs").split("#[cfg(test)]").next().unwrap();
+        let token = include_str!("../../token/src/scheme.rs");
+        let codes = |text: &'static str, of: &str| {
+            let body = text.split(of).nth(1).unwrap().split("\n    }\n").next().unwrap();
+            body.split('"').skip(1).step_by(2).map(str::to_owned).collect::<Vec<_>>()
+        };
+        let mut all = codes(source, "pub const fn code(&self)");
+        assert!(all.len() > 30, "{all:?}");
+        all.extend(codes(source, "pub const fn refusal_code(&self)"));
+        let reasons = codes(token, "pub const fn code(&self)");
+        assert!(reasons.len() > 10, "{reasons:?}");
+        all.extend(reasons);
+        for code in all {
+            assert!(documentation.contains(&format!("`{code}`")), "docs/errors.md lacks {code}");
+        }
+    }
+}

@@ -1,8 +1,8 @@
-//! What every request passes through: CORS, safety headers, request ids, errors made responses,
+//! What every request passes through: safety headers, request ids, errors made responses,
 //! one log line.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Instant, SystemTime};
 
 use axum::Router;
 use axum::body::Body;
@@ -11,50 +11,23 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use axum::middleware::{self, Next};
 use axum::response::Response;
 use tower_http::catch_panic::CatchPanicLayer;
-use tower_http::cors::{AllowHeaders, Any, CorsLayer, ExposeHeaders};
 
+use crate::cors::AllowedSites;
 use crate::error::Failure;
 use crate::events::Event;
 use crate::metrics::Name;
 use crate::observer::Observer;
 use crate::request::path_for_log;
-use crate::trace::{TRACEPARENT, Trace};
+use crate::trace::Trace;
 use crate::{Error, ErrorSource};
 
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-
-/// Request headers that players send across origins. The star covers any other, but never
-/// Authorization, and old browsers do not know it.
-const ALLOWED_HEADERS: [HeaderName; 14] = [
-    header::RANGE,
-    header::IF_NONE_MATCH,
-    header::IF_MODIFIED_SINCE,
-    header::IF_RANGE,
-    header::CACHE_CONTROL,
-    header::CONTENT_TYPE,
-    header::AUTHORIZATION,
-    HeaderName::from_static("x-requested-with"),
-    TRACEPARENT,
-    HeaderName::from_static("cmcd-request"),
-    HeaderName::from_static("cmcd-object"),
-    HeaderName::from_static("cmcd-status"),
-    HeaderName::from_static("cmcd-session"),
-    HeaderName::from_static("*"),
-];
-
-/// Response headers that a player's script may read.
-const EXPOSED_HEADERS: [HeaderName; 6] = [
-    header::CONTENT_LENGTH,
-    header::CONTENT_RANGE,
-    header::ACCEPT_RANGES,
-    header::ETAG,
-    header::DATE,
-    REQUEST_ID,
-];
+pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Wraps a router in everything that holds for every request of players and backends.
-pub(crate) fn wrap(router: Router, observer: Arc<Observer>) -> Router {
-    catch_panics(router).layer(middleware::from_fn_with_state(observer, observe)).layer(cors())
+pub(crate) fn wrap(router: Router, observer: Arc<Observer>, sites: &AllowedSites) -> Router {
+    catch_panics(router)
+        .layer(middleware::from_fn_with_state(observer, observe))
+        .layer(sites.layer())
 }
 
 /// The same for the operators' own, which is neither counted nor for pages of others.
@@ -85,16 +58,6 @@ async fn answer_failures(request: Request, next: Next) -> Response {
     }
     set_safety_headers(response.headers_mut());
     response
-}
-
-/// Preflight requests end here: they bear no token, so they are never authenticated.
-fn cors() -> CorsLayer {
-    CorsLayer::new()
-        .allow_origin(Any)
-        .allow_methods([Method::GET, Method::HEAD, Method::POST, Method::OPTIONS])
-        .allow_headers(AllowHeaders::list(ALLOWED_HEADERS))
-        .expose_headers(ExposeHeaders::list(EXPOSED_HEADERS))
-        .max_age(Duration::from_secs(86_400))
 }
 
 /// Gives the request an id, turns a failure into its response, and writes the one log line.

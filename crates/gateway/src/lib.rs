@@ -14,6 +14,7 @@ mod clock;
 mod cmcd;
 mod compression;
 mod config;
+mod cors;
 mod delivery;
 mod edge;
 mod error;
@@ -54,6 +55,7 @@ pub use config::{
     HostConfig, Hosts, KeysConfig, Limits, OriginConfig, ProfileConfig, RouteConfig, SessionConfig,
     Timeouts,
 };
+pub use cors::AllowedSites;
 pub use edge::Edge;
 pub use error::{Error, ErrorSource};
 pub use explain::Subject;

@@ -10,8 +10,10 @@ use common::{Mode, Rendered};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
-use sluicegate_manifest::{CompileError, Options, RenderError, Template, undo};
-use sluicegate_token::{Presented, ResourcePath, Scheme, UnixTime};
+use sluicegate_manifest::{
+    CompileError, Decision, Options, Place, RenderError, SignHost, Template, Uri, UriPolicy, undo,
+};
+use sluicegate_token::{CdnKey, Gcore, Presented, ResourcePath, Scheme, Scope, UnixTime};
 use url::Url;
 
 // === Playlists ===
@@ -382,7 +384,76 @@ fn check(mode: Mode, template: &Template) -> Result<(), RenderError> {
     Ok(())
 }
 
+/// The policy of a CDN's own manifests, asked for every URI by its URL.
+struct ByUrl<'s>(SignHost<'s>);
+
+impl UriPolicy for ByUrl<'_> {
+    fn decide(&mut self, uri: &Uri<'_>) -> Decision {
+        self.0.decide(uri)
+    }
+
+    fn token_len(&self) -> usize {
+        self.0.token_len()
+    }
+
+    fn protects(&self, url: &Url) -> bool {
+        self.0.protects(url)
+    }
+
+    fn owned_parameters(&self) -> Vec<String> {
+        self.0.owned_parameters()
+    }
+}
+
+/// The text that a manifest at this URL is signed to, or why it is not. References that need no URL
+/// are told by their paths, unless `by_url`.
+fn signed(
+    template: &Template,
+    url: &str,
+    scope: Scope,
+    by_url: bool,
+) -> Result<String, RenderError> {
+    let scheme = Gcore::new(CdnKey::plain("cdn", b"secret-of-the-tests"), scope);
+    let place = Place::at(Url::parse(url).unwrap());
+    let mut policy = ByUrl(SignHost::new(&place.base, &scheme));
+    let plan = match by_url {
+        true => template.plan(&place, &mut policy)?,
+        false => template.plan(&place, &mut policy.0)?,
+    };
+    let tokens = policy.0.sign(UnixTime(1_900_000_000), None).unwrap();
+    let mut text = Vec::new();
+    plan.render_into(&tokens, &mut text);
+    assert_eq!(text, plan.into_text(&tokens), "however often it is rendered");
+    Ok(text.escape_ascii().to_string())
+}
+
 proptest! {
+    #[test]
+    fn references_that_need_no_url_are_signed_as_all_others(
+        Text(source) in risky_playlist(),
+        url in select(vec![
+            "https://cdn.example.com/vod/movie/index.m3u8",
+            "https://cdn.example.com/index.m3u8?x=1",
+            "https://cdn.example.com/a//b/index.m3u8",
+            "https://cdn.example.com/.a/b%20c/index.m3u8",
+        ]),
+    ) {
+        let Ok(template) = Template::compile(source.into(), &Options::default()) else {
+            return Ok(());
+        };
+        for scope in [Scope::File, Scope::Directory] {
+            let (quick, slow) =
+                (signed(&template, url, scope, false), signed(&template, url, scope, true));
+            match (quick, slow) {
+                (Ok(quick), Ok(slow)) => prop_assert_eq!(quick, slow),
+                (quick, slow) => {
+                    let told = |text: Result<String, RenderError>| text.map_err(|why| why.to_string());
+                    prop_assert_eq!(told(quick), told(slow));
+                }
+            }
+        }
+    }
+
     #[test]
     fn nothing_but_uris_changes_and_edits_can_be_undone(Text(source) in playlist()) {
         let template = common::compile(&source);

@@ -261,6 +261,10 @@ impl Watch {
     }
 
     fn remove(&mut self, relative: &Path, on_news: &mut dyn FnMut(&News)) {
+        // A folder that has gone as a whole, with its disk perhaps, takes nothing along.
+        if relative.as_os_str().is_empty() {
+            return;
+        }
         self.waiting.retain(|waiting, _| !waiting.starts_with(relative));
         self.seen.retain(|seen, _| !seen.starts_with(relative));
         let gone: Vec<_> =

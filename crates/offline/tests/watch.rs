@@ -294,11 +294,14 @@ fn a_folder_that_cannot_be_watched_is_an_error_each() {
     assert!(error.to_string().contains("No such file"), "{error}");
     let error = open(input.path(), &input.path().join("out")).unwrap_err();
     assert!(matches!(error, WatchError::Tree(TreeError::Overlap { .. })), "{error}");
+    fs::write(input.path().join("a.m3u8"), "#EXTM3U\n#EXT-X-ENDLIST\n").unwrap();
     let watch = open(input.path(), out.path()).unwrap();
     let folder = input.path().to_owned();
     let running = thread::spawn(move || watch.run(&|| Ok(terms()), None, &mut |_| {}));
     thread::sleep(Duration::from_millis(100));
-    drop(input);
+    let away = tempfile::tempdir().unwrap();
+    fs::rename(input.path(), away.path().join("moved")).unwrap();
     let error = running.join().unwrap().unwrap_err();
     assert_eq!(error.to_string(), format!("{} has gone", folder.display()));
+    assert!(out.path().join("a.m3u8").exists(), "what is published stays");
 }

@@ -11,9 +11,9 @@ use anyhow::{Context as _, anyhow};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sluicegate_gateway::{
-    App, Carry, CdnConfig, Config, Edge, EntryConfig, GrantMode, Limits, Listening, OriginConfig,
-    RouteConfig, Segments, SessionConfig, SessionRules, SystemClock, ThirdParty, Timeouts,
-    TrustedProxies, Unexpandable, bind, serve,
+    AllowedSites, App, Carry, CdnConfig, Config, Edge, EntryConfig, GrantMode, Limits, Listening,
+    OriginConfig, RouteConfig, Segments, SessionConfig, SessionRules, SystemClock, ThirdParty,
+    Timeouts, TrustedProxies, Unexpandable, bind, serve,
 };
 use sluicegate_token::{CdnKey, Gcore, SchemeRing, Scope, SessionKey, SessionKeys};
 use tracing_subscriber::filter::LevelFilter;
@@ -153,6 +153,7 @@ fn config(
         listen: listening.addr(),
         public_url: None,
         trusted_proxies: TrustedProxies::default(),
+        allowed_sites: AllowedSites::default(),
         session: SessionConfig { keys, length_secs: 4 * 3600, rules: SessionRules::default() },
         api: None,
         admin: None,

@@ -16,6 +16,7 @@ use super::{
 use crate::AssetPattern;
 use crate::SessionRules;
 use crate::client::TrustedProxies;
+use crate::cors::AllowedSites;
 use crate::route::{Carry, KeyDelivery, Segments};
 use crate::session;
 
@@ -58,10 +59,18 @@ pub(super) fn check(raw: raw::Config, folder: &Path) -> Result<Config, ConfigErr
         let problem = format!("'{text}' is neither an address nor a network such as 10.0.0.0/8");
         wrong("trusted_proxies", problem)
     })?;
+    let allowed_sites = AllowedSites::parse(&raw.allowed_sites).map_err(|text| {
+        let problem = format!(
+            "'{text}' is no origin as browsers write it, such as https://tv.example.com: scheme, host \
+             in small letters, and a port only if it is another than the scheme's"
+        );
+        wrong("allowed_sites", problem)
+    })?;
     Ok(Config {
         listen: raw.listen,
         public_url,
         trusted_proxies,
+        allowed_sites,
         session,
         api,
         admin,

@@ -23,6 +23,8 @@ pub(super) struct Config {
     pub(super) public_url: Option<String>,
     #[serde(default)]
     pub(super) trusted_proxies: Vec<String>,
+    #[serde(default)]
+    pub(super) allowed_sites: Vec<String>,
     pub(super) session: Session,
     pub(super) api: Option<Bearers>,
     pub(super) admin: Option<Admin>,

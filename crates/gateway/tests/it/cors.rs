@@ -121,3 +121,37 @@ fn every_answer_may_be_read_by_other_sites_whatever_its_status() {
     let seen: Vec<_> = statuses.into_keys().collect();
     assert_eq!(seen, [200, 206, 302, 304, 400, 401, 403, 404, 405, 410, 414, 416, 502]);
 }
+
+#[test]
+fn with_a_list_the_pages_of_other_sites_read_nothing() {
+    let top = "allowed_sites = [\"https://player.example.com\", \"http://localhost:3000\"]";
+    let gateway = Site { top, ..Site::default() }.folder(&fixtures::streams());
+    let mut viewer = Viewer::of(&gateway);
+    let session = viewer.enter("/subdirs/master.m3u8");
+    for (site, allowed) in [
+        ("https://player.example.com", true),
+        ("http://localhost:3000", true),
+        ("http://player.example.com", false),
+        ("https://player.example.com:8443", false),
+        ("https://player.example.com.evil.example", false),
+        ("null", false),
+    ] {
+        let wanted = [("Origin", site), ("Access-Control-Request-Method", "GET")];
+        for answer in [
+            viewer.ask("GET", &session, &[("Origin", site)]),
+            viewer.ask("GET", "/subdirs/master.m3u8", &[("Origin", site)]),
+            viewer.ask("OPTIONS", &session, &wanted),
+        ] {
+            let told = answer.header("access-control-allow-origin");
+            assert_eq!(told, allowed.then_some(site), "{site}: {}", answer.status);
+            // What is kept for one site is not what another is told.
+            let mut lines =
+                answer.headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case("vary"));
+            let varies = lines.any(|(_, value)| value.to_ascii_lowercase().contains("origin"));
+            assert!(varies, "{site}: {:?}", answer.headers);
+            assert_eq!(answer.header("access-control-allow-credentials"), None);
+        }
+    }
+    // Players that are no web pages need no leave.
+    assert_eq!(viewer.status(&session), 200);
+}
