@@ -133,7 +133,9 @@ fn play(pipeline: &Pipeline) {
         (&dash, Player::DashJs),
         (&dash, Player::Shaka),
     ] {
-        let played = Browser::play(url, &PlayOptions { player, ..PlayOptions::default() });
+        // On a busy machine dash.js changes renditions at the very end, and waits there for ever.
+        let options = PlayOptions { player, level: Some(0), ..PlayOptions::default() };
+        let played = Browser::play(url, &options);
         assert!(played.ended, "{player:?}: {played:#?}");
         assert!(played.frames.abs_diff(FRAMES) <= 3, "{player:?}: {}", played.frames);
         assert!(played.statuses().iter().all(|status| *status < 400), "{:#?}", played.requests);
