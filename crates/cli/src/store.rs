@@ -13,7 +13,6 @@ use object_store::buffered::BufWriter;
 use object_store::path::Path as Key;
 use object_store::{
     Attribute, AttributeValue, Attributes, ObjectMeta, ObjectStore, ObjectStoreExt as _,
-    PutOptions, PutPayload,
 };
 use sluicegate_gateway::{media_type_of, names_a_media_file};
 use sluicegate_offline::{Durability, looks_like_manifest, replace};
@@ -41,12 +40,6 @@ pub(crate) struct Store {
     shown: PathBuf,
 }
 
-/// What was found in a folder.
-pub(crate) struct Staged {
-    /// Paths below the folder of what is no manifest.
-    pub(crate) others: Vec<PathBuf>,
-}
-
 impl Store {
     /// Opens `s3://bucket/folder`; the environment tells credentials, region and endpoint
     /// (`AWS_ACCESS_KEY_ID`, `AWS_REGION`, `AWS_ENDPOINT`, and so on).
@@ -71,9 +64,14 @@ impl Store {
         &self.shown
     }
 
-    /// Fetches all manifests into a folder of this machine, and lists what else there is. Names of media
-    /// files are taken at their word; of everything else the content tells.
-    pub(crate) async fn stage(&self, to: &Path, progress: &Progress) -> anyhow::Result<Staged> {
+    /// Fetches all manifests into a folder of this machine, and lists what else there is, by its paths
+    /// below the folder. Names of media files are taken at their word; of everything else the content
+    /// tells.
+    pub(crate) async fn stage(
+        &self,
+        to: &Path,
+        progress: &Progress,
+    ) -> anyhow::Result<Vec<PathBuf>> {
         let listed = self.store.list(Some(&self.folder));
         let unlisted = |error| anyhow!("cannot list {}: {error}", self.shown.display());
         let looked_at = listed.map_err(unlisted).map_ok(async |found| {
@@ -90,7 +88,7 @@ impl Store {
         let others = found.into_iter().filter(|(is_manifest, _)| !is_manifest);
         let mut others: Vec<_> = others.map(|(_, relative)| relative).collect();
         others.sort_unstable();
-        Ok(Staged { others })
+        Ok(others)
     }
 
     async fn stage_one(
@@ -133,16 +131,8 @@ impl Store {
         fetched.try_buffer_unordered(AT_ONCE).try_collect().await
     }
 
-    /// Puts a small file of this machine in its place.
+    /// Puts a file of this machine in its place: a large one in pieces.
     pub(crate) async fn put(&self, from: &Path, relative: &Path) -> anyhow::Result<()> {
-        let bytes = tokio::fs::read(from).await?;
-        let options = PutOptions { attributes: attributes(relative), ..PutOptions::default() };
-        self.store.put_opts(&self.key(relative)?, PutPayload::from(bytes), options).await?;
-        Ok(())
-    }
-
-    /// Puts a file of this machine in its place, in pieces.
-    pub(crate) async fn put_large(&self, from: &Path, relative: &Path) -> anyhow::Result<()> {
         let file = tokio::fs::File::open(from).await?;
         self.fill(file, relative).await
     }
@@ -181,7 +171,7 @@ impl Store {
         let copied = async {
             loop {
                 match from.read(&mut piece).await? {
-                    0 => break writer.shutdown().await,
+                    0 => break std::io::Result::Ok(()),
                     count => writer.write_all(&piece[..count]).await?,
                 }
             }
@@ -191,7 +181,8 @@ impl Store {
             let _ = writer.abort().await;
             return Err(error.into());
         }
-        Ok(())
+        // A writer that fails here has begun nothing, or ended it: it must not be told to abort.
+        Ok(writer.shutdown().await?)
     }
 
     fn key(&self, relative: &Path) -> anyhow::Result<Key> {

@@ -20,6 +20,7 @@ const KNOWN: &[(&str, &str)] = &[
     ),
     ("caddy", "caddy"),
     ("make", "make"),
+    ("moto_server", "python3-venv, then scripts/test-tools.sh"),
     ("nginx", "nginx"),
     ("node", "nodejs"),
     ("openssl", "openssl"),
@@ -80,6 +81,8 @@ pub fn tool(name: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
     env::split_paths(&path)
         .chain(MORE_FOLDERS.iter().map(PathBuf::from))
+        // Where `scripts/test-tools.sh` puts moto, which stands in for S3.
+        .chain([fixtures::workspace_root().join("target/moto/bin")])
         .map(|folder| folder.join(name))
         .find(|program| is_program(program))
 }

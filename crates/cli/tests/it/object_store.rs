@@ -29,15 +29,8 @@ struct S3 {
 }
 
 impl S3 {
-    /// None where it is not installed, which CI takes for a failure.
-    fn start() -> Option<Self> {
-        let installed = fixtures::workspace_root().join("target/moto/bin/moto_server");
-        let program = Some(installed).filter(|path| path.exists()).or_else(|| tool("moto_server"));
-        let Some(program) = program else {
-            eprintln!("SKIPPED: moto is not installed (scripts/test-tools.sh does it)");
-            assert!(std::env::var_os("CI").is_none_or(|ci| ci != "true"), "moto is missing");
-            return None;
-        };
+    fn start() -> Self {
+        let program = tool("moto_server").expect("the test asks for it");
         let addr = free_port().unwrap();
         let port = addr.port().to_string();
         let mut command = std::process::Command::new(program);
@@ -45,7 +38,7 @@ impl S3 {
         assert!(wait_for_port(addr, Duration::from_secs(60)), "{}", server.stderr());
         let s3 = Self { _server: server, addr };
         assert_eq!(s3.ask("PUT", "/films", b"").status, 200);
-        Some(s3)
+        s3
     }
 
     fn ask(&self, method: &str, target: &str, body: &[u8]) -> Response {
@@ -127,7 +120,8 @@ fn fail(number: usize, mut client: TcpStream, before: SocketAddr) {
 
 #[test]
 fn a_folder_of_objects_is_signed_into_another() {
-    let Some(s3) = S3::start() else { return };
+    require_tools!("moto_server");
+    let s3 = S3::start();
     for (path, bytes) in fixtures::files_below(film().path()) {
         s3.put(&format!("packaged/{}", path.display()), &bytes);
     }
@@ -167,7 +161,8 @@ fn a_folder_of_objects_is_signed_into_another() {
 
 #[test]
 fn objects_and_files_go_into_each_other() {
-    let Some(s3) = S3::start() else { return };
+    require_tools!("moto_server");
+    let s3 = S3::start();
     let (film, out) = (film(), tempfile::tempdir().unwrap());
     let (film, out) = (film.path().to_str().unwrap(), out.path().to_str().unwrap());
     let run = sign(s3.addr, film, "s3://films/public", &["--copy"]);
@@ -183,7 +178,8 @@ fn objects_and_files_go_into_each_other() {
 
 #[test]
 fn what_fails_in_passing_is_tried_again() {
-    let Some(s3) = S3::start() else { return };
+    require_tools!("moto_server");
+    let s3 = S3::start();
     let (proxy, connections) = flaky(s3.addr);
     let media: Vec<u8> = (0..100_000_u32).map(|at| at.to_le_bytes()[at as usize % 3]).collect();
     for number in 0..8 {
@@ -201,9 +197,11 @@ fn what_fails_in_passing_is_tried_again() {
 
 #[test]
 fn what_cannot_be_had_is_a_clear_error() {
-    let Some(s3) = S3::start() else { return };
+    require_tools!("moto_server");
+    let s3 = S3::start();
     s3.put("packaged/a.m3u8", MEDIA.as_bytes());
     s3.put("packaged/b.m3u8", b"broken");
+    s3.put("packaged/a.ts", b"media");
     for (input, out, options, code, said) in [
         ("s3://none/a", "s3://films/b", &[][..], 2, "NoSuchBucket"),
         ("s3://films/none", "s3://films/b", &[], 1, "no manifest among the inputs"),
@@ -212,6 +210,7 @@ fn what_cannot_be_had_is_a_clear_error() {
         ("s3://films/packaged", "s3://films/packaged", &[], 64, "within each other"),
         ("s3://films/packaged", "s3://films/d", &[], 1, "s3://films/packaged/b.m3u8: "),
         ("s3://films/packaged", "s3://none/d", &[], 2, "s3://none/d/a.m3u8"),
+        ("s3://films/packaged", "s3://none/d", &["--copy"], 2, "s3://none/d/a.ts"),
     ] {
         let run = sign(s3.addr, input, out, options);
         assert_eq!(run.code, code, "{input} {out}: {}", run.stderr);
@@ -224,8 +223,8 @@ fn what_cannot_be_had_is_a_clear_error() {
 /// The job of `examples/pipelines/publish.yml`, step by step, but for those that set a machine up.
 #[test]
 fn the_job_publishes_what_was_pushed() {
-    require_tools!("ffmpeg");
-    let Some(s3) = S3::start() else { return };
+    require_tools!("ffmpeg", "moto_server");
+    let s3 = S3::start();
     let text = fs::read_to_string(pipelines::examples().join("publish.yml")).unwrap();
     let jobs = &YamlLoader::load_from_str(&text).unwrap()[0]["jobs"]["publish"];
     let work = tempfile::tempdir().unwrap();

@@ -35,9 +35,9 @@ pub(super) fn manifests(inputs: &[PathBuf], places: &Places) -> Result<Tree, Fai
 pub(super) fn staged(store: &Store, work: &Path) -> Result<Tree, Failed> {
     std::fs::create_dir_all(work).context("cannot make a temporary folder")?;
     let progress = Progress::of("objects");
-    let staged = run_to_end(store.stage(work, &progress))??;
+    let others = run_to_end(store.stage(work, &progress))??;
     progress.finish();
-    let tree = Tree::staged(work, store.shown(), staged.others).map_err(not_taken)?;
+    let tree = Tree::staged(work, store.shown(), others).map_err(not_taken)?;
     not_empty(tree)
 }
 

@@ -100,7 +100,7 @@ async fn bring(
     let bring = async |done: &Done| {
         let result = match (from, to, &output.folder) {
             (Some(from), Some(to), _) => to.copy_from(from, &done.relative).await,
-            (None, Some(to), _) => to.put_large(&done.path, &done.relative).await,
+            (None, Some(to), _) => to.put(&done.path, &done.relative).await,
             (Some(from), None, Some(out)) => {
                 from.copy_to(out, &done.relative, output.durability).await
             }
