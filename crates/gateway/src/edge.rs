@@ -54,12 +54,13 @@ impl Edge {
     /// The service over HTTP.
     pub fn router(&self) -> Router {
         let served = Router::new().fallback(answer).with_state(self.clone());
+        let at = |name: &str| format!("{}{name}", Self::PAGE);
         let page = Router::new()
-            .route("/_edge/", page::html(include_str!("edge/page.html")))
-            .route("/_edge/page.js", page::script(include_str!("edge/page.js")))
-            .route("/_edge/shared.js", page::shared_script())
-            .route("/_edge/page.css", page::style())
-            .route("/_edge/requests", get(requests))
+            .route(&at(""), page::html(include_str!("edge/page.html")))
+            .route(&at("page.js"), page::script(include_str!("edge/page.js")))
+            .route(&at("shared.js"), page::shared_script())
+            .route(&at("page.css"), page::style())
+            .route(&at("requests"), get(requests))
             .layer(middleware::from_fn(guard))
             .with_state(self.clone());
         // What the page asks is none of the requests that it shows.

@@ -22,6 +22,18 @@ pub(crate) struct Lead {
     pub(crate) may_be_missing: bool,
 }
 
+impl Lead {
+    /// The line, from 1; none of a segment that a DASH template stands for.
+    pub(crate) fn line(&self) -> Option<usize> {
+        self.slot.map(|slot| slot.line())
+    }
+
+    /// What bears it: the tag, with its attribute, or `URI line`.
+    pub(crate) fn carrier(&self, template: &Template) -> Option<String> {
+        self.slot.map(|slot| template.carrier(&slot).into_owned())
+    }
+}
+
 /// All of a manifest that is served at a place, in the order of the text.
 pub(crate) fn leads(template: &Template, place: &Place) -> Vec<Lead> {
     let is_dash = template.format().is_dash();
@@ -43,7 +55,11 @@ pub(crate) fn leads(template: &Template, place: &Place) -> Vec<Lead> {
 
 /// The same with each segment that a DASH template stands for, as far as the manifest tells them.
 pub(crate) fn files(template: &Template, place: &Place) -> Vec<Lead> {
-    let spelled = leads(template, place);
+    written_out(template, place, leads(template, place))
+}
+
+/// [`files`], where the leads are known.
+pub(crate) fn written_out(template: &Template, place: &Place, spelled: Vec<Lead>) -> Vec<Lead> {
     if !spelled.iter().any(|lead| lead.is_template) {
         return spelled;
     }

@@ -11,7 +11,7 @@ use sluicegate_manifest::{Place, Template};
 use sluicegate_token::{Presented, Refusal, ResourcePath, SchemeRing, UnixTime};
 use url::Url;
 
-use crate::leads::{Lead, files, leads};
+use crate::leads::{Lead, files, leads, written_out};
 use crate::place::Places;
 use crate::sign::{Host, Terms};
 use crate::source::Source;
@@ -75,8 +75,8 @@ pub fn requests(template: &Template, url: Url, now: UnixTime) -> Vec<Request> {
     let leads = leads.filter(|lead| !lead.is_template && !lead.may_be_missing);
     let requests = leads.filter_map(|lead| {
         seen.insert(lead.url.clone()).then(|| Request {
-            line: lead.slot.map(|slot| slot.line()),
-            carrier: lead.slot.map(|slot| template.carrier(&slot).into_owned()),
+            line: lead.line(),
+            carrier: lead.carrier(template),
             url: lead.url,
             is_document: lead.role.is_document(),
         })
@@ -160,8 +160,12 @@ impl Gate {
     /// Checks the tokens of one manifest that is served at `url`.
     #[must_use]
     pub fn check(&self, path: &Path, template: &Template, url: Url) -> Checked {
+        self.check_leads(path, template, &leads(template, &self.place(url)))
+    }
+
+    fn check_leads(&self, path: &Path, template: &Template, leads: &[Lead]) -> Checked {
         let mut checked = Checked::of(path);
-        for lead in leads(template, &self.place(url)) {
+        for lead in leads {
             let Some(ring) = self.ring(&lead.url) else {
                 checked.elsewhere += 1;
                 continue;
@@ -174,7 +178,7 @@ impl Gate {
                 }
                 Err(refusal) => {
                     let problem = Problem::Refused(refusal);
-                    checked.findings.push(Finding::of(template, &lead, problem));
+                    checked.findings.push(Finding::of(template, lead, problem));
                 }
             }
         }
@@ -210,8 +214,8 @@ impl Checked {
 impl Finding {
     pub(crate) fn of(template: &Template, lead: &Lead, problem: Problem) -> Self {
         Self {
-            line: lead.slot.map(|slot| slot.line()),
-            carrier: lead.slot.map(|slot| template.carrier(&slot).into_owned()),
+            line: lead.line(),
+            carrier: lead.carrier(template),
             target: Some(lead.url.path().to_owned()),
             problem,
         }
@@ -231,9 +235,10 @@ fn check(
             return Checked::broken(source.shown(), Problem::Broken(unusable.to_string()));
         }
     };
-    let url = places.url_of(source.relative());
-    let mut checked = gate.check(source.shown(), &template, url.clone());
-    for lead in files(&template, &gate.place(url)) {
+    let place = gate.place(places.url_of(source.relative()));
+    let spelled = leads(&template, &place);
+    let mut checked = gate.check_leads(source.shown(), &template, &spelled);
+    for lead in written_out(&template, &place, spelled) {
         let Some(ring) = gate.ring(&lead.url) else { continue };
         named.is_open |= lead.is_template;
         // A token that stands in the path is no part of a file's name.

@@ -21,8 +21,8 @@ Examples:
   export SLUICEGATE_KEY=$(sluicegate keygen)
   sluicegate edge fixtures/streams --scope directory &
   curl -I \"$(sluicegate sign --scope directory http://127.0.0.1:8081/flat/master.m3u8)\"
-  sluicegate manifest sign --base-url http://127.0.0.1:8081/ --out signed --copy fixtures/streams
-  sluicegate edge --scope directory signed    # a signed tree, played without a CDN
+  sluicegate manifest sign --base-url http://127.0.0.1:8082/ --out signed --copy fixtures/streams
+  sluicegate edge --scope directory --listen 127.0.0.1:8082 signed   # a signed tree, without a CDN
 
 Answers as Gcore's edge and nginx secure_link do: 403 without a good token, 410 for a good one
 that has expired. A directory token opens no subdirectory. The log says why a token is refused, and so

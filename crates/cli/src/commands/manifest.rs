@@ -170,7 +170,8 @@ fn names_store(argument: &Path) -> bool {
 #[cfg(not(feature = "object-store"))]
 fn no_store() -> Failed {
     Failed::usage(anyhow!(
-        "this build has no object storage: make one with `cargo build --release --features object-store`"
+        "this build has no object storage: make one with \
+         `cargo build --release --package sluicegate --features object-store`"
     ))
 }
 

@@ -9,7 +9,7 @@ use serde::Serialize;
 use sluicegate_gateway::Fetcher;
 use sluicegate_offline::{Audit, Checked, Finding, Gate, Places, Problem, Tree};
 use sluicegate_token::{SchemeRing, UnixTime};
-use url::Url;
+use url::{Origin, Url};
 
 use self::online::{Fetched, Online};
 use super::hosts::HostArgs;
@@ -120,7 +120,7 @@ fn audit_folder(args: &Args) -> Result<Audit, Failed> {
     match gate {
         Some(gate) => Ok(tree.verify(&places, &gate)),
         None => {
-            let online = online(args, &base.url)?;
+            let online = online(args, asked_hosts(args, &base.url)?)?;
             Ok(online_audit(run_to_end(online.ask_tree(&tree, &places))?))
         }
     }
@@ -149,12 +149,13 @@ fn tree(args: &Args, places: &Places) -> Result<(Tree, ()), Failed> {
 
 fn audit_urls(args: &Args, urls: &[Url]) -> Result<Audit, Failed> {
     let base = args.base_url.as_ref().map_or(&urls[0], |base| &base.url);
-    let online = online(args, base)?;
     if args.http {
+        let online = online(args, asked_hosts(args, base)?)?;
         let asked = async { online.ask_fetched(online.fetch(urls).await).await };
         return Ok(online_audit(run_to_end(asked)?));
     }
     let gate = gate(args, base)?;
+    let online = online(args, gate.hosts.iter().map(|(host, _)| host.origin()).collect())?;
     let fetched = run_to_end(online.fetch(urls))?;
     let check = |Fetched { name, template }: Fetched| match template {
         Ok((template, url)) => gate.check(&name, &template, url),
@@ -168,23 +169,32 @@ const fn online_audit(manifests: Vec<Checked>) -> Audit {
     Audit { manifests, unnamed: Vec::new() }
 }
 
-fn online(args: &Args, base: &Url) -> Result<Online, Failed> {
+/// The hosts whose URIs are requested, where no key is needed.
+fn asked_hosts(args: &Args, base: &Url) -> Result<Vec<Origin>, Failed> {
     let listed = args.hosts.listed()?.into_iter().map(|host| host.base_url.origin());
+    Ok(listed.chain([base.origin()]).collect())
+}
+
+fn online(args: &Args, origins: Vec<Origin>) -> Result<Online, Failed> {
     Ok(Online {
         fetcher: Fetcher::new()?,
-        origins: listed.chain([base.origin()]).collect(),
+        origins,
         at_once: args.at_once.into(),
-        now: args.now.map_or_else(clock::now, UnixTime),
+        now: now(args),
         progress: Progress::of("requests"),
     })
+}
+
+fn now(args: &Args) -> UnixTime {
+    args.now.map_or_else(clock::now, UnixTime)
 }
 
 fn gate(args: &Args, base: &Url) -> Result<Gate, Failed> {
     let signers = args.hosts.hosts(base, &ExpiryArgs::default())?;
     let listed = signers.listed.into_iter().map(|cdn| (cdn.base_url, cdn.ring));
     let own = signers.own.map(|scheme| (base.clone(), SchemeRing::of(scheme)));
-    let now = args.now.map_or_else(clock::now, UnixTime);
-    Ok(Gate { hosts: listed.chain(own).collect(), ip: args.hosts.sign.ip(), now })
+    let hosts = listed.chain(own).collect();
+    Ok(Gate { hosts, ip: args.hosts.sign.ip(), now: now(args) })
 }
 
 impl Report {
