@@ -160,7 +160,7 @@ impl Template {
                 && matches!(slot.quoting(), Quoting::Line | Quoting::Double)
             {
                 let token = policy.token_of_path(path);
-                planner.writer.insert(slot.span().end, b"?", token);
+                planner.writer.insert_query(slot.span().end, token);
                 continue;
             }
             let refused = |reason| RenderError::Refused {

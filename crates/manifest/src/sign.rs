@@ -31,6 +31,7 @@ pub enum ExistingToken {
 pub struct CdnPaths<'s> {
     list: u16,
     scheme: &'s dyn Scheme,
+    scope: Scope,
     parameters: Vec<String>,
     signed: ByteList,
     /// Which of these has a hash: the same directory, or file, has one token.
@@ -98,6 +99,7 @@ impl<'s> CdnPaths<'s> {
         Self {
             list,
             scheme,
+            scope: scheme.scope(),
             parameters: scheme.parameters().into_iter().map(str::to_owned).collect(),
             signed: ByteList::default(),
             known: HashMap::new(),
@@ -115,7 +117,7 @@ impl<'s> CdnPaths<'s> {
     pub fn covers(&self, varies: Varies) -> bool {
         match varies {
             Varies::Nothing => true,
-            Varies::Name => self.scheme.scope() != Scope::File,
+            Varies::Name => self.scope != Scope::File,
             Varies::Folder => false,
         }
     }
@@ -139,12 +141,11 @@ impl<'s> CdnPaths<'s> {
 
     /// The token that will open the file at a decoded path, where [`Self::signs_paths`] holds.
     fn token_of_path(&mut self, path: &[u8]) -> TokenRef {
-        let scope = self.scheme.scope();
-        let signed = scope.part_of(path);
+        let signed = self.scope.part_of(path);
         let last = self.signed.len().wrapping_sub(1);
-        let index = match scope {
-            // The files of a folder stand together.
-            _ if !self.signed.is_empty() && self.signed.get(last) == signed => narrow(last),
+        let index = match self.scope {
+            // The files of a folder stand together, and so do the ranges of a file.
+            _ if !self.signed.is_empty() && are_same(self.signed.get(last), signed) => narrow(last),
             // A file that is named twice gets its token twice: cheaper than looking for it.
             Scope::File => {
                 self.signed.push(signed);
@@ -319,6 +320,12 @@ impl UriPolicy for SignHost<'_> {
 fn path_with(path: &str, after: usize, segment: &str) -> String {
     let at = path.match_indices('/').nth(after).map_or(path.len(), |(at, _)| at);
     format!("{}/{segment}{}", &path[..at], &path[at..])
+}
+
+/// Whether two paths are the same. Those of one manifest begin alike, and differ near their ends.
+#[inline]
+fn are_same(one: &[u8], other: &[u8]) -> bool {
+    one.last_chunk::<16>() == other.last_chunk::<16>() && one == other
 }
 
 /// A source of less than 4 GiB has fewer URIs.

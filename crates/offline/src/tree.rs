@@ -1,6 +1,7 @@
 //! Files and folders in, a folder of signed manifests out.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeSet, HashMap};
+use std::ffi::OsStr;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -127,9 +128,9 @@ impl Tree {
     }
 
     fn refuse_same(&self) -> Result<(), TreeError> {
-        let mut seen: BTreeMap<&Path, &Path> = BTreeMap::new();
+        let mut seen: HashMap<&OsStr, &Path> = HashMap::new();
         for source in self.sources() {
-            if let Some(one) = seen.insert(&source.relative, &source.path) {
+            if let Some(one) = seen.insert(source.relative.as_os_str(), &source.path) {
                 return Err(TreeError::Same {
                     one: one.to_owned(),
                     other: source.path.clone(),

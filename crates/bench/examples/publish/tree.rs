@@ -3,8 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use rayon::prelude::*;
 use sluicegate_bench::media_playlist;
 use sluicegate_manifest::ExistingToken;
 use sluicegate_offline::{Durability, Host, Others, Output, Places, Terms, Tree};
@@ -55,10 +56,8 @@ pub(crate) fn measure(work: &Path) -> anyhow::Result<()> {
     for round in 0..ROUNDS {
         let out = |name: &str| Some(work.join(format!("{name}-{round}")));
         for (at, (name, run)) in runs().into_iter().enumerate() {
-            let out = out(&format!("out-{at}"));
-            let began = Instant::now();
-            let signed = run(&input, out)?;
-            let secs = began.elapsed().as_secs_f64();
+            let (signed, took) = run(&input, out(&format!("out-{at}")))?;
+            let secs = took.as_secs_f64();
             anyhow::ensure!(signed == uris, "{name}: {signed} URIs");
             match rows.get_mut(at) {
                 Some((_, all)) => all.push(secs),
@@ -75,42 +74,82 @@ pub(crate) fn measure(work: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-type Run = fn(&Path, Option<PathBuf>) -> anyhow::Result<usize>;
+/// How many URIs, and how long it took.
+type Measured = anyhow::Result<(usize, Duration)>;
+type Run = fn(&Path, Option<PathBuf>) -> Measured;
 
-fn runs() -> [(&'static str, Run); 7] {
+fn runs() -> [(&'static str, Run); 9] {
     [
         ("find the manifests", |input, _| {
+            timed(|| Ok(Tree::find(&[input.to_owned()])?.paths().count() * (SEGMENTS + 2)))
+        }),
+        ("sign what is found, write nothing, tokens of files", |input, _| {
             let tree = Tree::find(&[input.to_owned()])?;
-            Ok(tree.paths().count() * (SEGMENTS + 2))
+            timed(|| sign(&tree, None, Scope::File, Durability::Unsynced))
         }),
-        ("sign, write nothing, tokens of files", |input, _| {
-            sign(input, None, Scope::File, Durability::Unsynced)
+        ("find and sign, write nothing, tokens of files", |input, _| {
+            publish(input, None, Scope::File, Durability::Unsynced)
         }),
-        ("sign, tokens of files", |input, out| sign(input, out, Scope::File, Durability::Unsynced)),
-        ("sign, tokens of directories", |input, out| {
-            sign(input, out, Scope::Directory, Durability::Unsynced)
+        ("find, sign and write, tokens of files", |input, out| {
+            publish(input, out, Scope::File, Durability::Unsynced)
         }),
-        ("sign and fsync, tokens of files", |input, out| {
-            sign(input, out, Scope::File, Durability::Synced)
+        ("find, sign and write, tokens of directories", |input, out| {
+            publish(input, out, Scope::Directory, Durability::Unsynced)
         }),
-        ("line scan, one hash at a time, write nothing", |input, _| line_scan::sign(input, None)),
-        ("line scan, one hash at a time", |input, out| line_scan::sign(input, out.as_deref())),
+        ("find, sign, write and fsync, tokens of files", |input, out| {
+            publish(input, out, Scope::File, Durability::Synced)
+        }),
+        ("write and rename files as long, nothing else", |input, out| {
+            write_alone(input, &out.expect("each run has a folder"))
+        }),
+        ("line scan, one hash at a time, write nothing", |input, _| {
+            timed(|| line_scan::sign(input, None))
+        }),
+        ("line scan, one hash at a time", |input, out| {
+            timed(|| line_scan::sign(input, out.as_deref()))
+        }),
     ]
 }
 
+fn timed(run: impl FnOnce() -> anyhow::Result<usize>) -> Measured {
+    let began = Instant::now();
+    Ok((run()?, began.elapsed()))
+}
+
+fn publish(input: &Path, out: Option<PathBuf>, scope: Scope, durability: Durability) -> Measured {
+    timed(|| sign(&Tree::find(&[input.to_owned()])?, out, scope, durability))
+}
+
 fn sign(
-    input: &Path,
+    tree: &Tree,
     out: Option<PathBuf>,
     scope: Scope,
     durability: Durability,
 ) -> anyhow::Result<usize> {
-    let tree = Tree::find(&[input.to_owned()])?;
     let done = tree.sign(&places(), &terms(scope), &output(out, durability), &|_| ())?;
     let tokens = |done: &sluicegate_offline::Done| match &done.outcome {
         sluicegate_offline::Outcome::Signed(signed) => signed.tokens,
         _ => 0,
     };
     Ok(done.iter().map(tokens).sum())
+}
+
+/// What the file system takes for as many files of the same lengths, whoever writes them.
+fn write_alone(input: &Path, out: &Path) -> Measured {
+    const SIGNED_URI_ADDS: usize = "?md5=&expires=2000000000".len() + 22;
+    let tree = Tree::find(&[input.to_owned()])?;
+    let paths: Vec<PathBuf> = tree.paths().map(|(relative, _)| out.join(relative)).collect();
+    let text = vec![b'#'; media_playlist(SEGMENTS).len() + (SEGMENTS + 2) * SIGNED_URI_ADDS];
+    timed(|| {
+        let counts = paths.par_iter().map(|path| -> anyhow::Result<usize> {
+            fs::create_dir_all(path.parent().unwrap_or(out))?;
+            let unfinished = path.with_extension("tmp");
+            fs::write(&unfinished, &text)?;
+            fs::rename(unfinished, path)?;
+            Ok(SEGMENTS + 2)
+        });
+        counts.sum()
+    })
 }
 
 /// The most memory that this process had, all rows together.

@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use super::{Cut, Hole, Kept, Plan};
 use crate::policy::TokenRef;
+use crate::sign::GCORE_QUERY_LEN;
 
 /// Writes a plan's text from the source's start to its end.
 pub(crate) struct Writer<'t> {
@@ -33,6 +34,7 @@ impl<'t> Writer<'t> {
     }
 
     /// Begins to write in the place of `span` of the source, which lies behind all earlier ones.
+    #[inline]
     pub(crate) fn cut(&mut self, span: Range<usize>) {
         self.text.extend_from_slice(&self.source[self.copied..span.start]);
         self.copied = span.end;
@@ -45,11 +47,17 @@ impl<'t> Writer<'t> {
     }
 
     /// Leaves room for a token.
+    #[inline]
     pub(crate) fn hole(&mut self, token: TokenRef) {
         self.holes.push(Hole { at: narrow(self.text.len()), token });
-        self.text.resize(self.text.len() + self.gap, 0);
+        match self.gap {
+            // A gap of a length that is known here needs no call.
+            GCORE_QUERY_LEN => self.text.extend_from_slice(&[0; GCORE_QUERY_LEN]),
+            gap => self.text.resize(self.text.len() + gap, 0),
+        }
     }
 
+    #[inline]
     pub(crate) fn end_cut(&mut self) {
         let end = narrow(self.text.len());
         if let Some(cut) = self.cuts.last_mut() {
@@ -57,10 +65,11 @@ impl<'t> Writer<'t> {
         }
     }
 
-    /// Inserts a token behind some text.
-    pub(crate) fn insert(&mut self, at: usize, text: &[u8], token: TokenRef) {
+    /// Inserts a token as the first part of a query.
+    #[inline]
+    pub(crate) fn insert_query(&mut self, at: usize, token: TokenRef) {
         self.cut(at..at);
-        self.write(text);
+        self.text.push(b'?');
         self.hole(token);
         self.end_cut();
     }

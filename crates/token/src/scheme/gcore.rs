@@ -32,8 +32,8 @@ const PADDED_CHARS: usize = 24;
 /// nginx looks at no hash text that is longer, padding included.
 const MAX_TOKEN_CHARS: usize = 24;
 
-/// How many messages are hashed side by side at a time: enough for every width of lanes.
-const BATCH: usize = 192;
+/// How many messages are hashed side by side at a time: enough for every width of lanes, and few to clear.
+const BATCH: usize = 48;
 
 /// nginx ignores the four spare bits of the 22nd character, so links in the field may hold any.
 const BASE64URL: GeneralPurpose = GeneralPurpose::new(
