@@ -21,10 +21,10 @@ use crate::{Binding, ByteList, CdnKey, Layout, LayoutScheme, UnixTime, query};
 
 /// Length of a token: 16 bytes in base64url without padding.
 const TOKEN_CHARS: usize = 22;
-/// Where the token stands in the query, after `md5=`.
-const TOKEN_AT: usize = 4;
-/// Length of a query whose expiry has ten digits: from the year 2001 to 2286.
-const COMMON_LEN: usize = 45;
+const BEFORE_TOKEN: &[u8] = b"md5=";
+const AFTER_TOKEN: &[u8] = b"&expires=";
+/// Length of what is after the token, if the expiry has ten digits: from the year 2001 to 2286.
+const COMMON_LEN: usize = AFTER_TOKEN.len() + 10;
 /// A hash with two zero bytes, so that it has a whole number of base64 groups.
 const PADDED_BYTES: usize = 18;
 /// The same in base64url, of which the first [`TOKEN_CHARS`] are the hash.
@@ -99,24 +99,19 @@ impl Gcore {
     }
 }
 
-/// Appends the query with each of the tokens. Where its length is known, the copy is a few moves.
-fn push_queries<Q: AsRef<[u8]> + AsMut<[u8]>>(
-    query: &mut Q,
-    texts: &[[u8; PADDED_CHARS]],
-    tokens: &mut ByteList,
-) {
+/// Appends a query with each of the tokens. Piece by piece: whoever reads back what was just written in
+/// other pieces waits. Where the length of `after` is known, the copies are a few moves.
+fn push_queries<A: AsRef<[u8]>>(texts: &[[u8; PADDED_CHARS]], after: &A, tokens: &mut ByteList) {
     for text in texts {
-        let place = &mut query.as_mut()[TOKEN_AT..TOKEN_AT + TOKEN_CHARS];
-        place.copy_from_slice(&text[..TOKEN_CHARS]);
-        tokens.push(query.as_ref());
+        tokens.push_pieces([BEFORE_TOKEN, &text[..TOKEN_CHARS], after.as_ref()]);
     }
 }
 
 /// Writes the parameters of a token.
 fn write_parameters(token: &[u8], expires: &[u8], out: &mut Vec<u8>) {
-    out.extend_from_slice(b"md5=");
+    out.extend_from_slice(BEFORE_TOKEN);
     out.extend_from_slice(token);
-    out.extend_from_slice(b"&expires=");
+    out.extend_from_slice(AFTER_TOKEN);
     out.extend_from_slice(expires);
 }
 
@@ -184,9 +179,7 @@ impl Scheme for Gcore {
         // With two zero bytes after each hash the whole batch is encoded in one call.
         let mut padded = [[0_u8; PADDED_BYTES]; BATCH];
         let mut text = [[0_u8; PADDED_CHARS]; BATCH];
-        // Every query is the same but for its token.
-        let mut query = Vec::new();
-        write_parameters(&[0; TOKEN_CHARS], expires.as_bytes(), &mut query);
+        let after = [AFTER_TOKEN, expires.as_bytes()].concat();
         for first in (0..signed.len()).step_by(BATCH) {
             let batch = first..signed.len().min(first + BATCH);
             let filled = slots.chunks_exact_mut(slot_len).zip(&mut path_ends);
@@ -212,9 +205,9 @@ impl Scheme for Gcore {
             let bytes = padded[..batch.len()].as_flattened();
             let written = BASE64URL.encode_slice(bytes, text.as_flattened_mut());
             debug_assert_eq!(written, Ok(batch.len() * PADDED_CHARS));
-            match <&mut [u8; COMMON_LEN]>::try_from(&mut query[..]) {
-                Ok(query) => push_queries(query, &text[..batch.len()], tokens),
-                Err(_) => push_queries(&mut query, &text[..batch.len()], tokens),
+            match <&[u8; COMMON_LEN]>::try_from(&after[..]) {
+                Ok(after) => push_queries(&text[..batch.len()], after, tokens),
+                Err(_) => push_queries(&text[..batch.len()], &after, tokens),
             }
         }
         Ok(())
