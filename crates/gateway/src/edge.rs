@@ -47,7 +47,7 @@ impl Edge {
     /// If the folder cannot be opened.
     pub fn open(folder: &Path, ring: SchemeRing, clock: Arc<dyn Clock>) -> io::Result<Self> {
         let folder = Arc::new(FolderOrigin::open(folder)?);
-        let observer = Arc::new(Observer::of_all());
+        let observer = Arc::new(Observer::of_all(ring.scheme().placement()));
         Ok(Self { folder, ring: Arc::new(ring), refusals: Arc::default(), observer, clock })
     }
 

@@ -17,7 +17,6 @@ use crate::error::Failure;
 use crate::events::Event;
 use crate::metrics::Name;
 use crate::observer::Observer;
-use crate::request::path_for_log;
 use crate::trace::Trace;
 use crate::{Error, ErrorSource};
 
@@ -66,7 +65,7 @@ async fn observe(State(observer): State<Arc<Observer>>, request: Request, next: 
     let trace = Trace::of(request.headers());
     let id = trace.request_id();
     let method = request.method().clone();
-    let path = path_for_log(request.uri().path());
+    let path = observer.path_for_log(request.uri().path());
     let route = observer.route_of(&path);
     observer.listen(&route, request.uri().query(), request.headers());
     let mut response = trace.within(next.run(request)).await;

@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use axum::http::HeaderMap;
 use prometheus_client::registry::Registry;
+use sluicegate_token::Placement;
 
 use crate::cmcd::Cmcd;
 use crate::config::RESERVED;
 use crate::events::Events;
 use crate::metrics::{Metrics, Name, RouteLabels};
+use crate::request::path_for_log;
 use crate::route::Route;
 
 /// Watches the requests of one service.
@@ -19,6 +21,8 @@ pub(crate) struct Observer {
     /// Paths of routes with their names, the longest first.
     routes: Vec<(String, Name)>,
     no_route: Name,
+    /// Where the tokens of a CDN stand in the paths that are asked for.
+    tokens: Placement,
 }
 
 impl Observer {
@@ -26,12 +30,19 @@ impl Observer {
     pub(crate) fn new(metrics: Arc<Metrics>, routes: &[Arc<Route>]) -> Self {
         let named = |route: &Arc<Route>| (route.config.path.clone(), route.name.clone());
         let routes = routes.iter().map(named).collect();
-        Self { metrics, events: Events::default(), routes, no_route: "".into() }
+        let tokens = Placement::Query;
+        Self { metrics, events: Events::default(), routes, no_route: "".into(), tokens }
     }
 
-    /// Counts for nobody, and keeps the last requests whether anybody looks or not.
-    pub(crate) fn of_all() -> Self {
-        Self { events: Events::of_all(), ..Self::default() }
+    /// Counts for nobody, and keeps the last requests whether anybody looks or not. It is a CDN that is
+    /// asked, whose tokens stand there.
+    pub(crate) fn of_all(tokens: Placement) -> Self {
+        Self { events: Events::of_all(), tokens, ..Self::default() }
+    }
+
+    /// The path of a request without what may be a token.
+    pub(crate) fn path_for_log(&self, raw_path: &str) -> String {
+        path_for_log(&self.tokens.path_without_secrets(raw_path))
     }
 
     /// The route that a path without its token most likely belongs to.

@@ -178,7 +178,7 @@ impl Gate {
                 }
                 Err(refusal) => {
                     let problem = Problem::Refused(refusal);
-                    checked.findings.push(Finding::of(template, lead, problem));
+                    checked.findings.push(Finding::of(template, lead, ring, problem));
                 }
             }
         }
@@ -212,11 +212,12 @@ impl Checked {
 }
 
 impl Finding {
-    pub(crate) fn of(template: &Template, lead: &Lead, problem: Problem) -> Self {
+    fn of(template: &Template, lead: &Lead, ring: &SchemeRing, problem: Problem) -> Self {
+        let target = ring.scheme().placement().path_without_secrets(lead.url.path());
         Self {
             line: lead.line(),
             carrier: lead.carrier(template),
-            target: Some(lead.url.path().to_owned()),
+            target: Some(target.into_owned()),
             problem,
         }
     }
@@ -245,7 +246,7 @@ fn check(
         let Some(relative) = places.path_of(&without_token(ring, &lead.url)) else { continue };
         let is_missing = !lead.is_template && !lead.may_be_missing && !present.contains(&*relative);
         if is_missing {
-            checked.findings.push(Finding::of(&template, &lead, Problem::Missing));
+            checked.findings.push(Finding::of(&template, &lead, ring, Problem::Missing));
         }
         named.paths.insert(relative);
     }

@@ -55,6 +55,22 @@ impl Placement {
         };
         without.map_or(Cow::Borrowed(path), |(_, rest)| Cow::Owned(rest))
     }
+
+    /// A path for a log or a message: whatever stands in a token's place and is as long as one is left
+    /// out, be it a right one or not.
+    #[must_use]
+    pub fn path_without_secrets(self, path: &str) -> Cow<'_, str> {
+        /// Shorter than any hash, longer than a moment, and than most names of folders.
+        const SHORTEST_TOKEN: usize = 16;
+        let Self::Path { after, segments: count } = self else { return Cow::Borrowed(path) };
+        // The first is before the leading slash.
+        let places = after + 1..after + 1 + count;
+        let shown = path.split('/').enumerate().map(|(at, segment)| {
+            let is_secret = places.contains(&at) && segment.len() >= SHORTEST_TOKEN;
+            if is_secret { "***" } else { segment }
+        });
+        Cow::Owned(shown.collect::<Vec<_>>().join("/"))
+    }
 }
 
 /// A URL that a token is made for.

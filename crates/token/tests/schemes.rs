@@ -267,3 +267,24 @@ fn a_link_may_be_bound_to_a_network() {
         }
     }
 }
+
+#[test]
+fn no_token_in_a_path_is_shown() {
+    let mut tried = 0;
+    for vector in vectors() {
+        let placement = vector.scheme().placement();
+        let sluicegate_token::Placement::Path { after, segments } = placement else { continue };
+        let link = Link::parse(&vector.signed).unwrap();
+        let path = std::str::from_utf8(link.path().as_bytes()).unwrap();
+        let shown = placement.path_without_secrets(path);
+        let taken: Vec<_> = path.split('/').skip(after + 1).take(segments).collect();
+        assert!(
+            taken.iter().any(|segment| segment.len() >= 16 && !shown.contains(segment)),
+            "{path}"
+        );
+        assert_eq!(shown.split('/').count(), path.split('/').count());
+        assert!(shown.ends_with(path.rsplit('/').next().unwrap()), "{shown}");
+        tried += 1;
+    }
+    assert!(tried >= 5, "{tried}");
+}

@@ -4,6 +4,7 @@ mod diff;
 mod folder;
 mod hosts;
 mod inspect;
+mod shown;
 mod sign;
 mod strip;
 mod verify;
@@ -78,7 +79,7 @@ impl Input {
             return "standard input".to_owned();
         }
         if let Some(url) = self.url() {
-            return shown(&url);
+            return shown::url(&url);
         }
         printable(&self.file.to_string_lossy()).into_owned()
     }
@@ -173,13 +174,6 @@ fn no_store() -> Failed {
         "this build has no object storage: make one with \
          `cargo build --release --package sluicegate --features object-store`"
     ))
-}
-
-/// What messages call a URL: its query may hold a token.
-fn shown(url: &Url) -> String {
-    let mut url = url.clone();
-    url.set_query(None);
-    url.into()
 }
 
 /// Where a manifest lies.

@@ -160,6 +160,12 @@ fn opens_a_signed_tree(film: &Path, scheme: &str, scope: &str, key: &Path) {
     // Unsigned manifests in the place of signed ones lead to nothing that opens.
     copy(film, &out.path().join("vod"));
     let run = verify();
+    let shown = edge.get("/_edge/requests").text();
+    let shown: serde_json::Value = serde_json::from_str(&shown).unwrap();
+    let paths = ["served", "refused"].into_iter().flat_map(|kind| shown[kind].as_array().unwrap());
+    for path in paths.map(|event| event["path"].as_str().unwrap()) {
+        assert!(path.split('/').all(|segment| segment.len() < 22), "{scheme} {scope}: {path}");
+    }
     let refused = run.json()["problems"].as_array().unwrap().len() as u64;
     assert_eq!((run.code, refused), (1, uris), "{scheme} {scope}: {}", run.stdout);
 }

@@ -104,7 +104,7 @@ impl Online {
     }
 
     async fn fetch_one(&self, url: Url) -> Fetched {
-        let name = PathBuf::from(shown(&url));
+        let name = PathBuf::from(shown::url(&url));
         let template = match self.fetcher.document(url, MAX_FETCHED_BYTES).await {
             Ok(document) => {
                 let options = Options { limits: Limits::NONE, ..Options::default() };
@@ -122,5 +122,5 @@ impl Online {
 
 fn finding(request: Request, problem: Problem) -> Finding {
     let Request { line, carrier, url, .. } = request;
-    Finding { line, carrier, target: Some(url.path().to_owned()), problem }
+    Finding { line, carrier, target: Some(shown::path(&url)), problem }
 }
