@@ -14,6 +14,7 @@ wanted=(
   python3:python3
   make:make
   setpriv:util-linux
+  redis-server:redis-server
   openssl:openssl
   curl:curl
   wrk:wrk

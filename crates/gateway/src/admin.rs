@@ -80,9 +80,9 @@ async fn list(
     State(app): State<App>,
     filter: Result<Query<Filter>, QueryRejection>,
 ) -> Result<Response, Error> {
-    sessions::page(&app, filter)
+    sessions::page(&app, filter).await
 }
 
 async fn end(State(app): State<App>, Path(id): Path<String>) -> Result<Response, Error> {
-    sessions::revoke(&app, &id)
+    sessions::revoke(&app, &id).await
 }

@@ -15,9 +15,10 @@ use tokio::time::MissedTickBehavior;
 use crate::client::TrustedProxies;
 use crate::clock::Clock;
 use crate::config::{
-    AdminConfig, ApiConfig, Config, Limits, OriginConfig, ProfileConfig, RouteConfig,
+    AdminConfig, ApiConfig, Config, Limits, OriginConfig, ProfileConfig, RouteConfig, SessionConfig,
 };
 use crate::cors::AllowedSites;
+use crate::events::Events;
 use crate::handlers::{auth, health, media, sessions};
 use crate::metrics::{Metrics, Snapshot};
 use crate::observer::Observer;
@@ -48,15 +49,25 @@ struct Shared {
     templates: Arc<Templates>,
     http: HttpOrigin,
     observer: Arc<Observer>,
-    registry: Registry,
+    registry: Arc<Registry>,
     clock: Arc<dyn Clock>,
     public_host: String,
     public_path: String,
     trusted_proxies: TrustedProxies,
     sites: AllowedSites,
-    refusals: Refusals,
+    refusals: Arc<Refusals>,
     sessions: SessionStore,
-    is_draining: AtomicBool,
+    is_draining: Arc<AtomicBool>,
+}
+
+/// What outlives a change of the configuration.
+struct Lasting {
+    metrics: Arc<Metrics>,
+    registry: Arc<Registry>,
+    events: Arc<Events>,
+    sessions: SessionStore,
+    refusals: Arc<Refusals>,
+    is_draining: Arc<AtomicBool>,
 }
 
 impl App {
@@ -67,6 +78,38 @@ impl App {
     pub fn build(config: Config, clock: Arc<dyn Clock>) -> Result<Self, Error> {
         let mut registry = Registry::with_prefix("sluicegate");
         let metrics = Arc::new(Metrics::new(&mut registry));
+        let SessionConfig { rules, store, .. } = &config.session;
+        let lasting = Lasting {
+            sessions: SessionStore::new(*rules, store.as_ref(), &metrics)?,
+            metrics,
+            registry: Arc::new(registry),
+            events: Arc::default(),
+            refusals: Arc::default(),
+            is_draining: Arc::default(),
+        };
+        Self::assemble(config, clock, lasting)
+    }
+
+    /// The same service under another configuration: sessions, counters and the last events stay. Where
+    /// to listen, TLS and `session.store` stay as they are.
+    ///
+    /// # Errors
+    /// As [`Self::build`].
+    pub fn reconfigured(&self, config: Config) -> Result<Self, Error> {
+        let shared = &self.0;
+        let lasting = Lasting {
+            metrics: Arc::clone(&shared.observer.metrics),
+            registry: Arc::clone(&shared.registry),
+            events: Arc::clone(&shared.observer.events),
+            sessions: shared.sessions.with_rules(config.session.rules),
+            refusals: Arc::clone(&shared.refusals),
+            is_draining: Arc::clone(&shared.is_draining),
+        };
+        Self::assemble(config, Arc::clone(&shared.clock), lasting)
+    }
+
+    fn assemble(config: Config, clock: Arc<dyn Clock>, lasting: Lasting) -> Result<Self, Error> {
+        let Lasting { metrics, registry, events, sessions, refusals, is_draining } = lasting;
         let limits = &config.limits;
         let allowed =
             Allowed { while_revalidate: limits.while_revalidate, if_error: limits.stale_for };
@@ -91,7 +134,7 @@ impl App {
             .map(|route| open_route(route, http.clone(), missing_for).map(Arc::new))
             .collect::<Result<Vec<_>, _>>()?;
         routes.sort_by_key(|route| std::cmp::Reverse(route.config.path.len()));
-        let observer = Arc::new(Observer::new(metrics, &routes));
+        let observer = Arc::new(Observer::new(metrics, events, &routes));
         let (public_host, public_path) = match &config.public_url {
             Some(url) => {
                 (url.origin().ascii_serialization(), url.path().trim_end_matches('/').to_owned())
@@ -115,9 +158,9 @@ impl App {
             public_path,
             trusted_proxies: config.trusted_proxies,
             sites: config.allowed_sites,
-            refusals: Refusals::default(),
-            sessions: SessionStore::new(config.session.rules),
-            is_draining: AtomicBool::new(false),
+            refusals,
+            sessions,
+            is_draining,
         })))
     }
 
@@ -160,6 +203,11 @@ impl App {
             }
         });
         future::join_all(checks).await;
+    }
+
+    /// Hears of sessions that other replicas end, for as long as it is polled.
+    pub async fn watch_sessions(&self) {
+        self.0.sessions.watch(|| self.now()).await;
     }
 
     fn bare_router(&self) -> Router {

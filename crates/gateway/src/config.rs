@@ -18,10 +18,10 @@ use thiserror::Error;
 use url::Url;
 
 use crate::AssetPattern;
-use crate::SessionRules;
 use crate::client::TrustedProxies;
 use crate::cors::AllowedSites;
 use crate::route::{Carry, GrantMode, KeyDelivery, Segments, ThirdParty, Unexpandable};
+use crate::{SessionRules, SharedConfig};
 
 /// Gateway paths that no route may take.
 pub(crate) const RESERVED: [&str; 5] = ["/s/", "/v1/", "/auth/", "/healthz/", "/readyz/"];
@@ -67,6 +67,8 @@ pub struct SessionConfig {
     pub length_secs: u64,
     /// When sessions end early, and how many streams play at once.
     pub rules: SessionRules,
+    /// What replicas share.
+    pub store: Option<SharedConfig>,
 }
 
 /// The listener for operators: metrics, and a page to look at and to end sessions.

@@ -59,6 +59,9 @@ pub enum Error {
         /// Whether it is the user's number, over all sessions.
         of_user: bool,
     },
+    /// What replicas share cannot be asked.
+    #[error("the session store does not answer: session.store")]
+    StoreGone,
     /// A server asked whether it may deliver something, and may not.
     #[error("{0}")]
     NotLetIn(Box<Self>),
@@ -170,7 +173,7 @@ impl Error {
             | Self::NotAKey(_)
             | Self::Manifest(_)
             | Self::Uri(_) => ErrorSource::Origin,
-            Self::Internal(_) => ErrorSource::Internal,
+            Self::Internal(_) | Self::StoreGone => ErrorSource::Internal,
             _ => ErrorSource::Client,
         }
     }
@@ -206,7 +209,7 @@ impl Error {
             Self::NoRoute | Self::NotFound => StatusCode::NOT_FOUND,
             Self::CallTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::OriginTimeout(_) => StatusCode::GATEWAY_TIMEOUT,
-            Self::OriginBusy => StatusCode::SERVICE_UNAVAILABLE,
+            Self::OriginBusy | Self::StoreGone => StatusCode::SERVICE_UNAVAILABLE,
             Self::OriginUnreachable(_)
             | Self::OriginDown
             | Self::OriginStatus(_)
@@ -251,6 +254,7 @@ impl Error {
             Self::SessionEnded(Ended::Revoked) => "session-revoked",
             Self::SessionEnded(Ended::Idle) => "session-idle",
             Self::TooManyStreams { .. } => "too-many-streams",
+            Self::StoreGone => "store-gone",
             Self::EntryNotAManifest => "entry-not-a-manifest",
             Self::GrantRefused(_) => "grant-refused",
             Self::NoRoute | Self::NotFound => "not-found",
@@ -284,6 +288,7 @@ impl From<NotServed> for Error {
             NotServed::Ended(ended) => Self::SessionEnded(ended),
             NotServed::TooManyStreams => Self::TooManyStreams { of_user: false },
             NotServed::TooManyOfUser => Self::TooManyStreams { of_user: true },
+            NotServed::StoreGone => Self::StoreGone,
         }
     }
 }
@@ -291,6 +296,9 @@ impl From<NotServed> for Error {
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
         let mut response = self.status().into_response();
+        if matches!(self, Self::StoreGone) {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
         let no_store = HeaderValue::from_static("no-store");
         response.headers_mut().insert(header::CACHE_CONTROL, no_store);
         response.extensions_mut().insert(Failure { error: self });

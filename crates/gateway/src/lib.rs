@@ -64,5 +64,5 @@ pub use key_source::{FoundKey, KeyProblem, KeySource};
 pub use media_type::{by_name as media_type_of, names_a_media_file};
 pub use route::{Carry, GrantMode, KeyDelivery, Segments, ThirdParty, Unexpandable};
 pub use serve::{Listening, ServeError, bind, serve, shutdown_signal};
-pub use session_store::{Ended, SessionRules};
+pub use session_store::{Ended, OnFailure, SessionRules, SharedConfig};
 pub use sluicegate_manifest::ExistingToken;

@@ -79,6 +79,7 @@ pub(crate) struct Metrics {
     origin_requests: Family<OriginLabels, Counter>,
     origin_time: Histograms<OriginName>,
     pub(crate) cmcd: Cmcd,
+    store_failures: Counter,
     gauges: Gauges,
 }
 
@@ -91,6 +92,12 @@ pub(crate) struct Snapshot {
     pub(crate) cached_bytes: u64,
 }
 
+/// Without a store there is no row.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct StoreLabels {
+    store: &'static str,
+}
+
 #[derive(Debug, Default)]
 struct Gauges {
     sessions: Gauge,
@@ -100,6 +107,7 @@ struct Gauges {
     origin_up: Family<OriginName, Gauge>,
     resident_bytes: Gauge,
     open_files: Gauge,
+    session_store_up: Family<StoreLabels, Gauge>,
 }
 
 /// What players tell (CTA-5004).
@@ -133,6 +141,7 @@ impl Metrics {
                     Histogram::new(exponential_buckets(0.25, 2.0, 10))
                 }),
             },
+            store_failures: Counter::default(),
             gauges: Gauges::default(),
         };
         let Self { requests, request_time, refused, render_time, cache, .. } = &metrics;
@@ -184,6 +193,11 @@ impl Metrics {
             Unit::Seconds,
             cmcd.buffer.clone(),
         );
+        registry.register(
+            "session_store_failures",
+            "Questions that the shared session store did not answer",
+            metrics.store_failures.clone(),
+        );
         metrics.gauges.register(registry);
         metrics
     }
@@ -226,6 +240,16 @@ impl Metrics {
         if let Some(reason) = error.and_then(Error::refusal_code) {
             self.refused.get_or_create(&ReasonLabels { reason }).inc();
         }
+    }
+
+    /// Whether the session store that replicas share answers.
+    pub(crate) fn session_store_is(&self, up: bool) {
+        let labels = StoreLabels { store: "redis" };
+        self.gauges.session_store_up.get_or_create(&labels).set(up.into());
+    }
+
+    pub(crate) fn session_store_failed(&self) {
+        self.store_failures.inc();
     }
 
     pub(crate) fn rendered(&self, took: Duration) {
@@ -273,6 +297,11 @@ impl Gauges {
             "Their size",
             Unit::Bytes,
             self.cached_bytes.clone(),
+        );
+        registry.register(
+            "session_store_up",
+            "Whether the session store that replicas share answers",
+            self.session_store_up.clone(),
         );
         registry.register("origin_up", "Whether an origin is well", self.origin_up.clone());
         registry.register_with_unit(

@@ -17,7 +17,7 @@ use crate::route::Route;
 #[derive(Debug)]
 pub(crate) struct Observer {
     pub(crate) metrics: Arc<Metrics>,
-    pub(crate) events: Events,
+    pub(crate) events: Arc<Events>,
     /// Paths of routes with their names, the longest first.
     routes: Vec<(String, Name)>,
     no_route: Name,
@@ -27,17 +27,17 @@ pub(crate) struct Observer {
 
 impl Observer {
     /// `routes` have the longest path first.
-    pub(crate) fn new(metrics: Arc<Metrics>, routes: &[Arc<Route>]) -> Self {
+    pub(crate) fn new(metrics: Arc<Metrics>, events: Arc<Events>, routes: &[Arc<Route>]) -> Self {
         let named = |route: &Arc<Route>| (route.config.path.clone(), route.name.clone());
         let routes = routes.iter().map(named).collect();
         let tokens = Placement::Query;
-        Self { metrics, events: Events::default(), routes, no_route: "".into(), tokens }
+        Self { metrics, events, routes, no_route: "".into(), tokens }
     }
 
     /// Counts for nobody, and keeps the last requests whether anybody looks or not. It is a CDN that is
     /// asked, whose tokens stand there.
     pub(crate) fn of_all(tokens: Placement) -> Self {
-        Self { events: Events::of_all(), tokens, ..Self::default() }
+        Self { events: Arc::new(Events::of_all()), tokens, ..Self::default() }
     }
 
     /// The path of a request without what may be a token.
@@ -75,6 +75,6 @@ impl Observer {
 
 impl Default for Observer {
     fn default() -> Self {
-        Self::new(Arc::new(Metrics::new(&mut Registry::default())), &[])
+        Self::new(Arc::new(Metrics::new(&mut Registry::default())), Arc::default(), &[])
     }
 }

@@ -59,7 +59,9 @@ impl Gateway {
             let app = build(&config, folder.path(), &clock).unwrap();
             let router = app.router();
             let watched = app.clone();
-            tokio::spawn(async move { watched.watch_origins().await });
+            tokio::spawn(async move {
+                tokio::join!(watched.watch_origins(), watched.watch_sessions());
+            });
             built = Some(app);
             router
         });

@@ -4,6 +4,7 @@
 //! * [`browser`] plays a stream in Chromium, [`players`] in ffmpeg and GStreamer.
 //! * [`gateway`] runs a gateway of this process with a [`clock`] that the test sets, [`server`] any
 //!   other router: an origin, or the token-checking stand-in CDN (`sluicegate_gateway::Edge`).
+//! * [`redis`] starts Debian's Redis, which replicas share.
 //! * [`live`] is an origin whose stream has no end: HLS, plain and low-latency, and DASH.
 //! * [`misbehaving`] is an origin that fails as it is told.
 //! * [`http`] sends requests whose target reaches the server byte for byte.
@@ -25,6 +26,7 @@ pub mod nginx;
 pub mod players;
 pub mod port;
 pub mod process;
+pub mod redis;
 pub mod server;
 pub mod tools;
 
@@ -34,4 +36,5 @@ pub use live::LiveOrigin;
 pub use misbehaving::{Misbehaving, Mood};
 pub use nginx::Nginx;
 pub use process::Process;
+pub use redis::Redis;
 pub use server::Server;

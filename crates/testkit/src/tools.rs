@@ -26,6 +26,7 @@ const KNOWN: &[(&str, &str)] = &[
     ("openssl", "openssl"),
     ("php", "php-cli"),
     ("python3", "python3"),
+    ("redis-server", "redis-server"),
     ("setpriv", "util-linux"),
 ];
 

@@ -154,7 +154,12 @@ fn config(
         public_url: None,
         trusted_proxies: TrustedProxies::default(),
         allowed_sites: AllowedSites::default(),
-        session: SessionConfig { keys, length_secs: 4 * 3600, rules: SessionRules::default() },
+        session: SessionConfig {
+            keys,
+            length_secs: 4 * 3600,
+            rules: SessionRules::default(),
+            store: None,
+        },
         api: None,
         admin: None,
         profiles: Vec::new(),

@@ -14,11 +14,11 @@ use super::{
     Timeouts, raw,
 };
 use crate::AssetPattern;
-use crate::SessionRules;
 use crate::client::TrustedProxies;
 use crate::cors::AllowedSites;
 use crate::route::{Carry, KeyDelivery, Segments};
 use crate::session;
+use crate::{SessionRules, SharedConfig};
 
 /// A year: beyond it a window is surely a mistake, and every expiry still fits 32 bits.
 const MAX_WINDOW_SECS: u64 = 366 * 86_400;
@@ -30,6 +30,7 @@ pub(super) fn check(raw: raw::Config, folder: &Path) -> Result<Config, ConfigErr
         keys: keys.session(&raw.session)?,
         length_secs: window(raw.session.length_secs, "session.length_secs")?,
         rules: rules(&raw.session)?,
+        store: raw.session.store.map(|store| check_store(store, &mut keys)).transpose()?,
     };
     let api = raw.api.as_ref().map(|api| keys.bearers(api, "api")).transpose()?;
     let api = api.map(|bearers| ApiConfig { bearers });
@@ -80,6 +81,37 @@ pub(super) fn check(raw: raw::Config, folder: &Path) -> Result<Config, ConfigErr
         timeouts: timeouts(&raw.timeouts),
         routes,
         warnings: keys.warnings,
+    })
+}
+
+fn check_store(raw: raw::Store, keys: &mut Keys<'_>) -> Result<SharedConfig, ConfigError> {
+    let at = |key: &str| format!("session.store.{key}");
+    let url = Url::parse(&raw.url).ok().filter(|url| {
+        matches!(url.scheme(), "redis" | "rediss") && url.has_host() && url.query().is_none()
+    });
+    let url = url.ok_or_else(|| {
+        let shape = "redis://host:6379/0, or rediss:// with TLS, is what it looks like";
+        wrong(at("url"), shape)
+    })?;
+    if url.password().is_some() || !url.username().is_empty() {
+        let problem = "a password never stands in the configuration: give username, and password = \
+                       { file = \"...\" } or { env = \"...\" }";
+        return Err(wrong(at("url"), problem));
+    }
+    if raw.prefix.is_empty() || raw.prefix.contains(['{', '}']) {
+        return Err(wrong(at("prefix"), "a name without braces, such as sluicegate"));
+    }
+    if raw.timeout_ms == 0 {
+        return Err(wrong(at("timeout_ms"), "it must be 1 or more"));
+    }
+    let password = raw.password.map(|password| keys.password(&password, &at("password")));
+    Ok(SharedConfig {
+        url,
+        username: raw.username,
+        password: password.transpose()?,
+        prefix: raw.prefix,
+        on_failure: raw.on_failure,
+        timeout: Duration::from_millis(raw.timeout_ms),
     })
 }
 

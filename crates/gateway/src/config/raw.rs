@@ -9,6 +9,7 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{self, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
+use crate::OnFailure;
 use crate::route::{Carry, GrantMode, KeyDelivery, Segments, ThirdParty, Unexpandable};
 
 /// What is said of a key that is written otherwise.
@@ -77,6 +78,22 @@ pub(super) struct Session {
     pub(super) stream_secs: Option<u64>,
     pub(super) max_streams: Option<u32>,
     pub(super) max_streams_per_user: Option<u32>,
+    pub(super) store: Option<Store>,
+}
+
+/// What replicas share.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Store {
+    pub(super) url: String,
+    pub(super) username: Option<String>,
+    pub(super) password: Option<Key>,
+    #[serde(default = "default_store_prefix")]
+    pub(super) prefix: String,
+    #[serde(default)]
+    pub(super) on_failure: OnFailure,
+    #[serde(default = "default_store_timeout_ms")]
+    pub(super) timeout_ms: u64,
 }
 
 /// Who may call.
@@ -421,6 +438,14 @@ fn default_listen() -> SocketAddr {
 /// Four hours: a session lives four to eight.
 const fn default_session_secs() -> u64 {
     4 * 3600
+}
+
+fn default_store_prefix() -> String {
+    "sluicegate".to_owned()
+}
+
+const fn default_store_timeout_ms() -> u64 {
+    500
 }
 
 const fn default_ttl_secs() -> u64 {

@@ -133,6 +133,16 @@ impl<'f> Keys<'f> {
         Ok(found)
     }
 
+    /// A password of a server that is asked.
+    pub(super) fn password(
+        &mut self,
+        raw::Secretive(raw): &raw::Key,
+        place: &str,
+    ) -> Result<SecretSlice<u8>, ConfigError> {
+        let text = self.read(&source(raw, place)?, place, "the server's administrator has it")?;
+        Ok(text.expose_secret().trim_ascii().to_vec().into())
+    }
+
     fn bearer(&mut self, source: &KeySource, place: &str) -> Result<SecretSlice<u8>, ConfigError> {
         let text = self.read(source, place, KEYGEN)?;
         let token = text.expose_secret().trim_ascii();

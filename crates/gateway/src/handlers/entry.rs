@@ -46,7 +46,7 @@ pub(crate) async fn enter(app: &App, request: &MediaRequest) -> Result<Response,
     let (token, claims) = session::begin(signer, route, &place, id, &terms)?;
     let known = Opened::by_token(&route.config.id, &place.path, claims.expires);
     let profile = app.profile(entry.profile).map(|profile| profile.name.clone());
-    app.sessions().open(id, Opened { ip: bind_to, profile, ..known }, now);
+    app.sessions().open(id, Opened { ip: bind_to, profile, ..known }, now).await?;
 
     let mut location = session_path(app.public_path(), route, &place, &token);
     let kept = forwarded(route, &request.query);

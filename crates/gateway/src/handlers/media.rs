@@ -27,7 +27,7 @@ pub(crate) async fn media(State(app): State<App>, request: Request) -> Result<Re
         return entry::enter(&app, &media).await;
     }
     let now = app.now();
-    let admitted = admit(&app, &media, request.method(), request.headers(), now)?;
+    let admitted = admit(&app, &media, request.method(), request.headers(), now).await?;
     let sealed = media.variables.as_deref();
     let (route, place) = (&admitted.route, &admitted.place);
     let variables = variables::open(app.keys(), route, place, sealed, now)?;
@@ -38,7 +38,7 @@ pub(crate) async fn media(State(app): State<App>, request: Request) -> Result<Re
 
 /// Lets a request of a session in: by its token, and by what is known of the session. `method` is
 /// that of the client.
-pub(super) fn admit(
+pub(super) async fn admit(
     app: &App,
     media: &MediaRequest,
     method: &Method,
@@ -55,7 +55,7 @@ pub(super) fn admit(
         let (route, path) = (&admitted.route.config.id, &admitted.place.path);
         Opened::by_token(route, path, admitted.claims.expires)
     };
-    app.sessions().admit(admitted.claims.session, unknown, stream, now)?;
+    app.sessions().admit(admitted.claims.session, unknown, stream, now).await?;
     Ok(admitted)
 }
 

@@ -84,7 +84,7 @@ pub(crate) async fn create(
         data: call.data,
         expires: claims.expires,
     };
-    app.sessions().open(id, opened, now);
+    app.sessions().open(id, opened, now).await?;
     let url =
         format!("{}{}", app.public_host(), session_path(app.public_path(), route, &place, &token));
     let urls = match media_type::names_an_mpd(&place.raw) {
@@ -112,18 +112,21 @@ pub(crate) async fn list(
     filter: Result<Query<Filter>, QueryRejection>,
 ) -> Result<Response, Error> {
     authorize(&app, &headers)?;
-    page(&app, filter)
+    page(&app, filter).await
 }
 
 /// A page of the list, for whoever may see it.
-pub(crate) fn page(
+pub(crate) async fn page(
     app: &App,
     filter: Result<Query<Filter>, QueryRejection>,
 ) -> Result<Response, Error> {
     let Query(filter) = filter.map_err(|rejection| Error::BadCall(rejection.body_text()))?;
     let (limit, after) = (filter.limit()?, filter.after()?);
     // One more, to know whether there is a further page.
-    let mut found = app.sessions().list(|seen| filter.wants(seen), after, limit + 1, app.now());
+    let mut found = app
+        .sessions()
+        .list(|seen| filter.wants(seen), filter.user(), after, limit + 1, app.now())
+        .await?;
     let has_more = found.len() > limit;
     found.truncate(limit);
     let next = found.last().filter(|_| has_more).map(|seen| seen.id.to_string());
@@ -150,7 +153,7 @@ pub(crate) async fn show(
 ) -> Result<Response, Error> {
     authorize(&app, &headers)?;
     let id = call::parse_id(&id)?;
-    let seen = app.sessions().find(id, app.now()).ok_or(Error::NotFound)?;
+    let seen = app.sessions().find(id, app.now()).await?.ok_or(Error::NotFound)?;
     Ok(answer(StatusCode::OK, Json(ListedSession::new(seen, app.now()))))
 }
 
@@ -171,14 +174,15 @@ pub(crate) async fn end(
     Path(id): Path<String>,
 ) -> Result<Response, Error> {
     authorize(&app, &headers)?;
-    revoke(&app, &id)
+    revoke(&app, &id).await
 }
 
 /// Ends a session, for whoever may.
-pub(crate) fn revoke(app: &App, id: &str) -> Result<Response, Error> {
+pub(crate) async fn revoke(app: &App, id: &str) -> Result<Response, Error> {
     let id = call::parse_id(id)?;
     let now = app.now();
-    app.sessions().revoke(id, Opened::unknown(now.saturating_add(MAX_TTL_SECS)), now);
+    let unknown = Opened::unknown(now.saturating_add(MAX_TTL_SECS));
+    app.sessions().revoke(id, unknown, now).await?;
     tracing::info!(session = %id, "a session was ended");
     Ok(answer(StatusCode::NO_CONTENT, ()))
 }

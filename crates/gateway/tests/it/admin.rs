@@ -5,44 +5,11 @@ use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::routing::get;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use serde_json::Value;
 use sluicegate_testkit::gateway::BEARER;
-use sluicegate_testkit::http::{Client, Response};
-use sluicegate_testkit::{Gateway, Server};
 
-use crate::support::{Site, Viewer, Watched, folder, multivariant, playlist, token_of};
-
-const LOCAL: &str = "[admin]\nlisten = \"127.0.0.1:0\"\n";
-
-/// A gateway's operators' listener.
-struct Admin(Server);
-
-impl Admin {
-    fn of(gateway: &Gateway) -> Self {
-        Self(Server::start(gateway.app.admin_router().unwrap()))
-    }
-
-    fn ask(&self, method: &str, target: &str, headers: &[(&str, &str)]) -> Response {
-        let mut client = Client::connect(self.0.addr()).unwrap();
-        client.request(method, target.as_bytes(), headers).unwrap()
-    }
-
-    /// The sum of the samples of a metric whose labels hold these texts.
-    fn count(&self, name: &str, labels: &[&str]) -> f64 {
-        let text = self.ask("GET", "/metrics", &[]).text();
-        let samples = text.lines().filter_map(|line| {
-            let rest = line.strip_prefix("sluicegate_")?.strip_prefix(name)?;
-            let is_it =
-                rest.starts_with(['{', ' ']) && labels.iter().all(|label| rest.contains(label));
-            if is_it { rest.rsplit(' ').next()?.parse::<f64>().ok() } else { None }
-        });
-        samples.sum()
-    }
-
-    fn json(&self, target: &str) -> Value {
-        serde_json::from_slice(&self.ask("GET", target, &[]).body).unwrap()
-    }
-}
+use crate::support::{
+    Admin, LOCAL_ADMIN, Site, Viewer, Watched, folder, multivariant, playlist, token_of,
+};
 
 #[test]
 fn what_happens_is_counted() {
@@ -52,7 +19,7 @@ fn what_happens_is_counted() {
         ("v/a.ts", b"segment"),
     ]);
     let origin = Watched::folder(media.path());
-    let gateway = Site { top: LOCAL, ..Site::default() }.start(&origin.url("/"));
+    let gateway = Site { top: LOCAL_ADMIN, ..Site::default() }.start(&origin.url("/"));
     let admin = Admin::of(&gateway);
     let mut viewer = Viewer::of(&gateway);
     let session = viewer.enter("/v/master.m3u8");
@@ -98,7 +65,7 @@ fn what_happens_is_counted() {
 #[test]
 fn sessions_and_streams_are_counted_while_they_last() {
     let media = folder(&[("v/master.m3u8", &multivariant(&["index.m3u8"]))]);
-    let gateway = Site { top: LOCAL, ..Site::default() }.folder(media.path());
+    let gateway = Site { top: LOCAL_ADMIN, ..Site::default() }.folder(media.path());
     let admin = Admin::of(&gateway);
     let mut viewer = Viewer::of(&gateway);
     let session = viewer.open(r#"{"path": "/v/master.m3u8", "user": "alice", "ttl": 600}"#);
@@ -123,7 +90,7 @@ fn what_players_tell_of_themselves_is_counted_and_goes_no_further() {
     let media =
         folder(&[("v/master.m3u8", &multivariant(&["index.m3u8"])), ("v/a.ts", b"segment")]);
     let origin = Watched::folder(media.path());
-    let gateway = Site { top: LOCAL, ..Site::default() }.start(&origin.url("/"));
+    let gateway = Site { top: LOCAL_ADMIN, ..Site::default() }.start(&origin.url("/"));
     let admin = Admin::of(&gateway);
     let mut viewer = Viewer::of(&gateway);
     let session = viewer.enter("/v/master.m3u8");
@@ -152,7 +119,7 @@ fn what_players_tell_of_themselves_is_counted_and_goes_no_further() {
 #[test]
 fn the_last_requests_show_neither_a_token_nor_a_query() {
     let media = folder(&[("v/master.m3u8", &multivariant(&["index.m3u8"]))]);
-    let gateway = Site { top: LOCAL, ..Site::default() }.folder(media.path());
+    let gateway = Site { top: LOCAL_ADMIN, ..Site::default() }.folder(media.path());
     let admin = Admin::of(&gateway);
     let mut viewer = Viewer::of(&gateway);
     let session = viewer.enter("/v/master.m3u8");
@@ -179,7 +146,7 @@ fn the_last_requests_show_neither_a_token_nor_a_query() {
 fn who_may_look_has_a_bearer_or_calls_a_loopback_address() {
     let media = folder(&[("v/master.m3u8", &multivariant(&["index.m3u8"]))]);
     let pages = ["/", "/page.js", "/chart.js", "/page.css", "/api/events", "/api/sessions"];
-    let gateway = Site { top: LOCAL, ..Site::default() }.folder(media.path());
+    let gateway = Site { top: LOCAL_ADMIN, ..Site::default() }.folder(media.path());
     let admin = Admin::of(&gateway);
     for page in pages {
         let answer = admin.ask("GET", page, &[]);

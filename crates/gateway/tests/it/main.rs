@@ -24,6 +24,7 @@ mod outage;
 mod paths;
 mod profiles;
 mod redirect;
+mod replicas;
 mod schemes;
 mod segments;
 mod session_limits;

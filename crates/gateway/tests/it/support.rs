@@ -106,6 +106,39 @@ impl<'g> Viewer<'g> {
     }
 }
 
+/// An operators' listener that asks for no bearer.
+pub(crate) const LOCAL_ADMIN: &str = "[admin]\nlisten = \"127.0.0.1:0\"\n";
+
+/// A gateway's operators' listener.
+pub(crate) struct Admin(pub(crate) Server);
+
+impl Admin {
+    pub(crate) fn of(gateway: &Gateway) -> Self {
+        Self(Server::start(gateway.app.admin_router().unwrap()))
+    }
+
+    pub(crate) fn ask(&self, method: &str, target: &str, headers: &[(&str, &str)]) -> Response {
+        let mut client = Client::connect(self.0.addr()).unwrap();
+        client.request(method, target.as_bytes(), headers).unwrap()
+    }
+
+    /// The sum of the samples of a metric whose labels hold these texts.
+    pub(crate) fn count(&self, name: &str, labels: &[&str]) -> f64 {
+        let text = self.ask("GET", "/metrics", &[]).text();
+        let samples = text.lines().filter_map(|line| {
+            let rest = line.strip_prefix("sluicegate_")?.strip_prefix(name)?;
+            let is_it =
+                rest.starts_with(['{', ' ']) && labels.iter().all(|label| rest.contains(label));
+            if is_it { rest.rsplit(' ').next()?.parse::<f64>().ok() } else { None }
+        });
+        samples.sum()
+    }
+
+    pub(crate) fn json(&self, target: &str) -> serde_json::Value {
+        serde_json::from_slice(&self.ask("GET", target, &[]).body).unwrap()
+    }
+}
+
 /// Asks the service without a socket, as a client of this address.
 pub(crate) fn ask_from(gateway: &Gateway, ip: &str, target: &str) -> (u16, HeaderMap) {
     let ip: IpAddr = ip.parse().unwrap();

@@ -150,6 +150,11 @@ impl Filter {
         self.after.as_deref().map(parse_id).transpose()
     }
 
+    /// The one user whose sessions are wanted.
+    pub(crate) fn user(&self) -> Option<&str> {
+        self.user.as_deref()
+    }
+
     pub(crate) fn wants(&self, seen: &Seen) -> bool {
         self.route.as_ref().is_none_or(|route| *route == seen.opened.route)
             && self.user.as_ref().is_none_or(|user| Some(user) == seen.opened.user.as_ref())

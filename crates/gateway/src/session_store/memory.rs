@@ -1,0 +1,413 @@
+//! Sessions as this process knows them.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use sluicegate_token::{SessionId, UnixTime};
+
+use super::{Ended, NotServed, Opened, Seen, SessionRules, StreamId};
+
+/// Sessions are spread over so many locks.
+const SHARDS: usize = 64;
+/// A shard is swept of what is over when it has grown by so many.
+const SWEEP_EVERY: usize = 1024;
+
+/// When each stream of a user was seen, over all sessions.
+type StreamsOfUser = HashMap<(SessionId, StreamId), UnixTime>;
+
+/// The sessions.
+#[derive(Debug)]
+pub(crate) struct Memory {
+    shards: Vec<Mutex<Shard>>,
+    users: Mutex<HashMap<String, StreamsOfUser>>,
+}
+
+impl Default for Memory {
+    fn default() -> Self {
+        let shards = std::iter::repeat_with(Mutex::default).take(SHARDS).collect();
+        Self { shards, users: Mutex::default() }
+    }
+}
+
+#[derive(Debug, Default)]
+struct Shard {
+    sessions: HashMap<SessionId, Record>,
+    sweep_at: usize,
+}
+
+#[derive(Debug)]
+struct Record {
+    opened: Opened,
+    created: UnixTime,
+    last: UnixTime,
+    streams: HashMap<StreamId, UnixTime>,
+    ended: Option<Ended>,
+}
+
+// === impl Memory ===
+
+impl Memory {
+    /// Begins a session, or goes on with one that was idle. A revoked one stays so.
+    pub(crate) fn open(&self, id: SessionId, opened: Opened, now: UnixTime) {
+        let mut shard = self.shard(id);
+        match shard.sessions.get_mut(&id) {
+            Some(record) => {
+                record.opened = opened;
+                record.last = now;
+                if record.ended == Some(Ended::Idle) {
+                    record.ended = None;
+                }
+            }
+            None => shard.insert(id, Record::new(opened, now), now),
+        }
+    }
+
+    /// Decides whether a request of a session is served, and remembers that it was seen. `stream` is
+    /// none for what plays nothing, as HEAD.
+    pub(crate) fn admit(
+        &self,
+        id: SessionId,
+        unknown: impl FnOnce() -> Opened,
+        stream: Option<StreamId>,
+        rules: &SessionRules,
+        now: UnixTime,
+    ) -> Result<(), NotServed> {
+        let mut shard = self.shard(id);
+        if !shard.sessions.contains_key(&id) {
+            shard.insert(id, Record::new(unknown(), now), now);
+        }
+        let Some(record) = shard.sessions.get_mut(&id) else { return Ok(()) };
+        if record.ended.is_none()
+            && let Some(idle_secs) = rules.idle_secs
+            && now > record.last.saturating_add(idle_secs)
+        {
+            record.ended = Some(Ended::Idle);
+        }
+        if let Some(ended) = record.ended {
+            return Err(NotServed::Ended(ended));
+        }
+        if let Some(stream) = stream {
+            let oldest = now.saturating_sub(rules.stream_secs);
+            record.streams.retain(|_, seen| *seen >= oldest);
+            let most = record.opened.max_streams.or(rules.max_streams);
+            let is_new = !record.streams.contains_key(&stream);
+            if is_new && most.is_some_and(|most| record.streams.len() >= most as usize) {
+                return Err(NotServed::TooManyStreams);
+            }
+            if let Some(user) = &record.opened.user {
+                let most = rules.max_streams_per_user;
+                self.admit_user(user, (id, stream), most, (oldest, now))?;
+            }
+            record.streams.insert(stream, now);
+        }
+        record.last = now;
+        Ok(())
+    }
+
+    fn admit_user(
+        &self,
+        user: &str,
+        stream: (SessionId, StreamId),
+        most: Option<u32>,
+        (oldest, now): (UnixTime, UnixTime),
+    ) -> Result<(), NotServed> {
+        let Some(most) = most else { return Ok(()) };
+        let mut users = self.users.lock().unwrap_or_else(PoisonError::into_inner);
+        if !users.contains_key(user) && users.len().is_multiple_of(SWEEP_EVERY) {
+            users.retain(|_, streams| streams.values().any(|seen| *seen >= oldest));
+        }
+        let streams = users.entry(user.to_owned()).or_default();
+        streams.retain(|_, seen| *seen >= oldest);
+        if !streams.contains_key(&stream) && streams.len() >= most as usize {
+            return Err(NotServed::TooManyOfUser);
+        }
+        streams.insert(stream, now);
+        Ok(())
+    }
+
+    /// Ends a session, whether anything is known of it or not: `unknown` is until when its token
+    /// could be good.
+    pub(crate) fn revoke(&self, id: SessionId, unknown: Opened, now: UnixTime) {
+        let mut shard = self.shard(id);
+        if !shard.sessions.contains_key(&id) {
+            shard.insert(id, Record::new(unknown, now), now);
+        }
+        if let Some(record) = shard.sessions.get_mut(&id) {
+            record.ended = Some(Ended::Revoked);
+            record.streams.clear();
+        }
+    }
+
+    /// What else is known of a session is learned, from whoever saw it last.
+    pub(crate) fn learn(&self, seen: Seen, now: UnixTime) {
+        let mut shard = self.shard(seen.id);
+        match shard.sessions.get_mut(&seen.id) {
+            Some(record) => {
+                record.opened = seen.opened;
+                record.last = record.last.max(seen.last);
+                // Who is idle elsewhere may play here, and who was revoked here is so everywhere.
+                if record.ended != Some(Ended::Revoked) {
+                    record.ended = seen.ended;
+                }
+            }
+            None => {
+                let Seen { id, opened, created, last, ended, .. } = seen;
+                let record = Record { created, last, ended, ..Record::new(opened, now) };
+                shard.insert(id, record, now);
+            }
+        }
+    }
+
+    /// What a session was opened with, and whether this stream of it plays.
+    pub(crate) fn playing(
+        &self,
+        id: SessionId,
+        stream: Option<StreamId>,
+        rules: &SessionRules,
+        now: UnixTime,
+    ) -> Option<(Opened, bool)> {
+        let oldest = now.saturating_sub(rules.stream_secs);
+        let shard = self.shard(id);
+        let record = shard.sessions.get(&id)?;
+        let plays = |stream| record.streams.get(&stream).is_some_and(|seen| *seen >= oldest);
+        Some((record.opened.clone(), stream.is_none_or(plays)))
+    }
+
+    /// The sessions that were revoked and whose tokens may be good still, with their ends.
+    pub(crate) fn revoked(&self, now: UnixTime) -> Vec<(SessionId, UnixTime)> {
+        let mut revoked = Vec::new();
+        for shard in &self.shards {
+            let shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
+            let ended = shard.sessions.iter().filter(|(_, record)| {
+                record.ended == Some(Ended::Revoked) && record.opened.expires >= now
+            });
+            revoked.extend(ended.map(|(id, record)| (*id, record.opened.expires)));
+        }
+        revoked
+    }
+
+    pub(crate) fn find(&self, id: SessionId, rules: &SessionRules, now: UnixTime) -> Option<Seen> {
+        let shard = self.shard(id);
+        shard.sessions.get(&id).map(|record| record.seen(id, rules, now))
+    }
+
+    /// Those that `wanted` wants and whose token may be good still, in the order of their ids, behind
+    /// `after`, `limit` at most.
+    pub(crate) fn list(
+        &self,
+        wanted: impl Fn(&Seen) -> bool,
+        after: Option<SessionId>,
+        limit: usize,
+        rules: &SessionRules,
+        now: UnixTime,
+    ) -> Vec<Seen> {
+        let mut found = Vec::new();
+        for shard in &self.shards {
+            let shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
+            let seen = shard.sessions.iter().map(|(id, record)| record.seen(*id, rules, now));
+            found.extend(seen.filter(|seen| {
+                seen.opened.expires >= now && after.is_none_or(|after| seen.id.0 > after.0)
+            }));
+        }
+        found.retain(|seen| wanted(seen));
+        found.sort_unstable_by_key(|seen| seen.id.0);
+        found.truncate(limit);
+        found
+    }
+
+    /// How many sessions there are whose time is not over, and how many streams play.
+    pub(crate) fn count(&self, rules: &SessionRules, now: UnixTime) -> (usize, usize) {
+        let oldest = now.saturating_sub(rules.stream_secs);
+        let (mut sessions, mut streams) = (0, 0);
+        for shard in &self.shards {
+            let shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
+            for record in shard.sessions.values() {
+                if record.ended.is_none() && record.opened.expires >= now {
+                    sessions += 1;
+                    streams += record.streams.values().filter(|seen| **seen >= oldest).count();
+                }
+            }
+        }
+        (sessions, streams)
+    }
+
+    fn shard(&self, id: SessionId) -> MutexGuard<'_, Shard> {
+        // Ids are random, or the output of a MAC.
+        let at = usize::from(id.0[0]) % SHARDS;
+        self.shards[at].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Shard {
+    fn insert(&mut self, id: SessionId, record: Record, now: UnixTime) {
+        if self.sessions.len() >= self.sweep_at {
+            self.sessions.retain(|_, record| record.opened.expires >= now);
+            self.sweep_at = self.sessions.len() + SWEEP_EVERY;
+        }
+        self.sessions.insert(id, record);
+    }
+}
+
+impl Record {
+    fn new(opened: Opened, now: UnixTime) -> Self {
+        Self { opened, created: now, last: now, streams: HashMap::new(), ended: None }
+    }
+
+    fn seen(&self, id: SessionId, rules: &SessionRules, now: UnixTime) -> Seen {
+        let oldest = now.saturating_sub(rules.stream_secs);
+        let is_idle = rules.idle_secs.is_some_and(|idle| now > self.last.saturating_add(idle));
+        Seen {
+            id,
+            opened: self.opened.clone(),
+            created: self.created,
+            last: self.last,
+            streams: self.streams.values().filter(|seen| **seen >= oldest).count(),
+            ended: self.ended.or(is_idle.then_some(Ended::Idle)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::IpAddr;
+
+    use super::*;
+
+    const T: UnixTime = UnixTime(1_000_000);
+
+    /// The memory with its rules.
+    struct Store(Memory, SessionRules);
+
+    fn store(rules: SessionRules) -> Store {
+        Store(Memory::default(), rules)
+    }
+
+    impl Store {
+        fn open(&self, id: SessionId, opened: Opened, now: UnixTime) {
+            self.0.open(id, opened, now);
+        }
+
+        fn admit(
+            &self,
+            id: SessionId,
+            unknown: impl FnOnce() -> Opened,
+            stream: Option<StreamId>,
+            now: UnixTime,
+        ) -> Result<(), NotServed> {
+            self.0.admit(id, unknown, stream, &self.1, now)
+        }
+
+        fn find(&self, id: SessionId, now: UnixTime) -> Option<Seen> {
+            self.0.find(id, &self.1, now)
+        }
+    }
+
+    fn opened(user: Option<&str>, max_streams: Option<u32>) -> Opened {
+        Opened {
+            route: "vod".to_owned(),
+            path: "/a/master.m3u8".to_owned(),
+            user: user.map(str::to_owned),
+            max_streams,
+            ..Opened::unknown(T.saturating_add(3600))
+        }
+    }
+
+    fn id(number: u8) -> SessionId {
+        SessionId([number; 14])
+    }
+
+    fn player(number: u8) -> Option<StreamId> {
+        Some(StreamId::of(Some(IpAddr::from([10, 0, 0, number])), b"player"))
+    }
+
+    fn unknown() -> Opened {
+        opened(None, None)
+    }
+
+    #[test]
+    fn a_revoked_session_is_not_served_again() {
+        let store = store(SessionRules::default());
+        store.open(id(1), opened(None, None), T);
+        assert_eq!(store.admit(id(1), unknown, player(1), T), Ok(()));
+        store.0.revoke(id(1), unknown(), T);
+        let revoked = Err(NotServed::Ended(Ended::Revoked));
+        assert_eq!(store.admit(id(1), unknown, player(1), T), revoked);
+        store.open(id(1), opened(None, None), T);
+        assert_eq!(store.admit(id(1), unknown, None, T), revoked, "nor by its link");
+        store.0.revoke(id(2), unknown(), T);
+        assert_eq!(
+            store.admit(id(2), unknown, player(1), T),
+            revoked,
+            "of which nothing was known"
+        );
+    }
+
+    #[test]
+    fn an_idle_session_is_over_until_it_begins_again() {
+        let store = store(SessionRules { idle_secs: Some(60), ..SessionRules::default() });
+        store.open(id(1), opened(None, None), T);
+        assert_eq!(store.admit(id(1), unknown, None, T.saturating_add(60)), Ok(()));
+        let late = T.saturating_add(121);
+        let idle = Err(NotServed::Ended(Ended::Idle));
+        assert_eq!(store.admit(id(1), unknown, None, late), idle);
+        assert_eq!(store.admit(id(1), unknown, None, late), idle);
+        store.open(id(1), opened(None, None), late);
+        assert_eq!(store.admit(id(1), unknown, None, late), Ok(()));
+    }
+
+    #[test]
+    fn streams_count_while_they_are_seen() {
+        let store = store(SessionRules { max_streams: Some(5), ..SessionRules::default() });
+        store.open(id(1), opened(None, Some(2)), T);
+        assert_eq!(store.admit(id(1), unknown, player(1), T), Ok(()));
+        assert_eq!(store.admit(id(1), unknown, player(2), T), Ok(()));
+        let refused = Err(NotServed::TooManyStreams);
+        assert_eq!(store.admit(id(1), unknown, player(3), T), refused);
+        assert_eq!(store.admit(id(1), unknown, None, T), Ok(()), "HEAD plays nothing");
+        // The first goes on, the second is gone.
+        let later = T.saturating_add(31);
+        assert_eq!(store.admit(id(1), unknown, player(1), T.saturating_add(20)), Ok(()));
+        assert_eq!(store.admit(id(1), unknown, player(3), later), Ok(()));
+        assert_eq!(store.admit(id(1), unknown, player(2), later), refused);
+        assert_eq!(store.find(id(1), later).unwrap().streams, 2);
+    }
+
+    #[test]
+    fn a_users_streams_count_over_all_sessions() {
+        let rules = SessionRules { max_streams_per_user: Some(1), ..SessionRules::default() };
+        let store = store(rules);
+        for number in [1, 2] {
+            store.open(id(number), opened(Some("alice"), None), T);
+        }
+        store.open(id(3), opened(Some("bob"), None), T);
+        assert_eq!(store.admit(id(1), unknown, player(1), T), Ok(()));
+        assert_eq!(store.admit(id(2), unknown, player(1), T), Err(NotServed::TooManyOfUser));
+        assert_eq!(store.admit(id(3), unknown, player(1), T), Ok(()));
+        let later = T.saturating_add(31);
+        assert_eq!(store.admit(id(2), unknown, player(1), later), Ok(()));
+    }
+
+    #[test]
+    fn the_list_has_pages_and_forgets_what_is_over() {
+        let store = store(SessionRules::default());
+        for number in 0..10 {
+            let user = if number % 2 == 0 { "alice" } else { "bob" };
+            store.open(id(number), opened(Some(user), None), T);
+        }
+        let is_alices = |seen: &Seen| seen.opened.user.as_deref() == Some("alice");
+        let ids = |after, limit, now| {
+            let found = store.0.list(is_alices, after, limit, &store.1, now);
+            found.iter().map(|seen| seen.id.0[0]).collect::<Vec<_>>()
+        };
+        assert_eq!(ids(None, 2, T), [0, 2]);
+        assert_eq!(ids(Some(id(2)), 100, T), [4, 6, 8]);
+        let over = T.saturating_add(3601);
+        assert_eq!(ids(None, 100, over), [0_u8; 0]);
+        for number in 0..2 * SWEEP_EVERY as u64 {
+            let mut long = id(1);
+            long.0[1..9].copy_from_slice(&number.to_be_bytes());
+            store.open(long, Opened { expires: over, ..unknown() }, over);
+        }
+        assert!(store.find(id(1), over).is_none(), "it was swept away");
+    }
+}

@@ -1,0 +1,125 @@
+//! What was revoked, at every replica: by a subscription, and by reading what that may have missed.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use redis::RedisResult;
+use sluicegate_token::{SessionId, UnixTime};
+use tokio::time::{MissedTickBehavior, interval, sleep};
+
+use super::super::Opened;
+use super::super::memory::Memory;
+use super::Shared;
+
+/// How often is read what a subscription may have missed.
+const READ_EVERY: Duration = Duration::from_secs(10);
+/// So much of what was read is read again: clocks of replicas differ.
+const OVERLAP_SECS: u64 = 120;
+const RETRY_AFTER: Duration = Duration::from_millis(500);
+
+/// What stands for a revoked session, with the end of its token.
+pub(super) fn entry(id: SessionId, expires: UnixTime) -> String {
+    format!("{id}:{expires}")
+}
+
+fn read_entry(entry: &str) -> Option<(SessionId, UnixTime)> {
+    let (id, expires) = entry.split_once(':')?;
+    Some((SessionId::from_text(id)?, UnixTime(expires.parse().ok()?)))
+}
+
+impl Shared {
+    /// Keeps a memory told of what is revoked anywhere, for as long as it is polled.
+    pub(in super::super) async fn watch(&self, memory: &Memory, now: impl Fn() -> UnixTime) {
+        loop {
+            if let Err(error) = self.listen(memory, &now).await {
+                self.connection.is_gone(&error);
+            }
+            sleep(RETRY_AFTER).await;
+        }
+    }
+
+    /// Returns when the connection is lost.
+    async fn listen(&self, memory: &Memory, now: &impl Fn() -> UnixTime) -> RedisResult<()> {
+        let mut subscription = self.connection.client.get_async_pubsub().await?;
+        subscription.subscribe(self.keys.named("revoked")).await?;
+        self.connection.is_back();
+        // The subscription is there first, so that nothing falls between.
+        self.exchange(memory, now()).await;
+        let mut messages = subscription.into_on_message();
+        let mut reads = interval(READ_EVERY);
+        reads.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        reads.tick().await;
+        let mut read_until = now();
+        loop {
+            tokio::select! {
+                message = messages.next() => {
+                    let Some(message) = message else { return Ok(()) };
+                    if let Ok(entry) = message.get_payload::<String>() {
+                        take(memory, &entry, now());
+                    }
+                }
+                _ = reads.tick() => {
+                    let from = read_until.saturating_sub(OVERLAP_SECS).0;
+                    if self.read_revoked(memory, from, now()).await.is_some() {
+                        read_until = now();
+                    }
+                }
+                () = self.connection.back.notified() => {
+                    // A store that was started anew may have forgotten everything.
+                    self.told.invalidate_all();
+                    if self.exchange(memory, now()).await {
+                        read_until = now();
+                    }
+                }
+            }
+        }
+    }
+
+    /// Learns what is revoked, and tells what the store does not know.
+    async fn exchange(&self, memory: &Memory, now: UnixTime) -> bool {
+        let Some(known) = self.read_revoked(memory, 0, now).await else { return false };
+        let known: HashSet<_> = known.into_iter().collect();
+        for (id, expires) in memory.revoked(now) {
+            if !known.contains(&id) && self.revoke(id, expires, now).await.is_err() {
+                return false;
+            }
+        }
+        true
+    }
+
+    async fn read_revoked(
+        &self,
+        memory: &Memory,
+        from: u64,
+        now: UnixTime,
+    ) -> Option<Vec<SessionId>> {
+        let mut call = redis::cmd("ZRANGEBYSCORE");
+        call.arg(self.keys.named("revoked")).arg(from).arg("+inf");
+        let entries: Vec<String> =
+            self.connection.ask(async |mut redis| call.query_async(&mut redis).await).await.ok()?;
+        Some(entries.iter().filter_map(|entry| take(memory, entry, now)).collect())
+    }
+}
+
+fn take(memory: &Memory, entry: &str, now: UnixTime) -> Option<SessionId> {
+    let (id, expires) = read_entry(entry)?;
+    if expires >= now {
+        memory.revoke(id, Opened::unknown(expires), now);
+    }
+    Some(id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_entry_is_read_as_it_is_written() {
+        let (id, expires) = (SessionId([7; 14]), UnixTime(1_893_456_000));
+        assert_eq!(read_entry(&entry(id, expires)), Some((id, expires)));
+        for bad in ["", ":", "07:1", &format!("{id}"), &format!("{id}:x")] {
+            assert_eq!(read_entry(bad), None, "{bad}");
+        }
+    }
+}

@@ -1,0 +1,60 @@
+-- One session is seen: learns what is known of it, and counts a stream of it if that may play.
+-- All in one call, so that two replicas never both let the last stream in.
+local session, streams, all, ends = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local now, id, stream, begins = tonumber(ARGV[1]), ARGV[2], ARGV[3], ARGV[4] == '1'
+local opened, user, expires = ARGV[5], ARGV[6], tonumber(ARGV[7])
+local stream_secs, idle_secs = tonumber(ARGV[8]), tonumber(ARGV[9])
+local session_max, user_max, of_user = tonumber(ARGV[10]), tonumber(ARGV[11]), ARGV[12]
+local rules_max = tonumber(ARGV[13])
+
+local known = redis.call('HMGET', session, 'opened', 'created', 'last', 'ended', 'user', 'max', 'expires')
+local created, last, ended = tonumber(known[2]) or now, tonumber(known[3]) or now, known[4] or ''
+if begins and ended == 'idle' then ended = '' end
+if known[1] and not begins then
+  opened, user, session_max, expires = known[1], known[5], tonumber(known[6]), tonumber(known[7])
+end
+if not known[1] then
+  redis.call('ZADD', all, 0, id)
+  redis.call('ZADD', ends, expires, id)
+  -- What is over leaves the list as others enter it.
+  for _, over in ipairs(redis.call('ZRANGEBYSCORE', ends, '-inf', '(' .. now, 'LIMIT', 0, 16)) do
+    redis.call('ZREM', all, over)
+    redis.call('ZREM', ends, over)
+  end
+end
+if user ~= '' and (begins or not known[1]) then
+  redis.call('ZADD', of_user .. user, 0, id)
+  redis.call('EXPIRE', of_user .. user, 32 * 86400)
+end
+
+local refused = ''
+if not begins and ended == '' and idle_secs and now > last + idle_secs then ended = 'idle' end
+if ended == '' then
+  if stream ~= '' then
+    local oldest = '(' .. (now - stream_secs)
+    redis.call('ZREMRANGEBYSCORE', streams, '-inf', oldest)
+    local most = session_max or rules_max
+    local is_new = not redis.call('ZSCORE', streams, stream)
+    if is_new and most and redis.call('ZCARD', streams) >= most then refused = 'session' end
+    local plays = of_user .. 'plays:' .. user
+    if refused == '' and user ~= '' and user_max then
+      local member = id .. ':' .. stream
+      redis.call('ZREMRANGEBYSCORE', plays, '-inf', oldest)
+      if not redis.call('ZSCORE', plays, member) and redis.call('ZCARD', plays) >= user_max then
+        refused = 'user'
+      else
+        redis.call('ZADD', plays, now, member)
+        redis.call('EXPIRE', plays, stream_secs + 60)
+      end
+    end
+    if refused == '' then
+      redis.call('ZADD', streams, now, stream)
+      redis.call('EXPIRE', streams, stream_secs + 60)
+    end
+  end
+  if refused == '' then last = math.max(last, now) end
+end
+redis.call('HSET', session, 'opened', opened, 'created', created, 'last', last, 'ended', ended,
+  'user', user, 'max', session_max or '', 'expires', expires)
+redis.call('EXPIRE', session, math.max(expires - now, 0) + 60)
+return { opened, tostring(created), tostring(last), ended, refused }
