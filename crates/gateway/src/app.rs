@@ -22,9 +22,11 @@ use crate::events::Events;
 use crate::handlers::{auth, health, media, sessions};
 use crate::metrics::{Metrics, Snapshot};
 use crate::observer::Observer;
-use crate::origin::{FolderOrigin, HttpOrigin, Origin, new_client};
+use crate::origin::{FolderOrigin, HttpOrigin, Origin, Resolver, new_client};
+use crate::rates::Rates;
 use crate::refusals::Refusals;
 use crate::route::Route;
+use crate::serve::{Door, Tls};
 use crate::session_store::SessionStore;
 use crate::templates::{Allowed, Templates};
 use crate::{Error, admin, layers};
@@ -56,7 +58,9 @@ struct Shared {
     trusted_proxies: TrustedProxies,
     sites: AllowedSites,
     refusals: Arc<Refusals>,
+    rates: Arc<Rates>,
     sessions: SessionStore,
+    door: Door,
     is_draining: Arc<AtomicBool>,
 }
 
@@ -67,6 +71,7 @@ struct Lasting {
     events: Arc<Events>,
     sessions: SessionStore,
     refusals: Arc<Refusals>,
+    door: Door,
     is_draining: Arc<AtomicBool>,
 }
 
@@ -85,6 +90,7 @@ impl App {
             registry: Arc::new(registry),
             events: Arc::default(),
             refusals: Arc::default(),
+            door: Door::new(config.connections, config.tls.as_ref().map(Tls::new)),
             is_draining: Arc::default(),
         };
         Self::assemble(config, clock, lasting)
@@ -103,13 +109,14 @@ impl App {
             events: Arc::clone(&shared.observer.events),
             sessions: shared.sessions.with_rules(config.session.rules),
             refusals: Arc::clone(&shared.refusals),
+            door: shared.door.clone(),
             is_draining: Arc::clone(&shared.is_draining),
         };
         Self::assemble(config, Arc::clone(&shared.clock), lasting)
     }
 
     fn assemble(config: Config, clock: Arc<dyn Clock>, lasting: Lasting) -> Result<Self, Error> {
-        let Lasting { metrics, registry, events, sessions, refusals, is_draining } = lasting;
+        let Lasting { metrics, registry, events, sessions, refusals, door, is_draining } = lasting;
         let limits = &config.limits;
         let allowed =
             Allowed { while_revalidate: limits.while_revalidate, if_error: limits.stale_for };
@@ -119,7 +126,8 @@ impl App {
             allowed,
             Arc::clone(&metrics),
         );
-        let client = new_client(&config.timeouts)?;
+        let resolver = Resolver::new(&config.origin_addresses);
+        let client = new_client(&config.timeouts, resolver)?;
         let http = HttpOrigin::new(
             client,
             config.timeouts,
@@ -159,7 +167,9 @@ impl App {
             trusted_proxies: config.trusted_proxies,
             sites: config.allowed_sites,
             refusals,
+            rates: Arc::new(Rates::new(config.rates)),
             sessions,
+            door,
             is_draining,
         })))
     }
@@ -180,6 +190,12 @@ impl App {
     pub fn admin_router(&self) -> Option<Router> {
         let admin = self.0.admin.clone()?;
         Some(admin::router(self.clone(), admin))
+    }
+
+    /// How its connections are taken.
+    #[must_use]
+    pub fn door(&self) -> &Door {
+        &self.0.door
     }
 
     /// Makes `/readyz` answer 503 from now on, so that no new viewers are sent here.
@@ -290,6 +306,11 @@ impl App {
         &self.0.refusals
     }
 
+    /// How much one client may ask for.
+    pub(crate) fn rates(&self) -> &Rates {
+        &self.0.rates
+    }
+
     pub(crate) fn session_length_secs(&self) -> u64 {
         self.0.session_length_secs
     }
@@ -316,7 +337,15 @@ impl App {
     pub(crate) async fn write_metrics(&self) -> Result<String, std::fmt::Error> {
         let (sessions, streams) = self.0.sessions.count(self.now());
         let (cached_manifests, cached_bytes) = self.0.templates.size().await;
-        let snapshot = Snapshot { sessions, streams, cached_manifests, cached_bytes };
+        let (connections, connections_refused) = self.0.door.count();
+        let snapshot = Snapshot {
+            sessions,
+            streams,
+            cached_manifests,
+            cached_bytes,
+            connections,
+            connections_refused,
+        };
         let origins = self.0.http.origins().map(|peer| (&peer.name, peer.is_well()));
         self.0.observer.metrics.show(&snapshot, origins);
         let mut text = String::new();

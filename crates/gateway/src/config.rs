@@ -11,6 +11,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use ipnet::IpNet;
 use secrecy::SecretSlice;
 use sluicegate_manifest::ExistingToken;
 use sluicegate_token::{SchemeRing, SessionKeys, UnixTime};
@@ -20,8 +21,9 @@ use url::Url;
 use crate::AssetPattern;
 use crate::client::TrustedProxies;
 use crate::cors::AllowedSites;
+use crate::rates::RateLimits;
 use crate::route::{Carry, GrantMode, KeyDelivery, Segments, ThirdParty, Unexpandable};
-use crate::{SessionRules, SharedConfig};
+use crate::{ConnectionLimits, SessionRules, SharedConfig, TlsConfig};
 
 /// Gateway paths that no route may take.
 pub(crate) const RESERVED: [&str; 5] = ["/s/", "/v1/", "/auth/", "/healthz/", "/readyz/"];
@@ -31,6 +33,14 @@ pub(crate) const RESERVED: [&str; 5] = ["/s/", "/v1/", "/auth/", "/healthz/", "/
 pub struct Config {
     /// Where to listen.
     pub listen: SocketAddr,
+    /// TLS; without it HTTP is plain, for a load balancer that has the certificate.
+    pub tls: Option<TlsConfig>,
+    /// Bounds on connections.
+    pub connections: ConnectionLimits,
+    /// How much one client may ask for.
+    pub rates: RateLimits,
+    /// Addresses that names of origins may lead to, although they are this machine's own or link-local.
+    pub origin_addresses: Vec<IpNet>,
     /// The URL at which clients reach the gateway, without a slash at its end; by default
     /// `http://` and the listening address.
     pub public_url: Option<Url>,
@@ -56,6 +66,8 @@ pub struct Config {
     pub routes: Vec<RouteConfig>,
     /// What can be served, and should be mended: files of keys that others may read.
     pub warnings: Vec<String>,
+    /// The files that it was read from beside its own: keys, certificates, layouts.
+    pub files: Vec<PathBuf>,
 }
 
 /// Session keys and lifetime.

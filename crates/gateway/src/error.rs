@@ -80,6 +80,12 @@ pub enum Error {
     /// The manifest's folder may not be granted as a whole.
     #[error("a session may not be granted there: {0}")]
     GrantRefused(String),
+    /// The client asks for more than it may in so short a time.
+    #[error("the client asks too often: limits.entries_per_sec, limits.refusals_per_sec")]
+    TooManyRequests {
+        /// Seconds until it may ask again.
+        retry_secs: u64,
+    },
     /// No route has this path.
     #[error("no route has this path")]
     NoRoute,
@@ -94,6 +100,9 @@ pub enum Error {
     /// The API call's body cannot be used.
     #[error("{0}")]
     BadCall(String),
+    /// The API call's body does not come.
+    #[error("the call's body did not come within ten seconds")]
+    CallTooSlow,
     /// The API call's body is longer than any call is.
     #[error("the call's body is too long")]
     CallTooLarge,
@@ -208,6 +217,8 @@ impl Error {
             Self::Unauthorized => StatusCode::UNAUTHORIZED,
             Self::NoRoute | Self::NotFound => StatusCode::NOT_FOUND,
             Self::CallTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::CallTooSlow => StatusCode::REQUEST_TIMEOUT,
+            Self::TooManyRequests { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::OriginTimeout(_) => StatusCode::GATEWAY_TIMEOUT,
             Self::OriginBusy | Self::StoreGone => StatusCode::SERVICE_UNAVAILABLE,
             Self::OriginUnreachable(_)
@@ -263,6 +274,8 @@ impl Error {
             Self::ForeignHost => "foreign-host",
             Self::BadCall(_) => "bad-call",
             Self::CallTooLarge => "call-too-large",
+            Self::CallTooSlow => "call-too-slow",
+            Self::TooManyRequests { .. } => "too-many-requests",
             Self::OriginUnreachable(_) => "origin-unreachable",
             Self::OriginTimeout(_) => "origin-timeout",
             Self::OriginStatus(_) => "origin-status",
@@ -296,8 +309,13 @@ impl From<NotServed> for Error {
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
         let mut response = self.status().into_response();
-        if matches!(self, Self::StoreGone) {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        let retry_secs = match self {
+            Self::StoreGone => Some(1),
+            Self::TooManyRequests { retry_secs } => Some(retry_secs),
+            _ => None,
+        };
+        if let Some(retry_secs) = retry_secs {
+            response.headers_mut().insert(header::RETRY_AFTER, retry_secs.into());
         }
         let no_store = HeaderValue::from_static("no-store");
         response.headers_mut().insert(header::CACHE_CONTROL, no_store);

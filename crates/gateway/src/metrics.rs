@@ -80,6 +80,7 @@ pub(crate) struct Metrics {
     origin_time: Histograms<OriginName>,
     pub(crate) cmcd: Cmcd,
     store_failures: Counter,
+    reloads: Family<ReasonLabels, Counter>,
     gauges: Gauges,
 }
 
@@ -90,6 +91,8 @@ pub(crate) struct Snapshot {
     pub(crate) streams: usize,
     pub(crate) cached_manifests: u64,
     pub(crate) cached_bytes: u64,
+    pub(crate) connections: u64,
+    pub(crate) connections_refused: u64,
 }
 
 /// Without a store there is no row.
@@ -107,6 +110,9 @@ struct Gauges {
     origin_up: Family<OriginName, Gauge>,
     resident_bytes: Gauge,
     open_files: Gauge,
+    connections: Gauge,
+    connections_refused: Gauge,
+    config_is_current: Gauge,
     session_store_up: Family<StoreLabels, Gauge>,
 }
 
@@ -142,6 +148,7 @@ impl Metrics {
                 }),
             },
             store_failures: Counter::default(),
+            reloads: Family::default(),
             gauges: Gauges::default(),
         };
         let Self { requests, request_time, refused, render_time, cache, .. } = &metrics;
@@ -198,6 +205,11 @@ impl Metrics {
             "Questions that the shared session store did not answer",
             metrics.store_failures.clone(),
         );
+        registry.register(
+            "config_reloads",
+            "Readings of the configuration's file since the start",
+            metrics.reloads.clone(),
+        );
         metrics.gauges.register(registry);
         metrics
     }
@@ -214,6 +226,8 @@ impl Metrics {
         gauges.streams.set(whole(snapshot.streams as u64));
         gauges.cached_manifests.set(whole(snapshot.cached_manifests));
         gauges.cached_bytes.set(whole(snapshot.cached_bytes));
+        gauges.connections.set(whole(snapshot.connections));
+        gauges.connections_refused.set(whole(snapshot.connections_refused));
         for (origin, is_up) in origins {
             let labels = OriginName { origin: origin.clone() };
             gauges.origin_up.get_or_create(&labels).set(is_up.into());
@@ -240,6 +254,13 @@ impl Metrics {
         if let Some(reason) = error.and_then(Error::refusal_code) {
             self.refused.get_or_create(&ReasonLabels { reason }).inc();
         }
+    }
+
+    /// The configuration's file was read again, and is good or not.
+    pub(crate) fn reloaded(&self, is_good: bool) {
+        self.gauges.config_is_current.set(is_good.into());
+        let labels = ReasonLabels { reason: if is_good { "good" } else { "refused" } };
+        self.reloads.get_or_create(&labels).inc();
     }
 
     /// Whether the session store that replicas share answers.
@@ -297,6 +318,19 @@ impl Gauges {
             "Their size",
             Unit::Bytes,
             self.cached_bytes.clone(),
+        );
+        registry.register("connections", "Open connections of clients", self.connections.clone());
+        registry.register(
+            "connections_refused",
+            "Connections beyond limits.connections, closed at once, since the start",
+            self.connections_refused.clone(),
+        );
+        // What was read at the start was good.
+        self.config_is_current.set(1);
+        registry.register(
+            "config_is_current",
+            "Whether the configuration's file was good when it was read last",
+            self.config_is_current.clone(),
         );
         registry.register(
             "session_store_up",

@@ -6,6 +6,7 @@ mod folder;
 mod http;
 mod peer;
 mod range;
+mod resolver;
 
 use std::pin::Pin;
 use std::time::Duration;
@@ -20,6 +21,7 @@ use self::caching::Caching;
 pub(crate) use self::coding::DECODED;
 pub(crate) use self::folder::FolderOrigin;
 pub(crate) use self::http::{CONDITIONS, HttpOrigin, new_client, origin_error};
+pub(crate) use self::resolver::Resolver;
 use crate::Error;
 use crate::route::{Place, Route};
 

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::thread::JoinHandle;
 
 use axum::Router;
-use sluicegate_gateway::Listening;
+use sluicegate_gateway::{Door, Listening};
 use tokio::sync::oneshot;
 
 /// A router that listens on a port of its own until it is dropped.
@@ -43,7 +43,7 @@ impl Server {
             runtime.block_on(async {
                 // Open connections are cut: the test is over.
                 tokio::select! {
-                    served = sluicegate_gateway::serve(listening, router, std::future::pending(), || ()) => {
+                    served = sluicegate_gateway::serve(listening, router, Door::default(), std::future::pending(), || ()) => {
                         served.unwrap();
                     }
                     _ = stopped => {}

@@ -11,9 +11,9 @@ use anyhow::{Context as _, anyhow};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sluicegate_gateway::{
-    AllowedSites, App, Carry, CdnConfig, Config, Edge, EntryConfig, GrantMode, Limits, Listening,
-    OriginConfig, RouteConfig, Segments, SessionConfig, SessionRules, SystemClock, ThirdParty,
-    Timeouts, TrustedProxies, Unexpandable, bind, serve,
+    AllowedSites, App, Carry, CdnConfig, Config, ConnectionLimits, Door, Edge, EntryConfig,
+    GrantMode, Limits, Listening, OriginConfig, RateLimits, RouteConfig, Segments, SessionConfig,
+    SessionRules, SystemClock, ThirdParty, Timeouts, TrustedProxies, Unexpandable, bind, serve,
 };
 use sluicegate_token::{CdnKey, Gcore, SchemeRing, Scope, SessionKey, SessionKeys};
 use tracing_subscriber::filter::LevelFilter;
@@ -122,8 +122,8 @@ async fn run_demo(args: &Args, streams: Vec<streams::Stream>, stop: Stop) -> Out
 
     announce(&links)?;
     let router = app.router_with(page::router(&args.page, links));
-    let cdn = serve(cdn_listening, edge.router(), stop.clone().begun(), || ());
-    let gateway = serve(listening, router, stop.begun(), move || app.drain());
+    let cdn = serve(cdn_listening, edge.router(), Door::default(), stop.clone().begun(), || ());
+    let gateway = serve(listening, router, Door::default(), stop.begun(), move || app.drain());
     tokio::try_join!(gateway, cdn)?;
     Ok(Exit::Ok)
 }
@@ -151,6 +151,10 @@ fn config(
     let keys = SessionKeys::new(vec![SessionKey::new(1, random()?)])?;
     Ok(Config {
         listen: listening.addr(),
+        tls: None,
+        connections: ConnectionLimits::default(),
+        rates: RateLimits::default(),
+        origin_addresses: Vec::new(),
         public_url: None,
         trusted_proxies: TrustedProxies::default(),
         allowed_sites: AllowedSites::default(),
@@ -201,6 +205,7 @@ fn config(
             }),
         }],
         warnings: Vec::new(),
+        files: Vec::new(),
     })
 }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use sluicegate_gateway::{Edge, SystemClock, bind, serve};
+use sluicegate_gateway::{Door, Edge, SystemClock, bind, serve};
 use sluicegate_token::{Binding, SchemeRing};
 use tracing_subscriber::filter::LevelFilter;
 
@@ -67,7 +67,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
         let url = format!("http://{}", listening.addr());
         output::line(&format!("edge: {url}/"))?;
         output::line(&format!("requests: {url}{}", Edge::PAGE))?;
-        serve(listening, edge.router(), stop.begun(), || ()).await?;
+        serve(listening, edge.router(), Door::default(), stop.begun(), || ()).await?;
         Ok(Exit::Ok)
     })
 }

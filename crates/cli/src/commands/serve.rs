@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use sluicegate_gateway::{App, Config, SystemClock, bind, serve};
+use sluicegate_gateway::{Config, Door, Inherited, Live, SystemClock, bind, serve};
 use tracing_subscriber::filter::LevelFilter;
 
 use crate::exit::{Exit, Outcome};
@@ -18,8 +18,15 @@ Examples:
   SLUICEGATE_LOG=debug sluicegate serve --config gateway.toml --log-format json
 
 Prints its address on stdout, and that of the operators' page if there is an [admin] table, then a log
-line for each request on stderr. SIGTERM or Ctrl-C stops: no new connection is accepted, /readyz is 503
-on those that are open, running requests get ten seconds to end; a second signal cuts them.";
+line for each request on stderr.
+
+SIGHUP reads the configuration again, and so does a change of it or of a file that it names: sessions,
+connections and running requests go on. What cannot be used is told in the log, and the old one stays.
+
+SIGTERM or Ctrl-C stops: /readyz is 503, new connections are taken for stop.notice_secs more (0), and
+running requests get stop.drain_secs (10) to end; a second signal cuts them. A socket of systemd, or of
+systemfd, is taken instead of `listen`, a second one instead of `admin.listen`: nobody is refused while
+one process takes over from another.";
 
 /// Run the gateway
 #[derive(Debug, clap::Args)]
@@ -38,33 +45,40 @@ pub(crate) fn run(args: &Args) -> Outcome {
         output::warning(&warning);
     }
     args.log.start(LevelFilter::INFO)?;
-    run_until_stopped(|stop| run_gateway(config, stop))
+    run_until_stopped(|stop| run_gateway(args, config, stop))
 }
 
-async fn run_gateway(mut config: Config, stop: Stop) -> Outcome {
-    let listening = bind(config.listen).await?;
-    config.listen = listening.addr();
-    let admin = match &config.admin {
-        Some(admin) => Some(bind(admin.listen).await?),
-        None => None,
+async fn run_gateway(args: &Args, mut config: Config, stop: Stop) -> Outcome {
+    let mut inherited = Inherited::of_environment();
+    let listening = match inherited.take(0)? {
+        Some(listening) => listening,
+        None => bind(config.listen).await?,
     };
-    let app = App::build(config, Arc::new(SystemClock))?;
-    output::line(&format!("gateway: http://{}/", listening.addr()))?;
-    let operators = admin.zip(app.admin_router());
+    config.listen = listening.addr();
+    let scheme = if config.tls.is_some() { "https" } else { "http" };
+    let admin = match (&config.admin, inherited.take(1)?) {
+        (Some(_), Some(listening)) => Some(listening),
+        (Some(admin), None) => Some(bind(admin.listen).await?),
+        (None, _) => None,
+    };
+    let live = Live::build(config, Arc::new(SystemClock))?;
+    output::line(&format!("gateway: {scheme}://{}/", listening.addr()))?;
+    let operators = admin.zip(live.admin_router());
     if let Some((listening, _)) = &operators {
         output::line(&format!("admin: http://{}/", listening.addr()))?;
     }
     let admin_stop = stop.clone();
     let for_operators = async move {
-        match operators {
-            Some((listening, router)) => serve(listening, router, admin_stop.begun(), || ()).await,
-            None => Ok(()),
-        }
+        let Some((listening, router)) = operators else { return Ok(()) };
+        serve(listening, router, Door::default(), admin_stop.begun(), || ()).await
     };
-    let (router, watched) = (app.router(), app.clone());
-    // It ends with the runtime.
-    tokio::spawn(async move { watched.watch_origins().await });
-    let for_players = serve(listening, router, stop.begun(), move || app.drain());
+    let (watched, followed, path) = (live.clone(), live.clone(), args.config.clone());
+    // Both end with the runtime.
+    tokio::spawn(async move { watched.watch().await });
+    tokio::spawn(async move { followed.follow(&path).await });
+    let draining = live.clone();
+    let on_shutdown = move || draining.app().drain();
+    let for_players = serve(listening, live.router(), live.door(), stop.begun(), on_shutdown);
     tokio::try_join!(for_players, for_operators)?;
     Ok(Exit::Ok)
 }

@@ -1,8 +1,12 @@
 //! From the file's shape to a configuration that can be served.
 
+use std::net::IpAddr;
+use std::num::NonZeroU32;
 use std::path::Path;
 use std::time::Duration;
 
+use ipnet::IpNet;
+use secrecy::ExposeSecret as _;
 use sluicegate_manifest::ExistingToken;
 use sluicegate_token::ResourcePath;
 use url::Url;
@@ -16,9 +20,10 @@ use super::{
 use crate::AssetPattern;
 use crate::client::TrustedProxies;
 use crate::cors::AllowedSites;
+use crate::rates::RateLimits;
 use crate::route::{Carry, KeyDelivery, Segments};
 use crate::session;
-use crate::{SessionRules, SharedConfig};
+use crate::{ConnectionLimits, SessionRules, SharedConfig, TlsConfig};
 
 /// A year: beyond it a window is surely a mistake, and every expiry still fits 32 bits.
 const MAX_WINDOW_SECS: u64 = 366 * 86_400;
@@ -67,8 +72,14 @@ pub(super) fn check(raw: raw::Config, folder: &Path) -> Result<Config, ConfigErr
         );
         wrong("allowed_sites", problem)
     })?;
+    let origin_addresses = addresses(&raw.origin_addresses)?;
+    let tls = raw.tls.map(|tls| check_tls(&tls, folder, &mut keys)).transpose()?;
     Ok(Config {
         listen: raw.listen,
+        tls,
+        connections: connections(&raw.limits, &raw.stop)?,
+        rates: rates(&raw.limits)?,
+        origin_addresses,
         public_url,
         trusted_proxies,
         allowed_sites,
@@ -81,6 +92,7 @@ pub(super) fn check(raw: raw::Config, folder: &Path) -> Result<Config, ConfigErr
         timeouts: timeouts(&raw.timeouts),
         routes,
         warnings: keys.warnings,
+        files: keys.files,
     })
 }
 
@@ -113,6 +125,73 @@ fn check_store(raw: raw::Store, keys: &mut Keys<'_>) -> Result<SharedConfig, Con
         on_failure: raw.on_failure,
         timeout: Duration::from_millis(raw.timeout_ms),
     })
+}
+
+fn check_tls(raw: &raw::Tls, folder: &Path, keys: &mut Keys<'_>) -> Result<TlsConfig, ConfigError> {
+    let path = folder.join(&raw.certificate);
+    let certificates = std::fs::read(&path).map_err(|error| {
+        wrong("tls.certificate", format!("cannot read {}: {error}", path.display()))
+    })?;
+    keys.files.push(path);
+    let key = keys.tls_key(&raw.key, "tls.key")?;
+    TlsConfig::of_pem(&certificates, key.expose_secret()).map_err(|problem| wrong("tls", problem))
+}
+
+fn connections(raw: &raw::Limits, stop: &raw::Stop) -> Result<ConnectionLimits, ConfigError> {
+    let default = ConnectionLimits::default();
+    // Less than this hyper takes for no bound that can be held.
+    const SMALLEST_HEADER_BYTES: usize = 8 << 10;
+    let max_header_bytes = raw.max_header_bytes.unwrap_or(default.max_header_bytes);
+    if max_header_bytes < SMALLEST_HEADER_BYTES {
+        let problem = format!("it must be {SMALLEST_HEADER_BYTES} or more");
+        return Err(wrong("limits.max_header_bytes", problem));
+    }
+    for (name, value) in [
+        ("connections", raw.connections.map(|count| count as u64)),
+        ("first_request_secs", raw.first_request_secs),
+        ("idle_secs", raw.idle_secs),
+        ("stall_secs", raw.stall_secs),
+        ("max_concurrent_streams", raw.max_concurrent_streams.map(u64::from)),
+    ] {
+        if value == Some(0) {
+            return Err(wrong(format!("limits.{name}"), "it must be 1 or more"));
+        }
+    }
+    Ok(ConnectionLimits {
+        connections: raw.connections.unwrap_or(default.connections),
+        first_request: secs(raw.first_request_secs, default.first_request),
+        idle: secs(raw.idle_secs, default.idle),
+        stall: secs(raw.stall_secs, default.stall),
+        max_header_bytes,
+        max_concurrent_streams: raw
+            .max_concurrent_streams
+            .unwrap_or(default.max_concurrent_streams),
+        notice: secs(stop.notice_secs, default.notice),
+        drain: secs(stop.drain_secs, default.drain),
+    })
+}
+
+fn rates(raw: &raw::Limits) -> Result<RateLimits, ConfigError> {
+    let rate = |value: Option<u32>, name: &str| {
+        let none = || wrong(format!("limits.{name}"), "it must be 1 or more");
+        value.map(|rate| NonZeroU32::new(rate).ok_or_else(none)).transpose()
+    };
+    Ok(RateLimits {
+        entries_per_sec: rate(raw.entries_per_sec, "entries_per_sec")?,
+        refusals_per_sec: rate(raw.refusals_per_sec, "refusals_per_sec")?,
+    })
+}
+
+fn addresses(raw: &[String]) -> Result<Vec<IpNet>, ConfigError> {
+    let read = |text: &String| {
+        let single = || text.parse::<IpAddr>().map(IpNet::from);
+        text.parse::<IpNet>().or_else(|_| single()).map_err(|_| {
+            let problem =
+                format!("'{text}' is neither an address nor a network such as 127.0.0.0/8");
+            wrong("origin_addresses", problem)
+        })
+    };
+    raw.iter().map(read).collect()
 }
 
 fn profiles(raw: Vec<raw::Profile>) -> Result<Vec<ProfileConfig>, ConfigError> {

@@ -21,6 +21,11 @@ pub(super) const KEY_SHAPE: &str = "give one of { file = \"...\" }, { env = \"..
 pub(super) struct Config {
     #[serde(default = "default_listen")]
     pub(super) listen: SocketAddr,
+    pub(super) tls: Option<Tls>,
+    #[serde(default)]
+    pub(super) stop: Stop,
+    #[serde(default)]
+    pub(super) origin_addresses: Vec<String>,
     pub(super) public_url: Option<String>,
     #[serde(default)]
     pub(super) trusted_proxies: Vec<String>,
@@ -224,6 +229,30 @@ pub(super) struct Limits {
     pub(super) revalidate_secs: Option<u64>,
     pub(super) missing_secs: Option<u64>,
     pub(super) origin_requests: Option<usize>,
+    pub(super) connections: Option<usize>,
+    pub(super) first_request_secs: Option<u64>,
+    pub(super) idle_secs: Option<u64>,
+    pub(super) stall_secs: Option<u64>,
+    pub(super) max_header_bytes: Option<usize>,
+    pub(super) max_concurrent_streams: Option<u32>,
+    pub(super) entries_per_sec: Option<u32>,
+    pub(super) refusals_per_sec: Option<u32>,
+}
+
+/// The certificate, and its key.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Tls {
+    pub(super) certificate: String,
+    pub(super) key: Key,
+}
+
+/// How the process stops.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Stop {
+    pub(super) notice_secs: Option<u64>,
+    pub(super) drain_secs: Option<u64>,
 }
 
 #[derive(Default, Deserialize)]

@@ -1,6 +1,6 @@
 //! Schemes with their keys: what `[route.entry]`, `[route.cdn]` and `[session]` say of them.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use secrecy::{ExposeSecret as _, SecretSlice};
 use sluicegate_token::{
@@ -23,6 +23,8 @@ pub(super) struct Keys<'f> {
     layouts: Vec<Layout>,
     ring: Used,
     pub(super) warnings: Vec<String>,
+    /// What was read.
+    pub(super) files: Vec<PathBuf>,
 }
 
 /// Every secret of the configuration, to find one that serves two purposes.
@@ -50,8 +52,10 @@ impl<'f> Keys<'f> {
             layouts.push(layout);
             Ok(())
         };
+        let mut files = Vec::new();
         for file in &raw.files {
             let path = folder.join(file);
+            files.push(path.clone());
             let text = std::fs::read_to_string(&path);
             let text = text.map_err(|error| format!("cannot read {}: {error}", path.display()));
             let layout = text.and_then(|text| Layout::parse(&text).map_err(|why| why.to_string()));
@@ -61,7 +65,7 @@ impl<'f> Keys<'f> {
             let layout = Layout::from_table(table).map_err(|why| why.to_string());
             add(format!("layout {number}"), layout)?;
         }
-        Ok(Self { folder, layouts, ring: Used::default(), warnings: Vec::new() })
+        Ok(Self { folder, layouts, ring: Used::default(), warnings: Vec::new(), files })
     }
 
     pub(super) fn session(&mut self, raw: &raw::Session) -> Result<SessionKeys, ConfigError> {
@@ -141,6 +145,19 @@ impl<'f> Keys<'f> {
     ) -> Result<SecretSlice<u8>, ConfigError> {
         let text = self.read(&source(raw, place)?, place, "the server's administrator has it")?;
         Ok(text.expose_secret().trim_ascii().to_vec().into())
+    }
+
+    /// The key of a certificate.
+    pub(super) fn tls_key(
+        &mut self,
+        raw::Secretive(raw): &raw::Key,
+        place: &str,
+    ) -> Result<SecretSlice<u8>, ConfigError> {
+        self.read(
+            &source(raw, place)?,
+            place,
+            "openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256",
+        )
     }
 
     fn bearer(&mut self, source: &KeySource, place: &str) -> Result<SecretSlice<u8>, ConfigError> {
@@ -297,7 +314,11 @@ impl<'f> Keys<'f> {
         keygen: &str,
     ) -> Result<SecretSlice<u8>, ConfigError> {
         let source = match source {
-            KeySource::File(path) => KeySource::File(self.folder.join(path)),
+            KeySource::File(path) => {
+                let path = self.folder.join(path);
+                self.files.push(path.clone());
+                KeySource::File(path)
+            }
             other => other.clone(),
         };
         let found = source.read().map_err(|problem| match problem {

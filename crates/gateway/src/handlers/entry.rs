@@ -25,6 +25,7 @@ pub(crate) async fn enter(app: &App, request: &MediaRequest) -> Result<Response,
     let (route, place) = found.filter(|(_, place)| place.host == 0).ok_or_else(no_token)?;
     let entry = route.config.entry.as_ref().ok_or_else(no_token)?;
 
+    app.rates().enter(request.client)?;
     let now = app.now();
     verify(app, entry, request, now)?;
     if !is_manifest(app, route, &place, request).await? {
@@ -89,8 +90,10 @@ fn verify(
     };
     let now = now.saturating_sub(entry.leeway_secs);
     let verified = entry.ring.verify(&presented, now);
-    let valid = verified
-        .map_err(|refusal| app.refusals().of_link(&entry.ring, &presented, now, refusal))?;
+    let valid = verified.map_err(|refusal| {
+        let explained = || app.refusals().of_link(&entry.ring, &presented, now, refusal);
+        app.rates().refuse(request.client, explained)
+    })?;
     match valid.unchecked {
         None => Ok(()),
         Some(what) => Err(Error::Unchecked(what)),

@@ -45,8 +45,10 @@ pub(super) async fn admit(
     headers: &HeaderMap,
     now: UnixTime,
 ) -> Result<Admitted, Error> {
-    let admitted = session::admit(app.keys(), app.routes(), media, now)
-        .map_err(|error| app.refusals().of_session(app.keys(), app.routes(), media, now, error))?;
+    let admitted = session::admit(app.keys(), app.routes(), media, now).map_err(|error| {
+        let explained = || app.refusals().of_session(app.keys(), app.routes(), media, now, error);
+        app.rates().refuse(media.client, explained)
+    })?;
     // HEAD plays nothing.
     let agent = headers.get(header::USER_AGENT).map(HeaderValue::as_bytes);
     let stream =

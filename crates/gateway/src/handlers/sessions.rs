@@ -3,9 +3,11 @@
 pub(crate) mod call;
 pub(crate) mod openapi;
 
+use std::time::Duration;
+
 use axum::Json;
 use axum::extract::rejection::{JsonRejection, QueryRejection};
-use axum::extract::{Path, Query, State};
+use axum::extract::{FromRequest as _, Path, Query, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use sluicegate_token::SessionId;
@@ -21,6 +23,8 @@ use crate::{Error, bearer, media_type};
 
 /// A session lives a month at most; its token's expiry has 32 bits.
 const MAX_TTL_SECS: u64 = 31 * 86_400;
+/// How long a call's body may take to come.
+const MAX_CALL_TIME: Duration = Duration::from_secs(10);
 
 /// Open a session for a viewer.
 #[utoipa::path(
@@ -35,13 +39,11 @@ const MAX_TTL_SECS: u64 = 31 * 86_400;
         (status = 404, description = "No route has the path", body = Failed),
     ),
 )]
-pub(crate) async fn create(
-    State(app): State<App>,
-    headers: HeaderMap,
-    call: Result<Json<NewSession>, JsonRejection>,
-) -> Result<Response, Error> {
-    authorize(&app, &headers)?;
-    let Json(call) = call.map_err(|rejection| match rejection.status() {
+pub(crate) async fn create(State(app): State<App>, request: Request) -> Result<Response, Error> {
+    authorize(&app, request.headers())?;
+    let read = Json::<NewSession>::from_request(request, &app);
+    let call = tokio::time::timeout(MAX_CALL_TIME, read).await.map_err(|_| Error::CallTooSlow)?;
+    let Json(call) = call.map_err(|rejection: JsonRejection| match rejection.status() {
         StatusCode::PAYLOAD_TOO_LARGE => Error::CallTooLarge,
         _ => Error::BadCall(rejection.body_text()),
     })?;

@@ -10,6 +10,7 @@ use reqwest::redirect::Policy;
 use tokio::time::Instant;
 use url::Url;
 
+use super::Resolver;
 use super::caching::Caching;
 use super::peer::Peer;
 use super::{Body, Conditions, Fetched, coding};
@@ -52,8 +53,9 @@ pub(crate) struct HttpOrigin {
 }
 
 /// The client that all routes share.
-pub(crate) fn new_client(timeouts: &Timeouts) -> Result<Client, Error> {
+pub(crate) fn new_client(timeouts: &Timeouts, resolver: Resolver) -> Result<Client, Error> {
     Client::builder()
+        .dns_resolver(resolver)
         .user_agent(concat!("sluicegate/", env!("CARGO_PKG_VERSION")))
         .redirect(Policy::none())
         .no_proxy()

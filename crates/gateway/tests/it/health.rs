@@ -81,10 +81,15 @@ fn stopping_waits_for_a_running_download_and_takes_no_new_connection() {
     let shutdown = async move {
         let _ = stopped.await;
     };
-    let serving =
-        runtime.spawn(sluicegate_gateway::serve(listening, app.router(), shutdown, move || {
+    let serving = runtime.spawn(sluicegate_gateway::serve(
+        listening,
+        app.router(),
+        app.door().clone(),
+        shutdown,
+        move || {
             told.store(true, Ordering::SeqCst);
-        }));
+        },
+    ));
 
     use sluicegate_gateway::Clock as _;
     let link = entry_path("/v/master.m3u8", clock.now().saturating_add(60));
