@@ -57,13 +57,13 @@ impl Gateway {
         let server = Server::start_with(|addr| {
             let config = format!("listen = \"{addr}\"\n{config}");
             let app = build(&config, folder.path(), &clock).unwrap();
-            let router = app.router();
+            let served = (app.router(), app.door().clone());
             let watched = app.clone();
             tokio::spawn(async move {
                 tokio::join!(watched.watch_origins(), watched.watch_sessions());
             });
             built = Some(app);
-            router
+            served
         });
         Self { app: built.unwrap(), clock, server, folder }
     }

@@ -19,12 +19,12 @@ impl Server {
     /// Serves `router` on a free loopback port.
     #[must_use]
     pub fn start(router: Router) -> Self {
-        Self::start_with(|_| router)
+        Self::start_with(|_| (router, Door::default()))
     }
 
-    /// Serves the router that is made once the port is known.
+    /// Serves the router that is made once the port is known, and takes connections as it says.
     #[must_use]
-    pub fn start_with(router: impl FnOnce(SocketAddr) -> Router) -> Self {
+    pub fn start_with(router: impl FnOnce(SocketAddr) -> (Router, Door)) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .enable_all()
@@ -33,7 +33,7 @@ impl Server {
         let listening: Listening =
             runtime.block_on(sluicegate_gateway::bind(([127, 0, 0, 1], 0).into())).unwrap();
         let addr = listening.addr();
-        let router = {
+        let (router, door) = {
             // What it spawns runs beside it.
             let _entered = runtime.enter();
             router(addr)
@@ -43,7 +43,7 @@ impl Server {
             runtime.block_on(async {
                 // Open connections are cut: the test is over.
                 tokio::select! {
-                    served = sluicegate_gateway::serve(listening, router, Door::default(), std::future::pending(), || ()) => {
+                    served = sluicegate_gateway::serve(listening, router, door, std::future::pending(), || ()) => {
                         served.unwrap();
                     }
                     _ = stopped => {}
