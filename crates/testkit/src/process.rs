@@ -76,13 +76,18 @@ impl Process {
     /// # Errors
     /// When the program cannot be started.
     pub fn spawn(command: &mut Command) -> io::Result<Self> {
+        Self::spawn_with_stdin(command, Stdio::null())
+    }
+
+    /// Starts a command with this stdin and with its output caught.
+    ///
+    /// # Errors
+    /// When the program cannot be started.
+    pub fn spawn_with_stdin(command: &mut Command, stdin: Stdio) -> io::Result<Self> {
         let stdout = NamedTempFile::new()?;
         let stderr = NamedTempFile::new()?;
-        let child = command
-            .stdin(Stdio::null())
-            .stdout(stdout.reopen()?)
-            .stderr(stderr.reopen()?)
-            .spawn()?;
+        let child =
+            command.stdin(stdin).stdout(stdout.reopen()?).stderr(stderr.reopen()?).spawn()?;
         Ok(Self { child, stdout, stderr, grace: Duration::from_secs(2) })
     }
 

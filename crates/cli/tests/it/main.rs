@@ -17,6 +17,7 @@ mod manifest_watch;
 #[cfg(feature = "object-store")]
 mod object_store;
 mod pipelines;
+mod reload;
 mod run;
 mod schemes;
 mod serve;

@@ -211,7 +211,7 @@ fn a_stop_is_seen_before_it_happens() {
     let (router, door) = (app.router(), app.door().clone());
     let serving =
         runtime.spawn(sluicegate_gateway::serve(listening, router, door, shutdown, move || {
-            app.drain()
+            app.drain();
         }));
     let ready = || Client::connect(addr)?.get(b"/readyz", &[]).map(|answer| answer.status);
     assert_eq!(ready().unwrap(), 200);
