@@ -3,7 +3,8 @@
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    completions, config, demo, edge, explain, keygen, man, manifest, schemes, serve, sign, verify,
+    completions, config, demo, edge, explain, keygen, man, manifest, ready, schemes, serve, sign,
+    verify,
 };
 
 const EXAMPLES: &str = "\
@@ -40,6 +41,7 @@ pub(crate) enum Command {
     Manifest(manifest::Args),
     Keygen(keygen::Args),
     Config(config::Args),
+    Ready(ready::Args),
     Completions(completions::Args),
     Man(man::Args),
 }

@@ -8,6 +8,7 @@ pub(crate) mod explain;
 pub(crate) mod keygen;
 pub(crate) mod man;
 pub(crate) mod manifest;
+pub(crate) mod ready;
 pub(crate) mod schemes;
 pub(crate) mod serve;
 pub(crate) mod sign;
@@ -29,6 +30,7 @@ pub(crate) fn run(command: Command) -> Outcome {
         Command::Manifest(args) => manifest::run(&args),
         Command::Keygen(args) => keygen::run(&args),
         Command::Config(args) => config::run(&args),
+        Command::Ready(args) => ready::run(&args),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),
     }

@@ -88,7 +88,11 @@ impl Fetcher {
         self.status_once(url).await
     }
 
-    async fn status_once(&self, url: &Url) -> Result<u16, Error> {
+    /// The same, asked once.
+    ///
+    /// # Errors
+    /// As [`Self::status`].
+    pub async fn status_once(&self, url: &Url) -> Result<u16, Error> {
         let head = self.client.head(url.clone()).send().await.map_err(origin_error)?;
         // Some servers know no HEAD, and some tokens are for another method.
         if head.status().is_success() || is_passing(head.status().as_u16()) {

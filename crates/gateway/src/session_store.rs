@@ -20,7 +20,7 @@ use sluicegate_token::{ResourcePath, SessionId, UnixTime};
 
 use self::memory::Memory;
 pub use self::shared::{OnFailure, SharedConfig};
-use self::shared::{Shared, Touch};
+use self::shared::{Shared, Touch, Touched};
 use crate::Error;
 use crate::metrics::Metrics;
 
@@ -157,6 +157,13 @@ impl StreamId {
     }
 }
 
+impl StreamId {
+    /// Reads what [`fmt::Display`] writes.
+    fn from_text(text: &str) -> Option<Self> {
+        u64::from_str_radix(text, 16).ok().map(Self)
+    }
+}
+
 impl fmt::Display for StreamId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:016x}", self.0)
@@ -195,7 +202,7 @@ impl SessionStore {
         if let Some(shared) = &self.shared {
             let touch = Touch { id, opened: &opened, stream: None, begins: true };
             match shared.touch(&touch, &self.rules, now).await {
-                Ok((seen, _)) => self.memory.learn(seen, now),
+                Ok(touched) => self.memory.learn(touched.seen, &touched.playing, now),
                 Err(_) if shared.may_go_on() => {}
                 Err(_) => return Err(NotServed::StoreGone),
             }
@@ -236,10 +243,16 @@ impl SessionStore {
         let plays = known.as_ref().is_some_and(|(_, plays)| *plays);
         let is_known = known.is_some();
         let opened = known.map_or(unknown, |(opened, _)| opened);
+        // What plays here is known elsewhere, or will be: so many do not become fewer by asking.
+        if let Some(stream) = stream
+            && let Some(refused) = self.memory.refuses(id, stream, &self.rules, now)
+        {
+            return Err(refused);
+        }
         let touch = Touch { id, opened: &opened, stream, begins: false };
         match shared.touch(&touch, &self.rules, now).await {
-            Ok((seen, refused)) => {
-                self.memory.learn(seen, now);
+            Ok(Touched { seen, refused, playing }) => {
+                self.memory.learn(seen, &playing, now);
                 if let Some(refused) = refused {
                     return Err(refused);
                 }
@@ -320,7 +333,7 @@ impl SessionStore {
     /// Hears of what other replicas revoke, for as long as it is polled.
     pub(crate) async fn watch(&self, now: impl Fn() -> UnixTime) {
         if let Some(shared) = &self.shared {
-            shared.watch(&self.memory, now).await;
+            shared.watch(&self.memory, &self.rules, now).await;
         }
     }
 }

@@ -18,6 +18,7 @@ mod manifest_watch;
 mod object_store;
 mod pipelines;
 mod reload;
+mod replicas;
 mod run;
 mod schemes;
 mod serve;
@@ -44,6 +45,7 @@ fn help_and_version_are_success_and_go_to_stdout() {
         &["manifest", "strip"],
         &["config"],
         &["config", "check"],
+        &["ready"],
     ] {
         let run = Run::of(sluicegate().args(command).arg("--help"));
         assert_eq!((run.code, run.stderr.as_str()), (0, ""));
@@ -98,6 +100,8 @@ fn a_wrong_command_line_exits_64() {
         &["config", "check"],
         &["config", "check", "--nonsense", "gateway.toml"],
         &["config", "nonsense"],
+        &["ready"],
+        &["ready", "127.0.0.1"],
     ] {
         let run = Run::of(sluicegate().args(args));
         assert_eq!((run.code, run.stdout.as_str()), (64, ""), "{args:?}");

@@ -139,8 +139,15 @@ impl Memory {
     }
 
     /// What else is known of a session is learned, from whoever saw it last.
-    pub(crate) fn learn(&self, seen: Seen, now: UnixTime) {
-        let mut shard = self.shard(seen.id);
+    /// `playing` are streams of it, and of others of its user.
+    pub(crate) fn learn(
+        &self,
+        seen: Seen,
+        playing: &[(SessionId, StreamId, UnixTime)],
+        now: UnixTime,
+    ) {
+        let (id, user) = (seen.id, seen.opened.user.clone());
+        let mut shard = self.shard(id);
         match shard.sessions.get_mut(&seen.id) {
             Some(record) => {
                 record.opened = seen.opened;
@@ -154,6 +161,19 @@ impl Memory {
                 let Seen { id, opened, created, last, ended, .. } = seen;
                 let record = Record { created, last, ended, ..Record::new(opened, now) };
                 shard.insert(id, record, now);
+            }
+        }
+        let Some(record) = shard.sessions.get_mut(&id) else { return };
+        for (_, stream, at) in playing.iter().filter(|(of, ..)| *of == id) {
+            let known = record.streams.entry(*stream).or_insert(*at);
+            *known = (*known).max(*at);
+        }
+        if let Some(user) = user.filter(|_| !playing.is_empty()) {
+            let mut users = self.users.lock().unwrap_or_else(PoisonError::into_inner);
+            let streams = users.entry(user).or_default();
+            for (of, stream, at) in playing {
+                let known = streams.entry((*of, *stream)).or_insert(*at);
+                *known = (*known).max(*at);
             }
         }
     }
@@ -171,6 +191,51 @@ impl Memory {
         let record = shard.sessions.get(&id)?;
         let plays = |stream| record.streams.get(&stream).is_some_and(|seen| *seen >= oldest);
         Some((record.opened.clone(), stream.is_none_or(plays)))
+    }
+
+    /// Why a new stream may not play, by the streams that play here alone.
+    pub(crate) fn refuses(
+        &self,
+        id: SessionId,
+        stream: StreamId,
+        rules: &SessionRules,
+        now: UnixTime,
+    ) -> Option<NotServed> {
+        let oldest = now.saturating_sub(rules.stream_secs);
+        let shard = self.shard(id);
+        let record = shard.sessions.get(&id)?;
+        let playing = || record.streams.values().filter(|seen| **seen >= oldest).count();
+        if record.streams.get(&stream).is_some_and(|seen| *seen >= oldest) {
+            return None;
+        }
+        let most = record.opened.max_streams.or(rules.max_streams);
+        if most.is_some_and(|most| playing() >= most as usize) {
+            return Some(NotServed::TooManyStreams);
+        }
+        let (user, most) = (record.opened.user.as_ref()?, rules.max_streams_per_user?);
+        let users = self.users.lock().unwrap_or_else(PoisonError::into_inner);
+        let playing = users.get(user)?.values().filter(|seen| **seen >= oldest).count();
+        (playing >= most as usize).then_some(NotServed::TooManyOfUser)
+    }
+
+    /// The streams that play here, with what their sessions were opened with.
+    pub(crate) fn streams(
+        &self,
+        rules: &SessionRules,
+        now: UnixTime,
+    ) -> Vec<(SessionId, Opened, Vec<StreamId>)> {
+        let oldest = now.saturating_sub(rules.stream_secs);
+        let mut playing = Vec::new();
+        for shard in &self.shards {
+            let shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
+            playing.extend(shard.sessions.iter().filter_map(|(id, record)| {
+                let streams = record.streams.iter().filter(|(_, seen)| **seen >= oldest);
+                let streams: Vec<_> = streams.map(|(stream, _)| *stream).collect();
+                let plays = record.ended.is_none() && !streams.is_empty();
+                plays.then(|| (*id, record.opened.clone(), streams))
+            }));
+        }
+        playing
     }
 
     /// The sessions that were revoked and whose tokens may be good still, with their ends.

@@ -5,7 +5,7 @@
 //! decides. Every key has one hash tag, since a session is counted and listed in one script.
 
 mod connection;
-mod revocations;
+mod exchange;
 
 use std::fmt;
 use std::sync::Arc;
@@ -71,6 +71,16 @@ pub(super) struct Touch<'s> {
     pub(super) begins: bool,
 }
 
+/// What the store says of a session.
+#[derive(Debug)]
+pub(super) struct Touched {
+    pub(super) seen: Seen,
+    /// Why it is not served, if so.
+    pub(super) refused: Option<NotServed>,
+    /// The streams that count with this one, if they are limited, and when they were seen.
+    pub(super) playing: Vec<(SessionId, StreamId, UnixTime)>,
+}
+
 /// The store.
 #[derive(Debug)]
 pub(super) struct Shared {
@@ -129,13 +139,13 @@ impl Shared {
         told.is_some_and(|told| now < told.saturating_add(told_for))
     }
 
-    /// Tells of a session, and learns what is known of it; and why a stream may not play, if so.
+    /// Tells of a session, and learns what is known of it.
     pub(super) async fn touch(
         &self,
         touch: &Touch<'_>,
         rules: &SessionRules,
         now: UnixTime,
-    ) -> Result<(Seen, Option<NotServed>), Gone> {
+    ) -> Result<Touched, Gone> {
         let Touch { id, opened, stream, begins } = *touch;
         let text =
             |number: Option<u64>| number.map(|number| number.to_string()).unwrap_or_default();
@@ -157,9 +167,10 @@ impl Shared {
             .arg(text(rules.max_streams_per_user.map(u64::from)))
             .arg(self.keys.named("user:"))
             .arg(text(rules.max_streams.map(u64::from)));
-        let answer: (String, u64, u64, String, String) =
+        type Playing = Vec<(String, u64)>;
+        let answer: (String, u64, u64, String, String, Playing, Playing) =
             self.connection.ask(async |mut redis| call.invoke_async(&mut redis).await).await?;
-        let (known, created, last, ended, refused) = answer;
+        let (known, created, last, ended, refused, playing, of_user) = answer;
         let seen = Seen {
             id,
             opened: serde_json::from_str(&known).unwrap_or_else(|_| opened.clone()),
@@ -177,7 +188,15 @@ impl Shared {
         if refused.is_none() {
             self.told.insert((id, stream), now);
         }
-        Ok((seen, refused))
+        let own =
+            playing.iter().filter_map(|(stream, at)| Some((id, StreamId::from_text(stream)?, *at)));
+        let others = of_user.iter().filter_map(|(member, at)| {
+            let (id, stream) = member.split_once(':')?;
+            Some((SessionId::from_text(id)?, StreamId::from_text(stream)?, *at))
+        });
+        let playing =
+            own.chain(others).map(|(id, stream, at)| (id, stream, UnixTime(at))).collect();
+        Ok(Touched { seen, refused, playing })
     }
 
     /// Ends a session everywhere.
@@ -193,7 +212,7 @@ impl Shared {
             .key(self.keys.named("revoked"))
             .arg(self.keys.named("revoked"))
             .arg(now.0)
-            .arg(revocations::entry(id, expires))
+            .arg(exchange::entry(id, expires))
             .arg(REVOKED_FOR_SECS)
             .arg(expires.0);
         self.connection.ask(async |mut redis| call.invoke_async(&mut redis).await).await

@@ -126,7 +126,7 @@ fn streams_are_counted_over_all() {
         assert_eq!(play(gateway, "three", &target), 403);
     }
     for gateway in [&a, &b, &c] {
-        gateway.clock.advance(31);
+        gateway.clock.advance(33);
     }
     assert_eq!(play(&b, "three", &target), 200, "the others are gone");
 

@@ -28,12 +28,13 @@ if user ~= '' and (begins or not known[1]) then
 end
 
 local refused = ''
+local playing, of_user_playing = {}, {}
+local most = session_max or rules_max
 if not begins and ended == '' and idle_secs and now > last + idle_secs then ended = 'idle' end
 if ended == '' then
   if stream ~= '' then
     local oldest = '(' .. (now - stream_secs)
     redis.call('ZREMRANGEBYSCORE', streams, '-inf', oldest)
-    local most = session_max or rules_max
     local is_new = not redis.call('ZSCORE', streams, stream)
     if is_new and most and redis.call('ZCARD', streams) >= most then refused = 'session' end
     local plays = of_user .. 'plays:' .. user
@@ -53,8 +54,13 @@ if ended == '' then
     end
   end
   if refused == '' then last = math.max(last, now) end
+  -- Whoever limits streams knows them all, should the store be gone next time.
+  if most then playing = redis.call('ZREVRANGE', streams, 0, 63, 'WITHSCORES') end
+  if user ~= '' and user_max then
+    of_user_playing = redis.call('ZREVRANGE', of_user .. 'plays:' .. user, 0, 63, 'WITHSCORES')
+  end
 end
 redis.call('HSET', session, 'opened', opened, 'created', created, 'last', last, 'ended', ended,
   'user', user, 'max', session_max or '', 'expires', expires)
 redis.call('EXPIRE', session, math.max(expires - now, 0) + 60)
-return { opened, tostring(created), tostring(last), ended, refused }
+return { opened, tostring(created), tostring(last), ended, refused, playing, of_user_playing }

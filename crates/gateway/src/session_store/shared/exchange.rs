@@ -1,4 +1,5 @@
-//! What was revoked, at every replica: by a subscription, and by reading what that may have missed.
+//! What replicas hear of each other: what was revoked, by a subscription and by reading what that may
+//! have missed; and a store that comes back empty is told what it has forgotten.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -8,9 +9,9 @@ use redis::RedisResult;
 use sluicegate_token::{SessionId, UnixTime};
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
-use super::super::Opened;
 use super::super::memory::Memory;
-use super::Shared;
+use super::super::{Opened, SessionRules};
+use super::{Shared, Touch};
 
 /// How often is read what a subscription may have missed.
 const READ_EVERY: Duration = Duration::from_secs(10);
@@ -30,9 +31,14 @@ fn read_entry(entry: &str) -> Option<(SessionId, UnixTime)> {
 
 impl Shared {
     /// Keeps a memory told of what is revoked anywhere, for as long as it is polled.
-    pub(in super::super) async fn watch(&self, memory: &Memory, now: impl Fn() -> UnixTime) {
+    pub(in super::super) async fn watch(
+        &self,
+        memory: &Memory,
+        rules: &SessionRules,
+        now: impl Fn() -> UnixTime,
+    ) {
         loop {
-            if let Err(error) = self.listen(memory, &now).await {
+            if let Err(error) = self.listen(memory, rules, &now).await {
                 self.connection.is_gone(&error);
             }
             sleep(RETRY_AFTER).await;
@@ -40,12 +46,17 @@ impl Shared {
     }
 
     /// Returns when the connection is lost.
-    async fn listen(&self, memory: &Memory, now: &impl Fn() -> UnixTime) -> RedisResult<()> {
+    async fn listen(
+        &self,
+        memory: &Memory,
+        rules: &SessionRules,
+        now: &impl Fn() -> UnixTime,
+    ) -> RedisResult<()> {
         let mut subscription = self.connection.client.get_async_pubsub().await?;
         subscription.subscribe(self.keys.named("revoked")).await?;
         self.connection.is_back();
         // The subscription is there first, so that nothing falls between.
-        self.exchange(memory, now()).await;
+        self.exchange(memory, rules, now()).await;
         let mut messages = subscription.into_on_message();
         let mut reads = interval(READ_EVERY);
         reads.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -67,8 +78,7 @@ impl Shared {
                 }
                 () = self.connection.back.notified() => {
                     // A store that was started anew may have forgotten everything.
-                    self.told.invalidate_all();
-                    if self.exchange(memory, now()).await {
+                    if self.exchange(memory, rules, now()).await {
                         read_until = now();
                     }
                 }
@@ -76,13 +86,22 @@ impl Shared {
         }
     }
 
-    /// Learns what is revoked, and tells what the store does not know.
-    async fn exchange(&self, memory: &Memory, now: UnixTime) -> bool {
+    /// Learns what is revoked, and tells what the store does not know: what was revoked, and what plays.
+    async fn exchange(&self, memory: &Memory, rules: &SessionRules, now: UnixTime) -> bool {
         let Some(known) = self.read_revoked(memory, 0, now).await else { return false };
         let known: HashSet<_> = known.into_iter().collect();
         for (id, expires) in memory.revoked(now) {
             if !known.contains(&id) && self.revoke(id, expires, now).await.is_err() {
                 return false;
+            }
+        }
+        self.told.invalidate_all();
+        for (id, opened, streams) in memory.streams(rules, now) {
+            for stream in streams {
+                let touch = Touch { id, opened: &opened, stream: Some(stream), begins: false };
+                if self.touch(&touch, rules, now).await.is_err() {
+                    return false;
+                }
             }
         }
         true
