@@ -31,6 +31,9 @@ pub enum Error {
     /// The path is longer than `limits.max_path_bytes`.
     #[error("the path has more than limits.max_path_bytes = {0}")]
     PathTooLong(usize),
+    /// An HTTP/1.1 request has no `Host`, or several (RFC 9112 section 3.2).
+    #[error("the request has no Host, or several")]
+    BadHost,
     /// The method is none of these, which are.
     #[error("the method is none of {0}")]
     MethodNotAllowed(&'static str),
@@ -191,9 +194,11 @@ impl Error {
     #[must_use]
     pub fn status(&self) -> StatusCode {
         match self {
-            Self::BadPath(_) | Self::BadCall(_) | Self::BadQuery | Self::NoTarget => {
-                StatusCode::BAD_REQUEST
-            }
+            Self::BadPath(_)
+            | Self::BadHost
+            | Self::BadCall(_)
+            | Self::BadQuery
+            | Self::NoTarget => StatusCode::BAD_REQUEST,
             Self::PathTooLong(_) => StatusCode::URI_TOO_LONG,
             Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::Refused(refusal) => {
@@ -252,6 +257,7 @@ impl Error {
     pub const fn code(&self) -> &'static str {
         match self {
             Self::BadPath(_) => "bad-path",
+            Self::BadHost => "bad-host",
             Self::BadQuery => "bad-query",
             Self::PathTooLong(_) => "path-too-long",
             Self::MethodNotAllowed(_) => "method-not-allowed",

@@ -7,9 +7,9 @@ use std::time::{Instant, SystemTime};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Version, header};
 use axum::middleware::{self, Next};
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::cors::AllowedSites;
@@ -36,9 +36,14 @@ pub(crate) fn wrap_unobserved(router: Router) -> Router {
 
 fn catch_panics(router: Router) -> Router {
     router.layer(CatchPanicLayer::custom(|_| {
-        use axum::response::IntoResponse as _;
         Error::Internal("a handler panicked".to_owned()).into_response()
     }))
+}
+
+/// Whether all who read a request agree on its host.
+fn has_host(request: &Request) -> bool {
+    request.version() != Version::HTTP_11
+        || request.headers().get_all(header::HOST).iter().count() == 1
 }
 
 fn set_safety_headers(headers: &mut HeaderMap) {
@@ -68,7 +73,10 @@ async fn observe(State(observer): State<Arc<Observer>>, request: Request, next: 
     let path = observer.path_for_log(request.uri().path());
     let route = observer.route_of(&path);
     observer.listen(&route, request.uri().query(), request.headers());
-    let mut response = trace.within(next.run(request)).await;
+    let mut response = match has_host(&request) {
+        true => trace.within(next.run(request)).await,
+        false => Error::BadHost.into_response(),
+    };
     // What a server in front asks about has another path.
     let route = response.extensions_mut().remove::<Name>().unwrap_or(route);
     let failure = response.extensions_mut().remove::<Failure>();

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
+mod abuse;
+mod balancer;
 mod batch;
 mod config;
 mod demo;

@@ -2,7 +2,6 @@
 //! exchanged costs nobody a frame.
 
 use std::net::SocketAddr;
-use std::process::Command;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::sleep;
@@ -11,10 +10,10 @@ use std::time::{Duration, Instant};
 use sluicegate_testkit::http::{Client, Response};
 use sluicegate_testkit::port::free_port;
 use sluicegate_testkit::process::wait_for_port;
-use sluicegate_testkit::tools::tool;
-use sluicegate_testkit::{Process, Redis, fixtures, require_tools};
+use sluicegate_testkit::{Process, Redis, require_tools};
 use url::Url;
 
+use crate::balancer::balance;
 use crate::folder::{BEARER, Folder, streams};
 use crate::run::{Run, program, without_key};
 use crate::serving::signal;
@@ -120,33 +119,6 @@ impl Cluster {
         let mut client = Client::connect(self.nginx).unwrap();
         client.request("DELETE", format!("/v1/sessions/{id}").as_bytes(), &headers).unwrap().status
     }
-}
-
-/// docker/nginx.conf with ports and folders of the test.
-fn balance(folder: &Folder, listen: SocketAddr, gateways: &[SocketAddr]) -> Process {
-    let path = fixtures::workspace_root().join("docker/nginx.conf");
-    let mut text = std::fs::read_to_string(path).unwrap();
-    let temporary = format!("{}/", folder.path().display());
-    let mut changes = vec![
-        ("listen 8000;".to_owned(), format!("listen {listen};")),
-        // First of all: the folder itself may be there.
-        ("/tmp/".to_owned(), temporary.clone()),
-        ("/dev/stdout".to_owned(), format!("{temporary}access.log")),
-        ("/dev/stderr".to_owned(), format!("{temporary}error.log")),
-        ("worker_processes auto;".to_owned(), "worker_processes 1;\ndaemon off;".to_owned()),
-    ];
-    for (number, addr) in (1..).zip(gateways) {
-        changes.push((format!("gateway-{number}:8080"), addr.to_string()));
-    }
-    for (from, to) in changes {
-        assert!(text.contains(&from), "{from}");
-        text = text.replace(&from, &to);
-    }
-    let config = folder.write("nginx.conf", text);
-    let mut command = Command::new(tool("nginx").unwrap());
-    let process = Process::spawn(command.arg("-c").arg(config)).unwrap();
-    assert!(wait_for_port(listen, TIMEOUT), "{}", process.stderr());
-    process
 }
 
 /// What all viewers have seen.
