@@ -85,7 +85,8 @@ soak: ## Ten minutes at half load: no growth of memory or of open files after th
 dist: ## A stripped release archive with its checksum, in target/dist
 	scripts/dist.sh
 
-golden: ## Write the expected golden files anew; look at the difference before you commit it
+golden: ## Write the expected golden files, and the tables of the configuration, anew; look at the difference
+	UPDATE_GOLDEN=1 $(CARGO) test $(LOCKED) --package sluicegate-gateway --lib the_documentation_has_every_key
 	UPDATE_GOLDEN=1 $(CARGO) test $(LOCKED) --package sluicegate-manifest --test golden
 
 fuzz: ## Fuzz manifests and tokens, FUZZ_SECS (600) for each target

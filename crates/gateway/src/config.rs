@@ -5,6 +5,7 @@
 
 mod check;
 mod raw;
+mod reference;
 mod signers;
 
 use std::net::SocketAddr;
