@@ -6,7 +6,7 @@ CARGO := cargo
 LOCKED := --locked
 LISTEN ?= 127.0.0.1:8080
 # Of the command line: all that it can be built with.
-FEATURES := --features sluicegate/object-store
+FEATURES := --features sluicegate/object-store,sluicegate/otel
 
 .PHONY: bench dist load publish soak help demo test proof tools npm fmt lint guard nextest test-doc test-npm golden fuzz clean
 
@@ -55,6 +55,7 @@ proof: tools npm ## Long plays, the matrix of players, ten minutes of wrong toke
 	  $(CARGO) test $(LOCKED) $(FEATURES) --workspace --exclude sluicegate-bench --lib --bins --tests -- --test-threads 1 --nocapture proof_; \
 	fi
 	fuzz/run.sh verify
+	scripts/proof-deploy.sh
 	$(MAKE) soak
 
 test-doc: ## Examples in the documentation

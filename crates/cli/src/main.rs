@@ -22,6 +22,7 @@ mod stop;
 #[cfg(feature = "object-store")]
 mod store;
 mod telemetry;
+mod traces;
 
 use std::process::ExitCode;
 

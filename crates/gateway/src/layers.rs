@@ -17,7 +17,7 @@ use crate::error::Failure;
 use crate::events::Event;
 use crate::metrics::Name;
 use crate::observer::Observer;
-use crate::trace::Trace;
+use crate::trace::{Span, SpanKind, Trace};
 use crate::{Error, ErrorSource};
 
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -95,6 +95,21 @@ async fn observe(State(observer): State<Arc<Observer>>, request: Request, next: 
     let took = began.elapsed();
     let elapsed_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
     let error = failure.map(|failure| failure.error);
+    trace.record(|| Span {
+        kind: SpanKind::Server,
+        name: format!("{method} {route}"),
+        began: SystemTime::now().checked_sub(took).unwrap_or(SystemTime::UNIX_EPOCH),
+        took,
+        attributes: vec![
+            ("http.request.method", method.to_string()),
+            ("http.route", route.to_string()),
+            ("url.path", path.clone()),
+            ("http.response.status_code", status.to_string()),
+            ("sluicegate.code", error.as_ref().map_or("", Error::code).to_owned()),
+        ],
+        has_failed: status >= 500,
+        ..Span::default()
+    });
     observer.metrics.answered(&route, status, error.as_ref(), took);
     match &error {
         None => {

@@ -69,5 +69,7 @@ pub use rates::RateLimits;
 pub use route::{Carry, GrantMode, KeyDelivery, Segments, ThirdParty, Unexpandable};
 pub use serve::{ConnectionLimits, Door, Inherited, Tls, TlsConfig};
 pub use serve::{Listening, ServeError, bind, serve, shutdown_signal};
+
 pub use session_store::{Ended, OnFailure, SessionRules, SharedConfig};
 pub use sluicegate_manifest::ExistingToken;
+pub use trace::{Recorder, Span, SpanKind, record_traces};

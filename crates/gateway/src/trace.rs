@@ -2,8 +2,9 @@
 //! with the request's id as the parent.
 
 use std::fmt;
-use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{LazyLock, OnceLock};
+use std::time::{Duration, SystemTime};
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use tokio::task_local;
@@ -16,8 +17,68 @@ pub(crate) struct Trace {
     id: u128,
     /// The request.
     span: u64,
+    /// What it came from.
+    parent: Option<u64>,
     /// Whether somebody records it.
     flags: u8,
+}
+
+/// Of the flags: it is recorded.
+const SAMPLED: u8 = 1;
+
+/// Something that was done for a trace.
+#[derive(Clone, Debug)]
+pub struct Span {
+    /// The trace.
+    pub trace_id: u128,
+    /// This span of it.
+    pub id: u64,
+    /// The span that it was done for.
+    pub parent: Option<u64>,
+    /// What it is.
+    pub kind: SpanKind,
+    /// The method, and the route or the origin.
+    pub name: String,
+    /// When it began.
+    pub began: SystemTime,
+    /// How long it took, to the head of the answer.
+    pub took: Duration,
+    /// By OpenTelemetry's names. No token, no query.
+    pub attributes: Vec<(&'static str, String)>,
+    /// Whether it failed for a fault of the gateway's or an origin's.
+    pub has_failed: bool,
+}
+
+/// What a span is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SpanKind {
+    /// A request that was answered.
+    Server,
+    /// A request to an origin.
+    Client,
+}
+
+/// Takes what was done for traces.
+pub trait Recorder: fmt::Debug + Send + Sync {
+    /// Whether a trace is recorded. `asked` is what came with its request, if anything did.
+    fn wants(&self, trace_id: u128, asked: Option<bool>) -> bool;
+
+    /// Takes a span, without waiting.
+    fn record(&self, span: Span);
+}
+
+static RECORDER: OnceLock<Box<dyn Recorder>> = OnceLock::new();
+
+/// Records the traces of this process from now on. Only the first recorder counts.
+pub fn record_traces(recorder: Box<dyn Recorder>) {
+    let _ = RECORDER.set(recorder);
+}
+
+/// A request to an origin, as a part of the trace of the request that is served.
+#[derive(Debug)]
+pub(crate) struct Outgoing {
+    trace: Trace,
+    began: SystemTime,
 }
 
 task_local! {
@@ -27,11 +88,32 @@ task_local! {
 impl Trace {
     /// Goes on with the trace that a request came with, if that is well-formed, or else begins one.
     pub(crate) fn of(headers: &HeaderMap) -> Self {
-        let sent = headers.get(TRACEPARENT).and_then(|value| value.to_str().ok());
-        // Nobody asked for a record of a new one.
-        let begin = || ((u128::from(unique()) << 64) | u128::from(unique()), 0);
-        let (id, flags) = sent.and_then(parse).unwrap_or_else(begin);
-        Self { id, span: unique(), flags }
+        let sent = headers.get(TRACEPARENT).and_then(|value| value.to_str().ok()).and_then(parse);
+        let (id, parent, flags) = match sent {
+            Some((id, parent, flags)) => (id, Some(parent), flags),
+            // Nobody asked for a record of a new one.
+            None => ((u128::from(unique()) << 64) | u128::from(unique()), None, 0),
+        };
+        let flags = match RECORDER.get() {
+            None => flags,
+            Some(recorder) => {
+                let is_wanted = recorder.wants(id, sent.map(|_| flags & SAMPLED != 0));
+                (flags & !SAMPLED) | u8::from(is_wanted)
+            }
+        };
+        Self { id, span: unique(), parent, flags }
+    }
+
+    /// Records what was done, if this trace is recorded.
+    pub(crate) fn record(&self, fill: impl FnOnce() -> Span) {
+        if let Some(recorder) = RECORDER.get().filter(|_| self.flags & SAMPLED != 0) {
+            recorder.record(Span {
+                trace_id: self.id,
+                id: self.span,
+                parent: self.parent,
+                ..fill()
+            });
+        }
     }
 
     /// The request's id: 16 of them.
@@ -57,14 +139,64 @@ pub(crate) fn current() -> Option<Trace> {
     CURRENT.try_with(|trace| *trace).ok()
 }
 
-/// What an origin is told.
-pub(crate) fn for_origin() -> Option<HeaderValue> {
-    let Trace { id, span, flags } = current()?;
-    HeaderValue::from_str(&format!("00-{id:032x}-{span:016x}-{flags:02x}")).ok()
+impl Outgoing {
+    /// Begins a request to an origin, if it is for one that is served. Where nothing is recorded the
+    /// request that is served is the parent itself.
+    pub(crate) fn begin() -> Option<Self> {
+        let mut trace = current()?;
+        if RECORDER.get().is_some() && trace.flags & SAMPLED != 0 {
+            trace = Trace { parent: Some(trace.span), span: unique(), ..trace };
+        }
+        Some(Self { trace, began: SystemTime::now() })
+    }
+
+    /// What the origin is told.
+    pub(crate) fn header(&self) -> Option<HeaderValue> {
+        let Trace { id, span, flags, .. } = self.trace;
+        HeaderValue::from_str(&format!("00-{id:032x}-{span:016x}-{flags:02x}")).ok()
+    }
+
+    /// It was answered with this status, or not at all.
+    pub(crate) fn end(&self, host: &str, status: Option<u16>) {
+        self.trace.record(|| {
+            let mut attributes = vec![
+                ("http.request.method", "GET".to_owned()),
+                ("server.address", host.to_owned()),
+            ];
+            attributes
+                .extend(status.map(|status| ("http.response.status_code", status.to_string())));
+            Span {
+                kind: SpanKind::Client,
+                name: format!("GET {host}"),
+                began: self.began,
+                took: self.began.elapsed().unwrap_or_default(),
+                attributes,
+                has_failed: status.is_none_or(|status| status >= 500),
+                ..Span::default()
+            }
+        });
+    }
 }
 
-/// The trace's id and the flags. Later versions may add fields behind those of this one.
-fn parse(text: &str) -> Option<(u128, u8)> {
+/// What [`Trace::record`] fills in.
+impl Default for Span {
+    fn default() -> Self {
+        Self {
+            trace_id: 0,
+            id: 0,
+            parent: None,
+            kind: SpanKind::Server,
+            name: String::new(),
+            began: SystemTime::UNIX_EPOCH,
+            took: Duration::ZERO,
+            attributes: Vec::new(),
+            has_failed: false,
+        }
+    }
+}
+
+/// The trace's id, the parent's and the flags. Later versions may add fields behind those of this one.
+fn parse(text: &str) -> Option<(u128, u64, u8)> {
     let is_hex = |field: &str, len: usize| {
         field.len() == len && field.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
     };
@@ -80,7 +212,10 @@ fn parse(text: &str) -> Option<(u128, u8)> {
         && is_hex(parent, 16)
         && is_named(parent)
         && is_hex(flags, 2);
-    let read = || Some((u128::from_str_radix(id, 16).ok()?, u8::from_str_radix(flags, 16).ok()?));
+    let read = || {
+        let id = u128::from_str_radix(id, 16).ok()?;
+        Some((id, u64::from_str_radix(parent, 16).ok()?, u8::from_str_radix(flags, 16).ok()?))
+    };
     if is_valid && is_whole { read() } else { None }
 }
 
@@ -115,9 +250,9 @@ mod tests {
     #[tokio::test]
     async fn a_trace_goes_on_with_the_request_as_parent() {
         let sent = trace(&format!("00-{ID}-00f067aa0ba902b7-01"));
-        let told = sent.within(async { for_origin().unwrap() }).await;
+        let told = sent.within(async { Outgoing::begin().unwrap().header().unwrap() }).await;
         assert_eq!(told, format!("00-{ID}-{}-01", sent.request_id()));
-        assert_eq!(for_origin(), None);
+        assert!(Outgoing::begin().is_none());
     }
 
     #[test]

@@ -9,7 +9,7 @@ use tracing_subscriber::filter::LevelFilter;
 use crate::exit::{Exit, Outcome};
 use crate::stop::{Stop, run_until_stopped};
 use crate::telemetry::LogArgs;
-use crate::{config_file, output};
+use crate::{config_file, output, traces};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -45,7 +45,10 @@ pub(crate) fn run(args: &Args) -> Outcome {
         output::warning(&warning);
     }
     args.log.start(LevelFilter::INFO)?;
-    run_until_stopped(|stop| run_gateway(args, config, stop))
+    let traces = traces::start()?;
+    let outcome = run_until_stopped(|stop| run_gateway(args, config, stop));
+    traces.finish();
+    outcome
 }
 
 async fn run_gateway(args: &Args, mut config: Config, stop: Stop) -> Outcome {

@@ -27,6 +27,8 @@ mod serve;
 mod serving;
 mod shell;
 mod sign;
+#[cfg(feature = "otel")]
+mod traces;
 mod verify;
 
 use run::{Run, sluicegate};

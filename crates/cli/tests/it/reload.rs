@@ -7,8 +7,8 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use sluicegate_testkit::Process;
 use sluicegate_testkit::http::Client;
+use sluicegate_testkit::{Process, require_tools};
 
 use crate::folder::{Folder, config, keep_private, streams};
 use crate::run::{Run, program, without_key};
@@ -188,4 +188,57 @@ fn a_socket_that_does_not_listen_is_told() {
     let run = Run::of(&mut assert_cmd::Command::from_std(command));
     assert_eq!((run.code, run.stdout.as_str()), (2, ""));
     assert!(run.stderr.contains("the socket number 0 that was handed over"), "{}", run.stderr);
+}
+
+#[test]
+fn a_renewed_certificate_is_served() {
+    require_tools!("openssl", "curl");
+    let folder = Folder::new();
+    let certificate = |name: &str| {
+        let file = |end: &str| folder.path().join(format!("{name}{end}"));
+        let mut command = Command::new("openssl");
+        command.args([
+            "req",
+            "-x509",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:P-256",
+            "-nodes",
+        ]);
+        command.args([
+            "-days",
+            "30",
+            "-subj",
+            "/CN=test",
+            "-addext",
+            "subjectAltName=IP:127.0.0.1",
+        ]);
+        command.arg("-keyout").arg(file(".key")).arg("-out").arg(file(".pem"));
+        assert!(command.output().unwrap().status.success());
+        keep_private(&file(".key"));
+    };
+    certificate("tls");
+    certificate("renewed");
+    let tls = "tls = { certificate = \"tls.pem\", key = { file = \"tls.key\" } }\n";
+    let path = folder.write("gateway.toml", format!("{tls}{}", config("127.0.0.1:0", &streams())));
+    let process = Process::spawn(program().args(["serve", "--config"]).arg(path)).unwrap();
+    wait_until(|| process.stdout().contains('\n'));
+    let stdout = process.stdout();
+    let url = stdout.trim_end().strip_prefix("gateway: ").unwrap();
+    assert!(url.starts_with("https://127.0.0.1:"), "{url}");
+    let is_trusted = |name: &str| {
+        let mut command = Command::new("curl");
+        command.args(["-sS", "--max-time", "10", "--cacert"]).arg(folder.path().join(name));
+        command.arg(format!("{url}healthz")).output().unwrap().status.success()
+    };
+    std::fs::copy(folder.path().join("tls.pem"), folder.path().join("first.pem")).unwrap();
+    assert!(is_trusted("first.pem") && !is_trusted("renewed.pem"));
+    // A key that is not the certificate's changes nothing.
+    std::fs::copy(folder.path().join("renewed.pem"), folder.path().join("tls.pem")).unwrap();
+    wait_until(|| process.stderr().contains("certificate and key do not fit"));
+    assert!(is_trusted("first.pem"));
+    std::fs::copy(folder.path().join("renewed.key"), folder.path().join("tls.key")).unwrap();
+    wait_until(|| is_trusted("renewed.pem"));
+    assert!(!is_trusted("first.pem"));
 }

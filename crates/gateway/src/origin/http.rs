@@ -171,20 +171,27 @@ impl HttpOrigin {
     }
 
     async fn send(&self, url: Url, conditions: &Conditions) -> Result<reqwest::Response, Error> {
+        let host = url.host_str().unwrap_or_default().to_owned();
         let mut request = self.client.get(url).headers(conditions.clone());
         if !conditions.contains_key(header::ACCEPT_ENCODING) {
             // Media do not shrink, and what is compressed has no ranges.
             let identity = HeaderValue::from_static("identity");
             request = request.header(header::ACCEPT_ENCODING, identity);
         }
-        if let Some(parent) = trace::for_origin() {
+        let outgoing = trace::Outgoing::begin();
+        if let Some(parent) = outgoing.as_ref().and_then(trace::Outgoing::header) {
             request = request.header(trace::TRACEPARENT, parent);
         }
-        match tokio::time::timeout(self.timeouts.first_byte, request.send()).await {
+        let answered = match tokio::time::timeout(self.timeouts.first_byte, request.send()).await {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(error)) => Err(origin_error(error)),
             Err(_) => Err(Error::OriginTimeout("timeouts.first_byte_secs")),
+        };
+        if let Some(outgoing) = outgoing {
+            let status = answered.as_ref().ok().map(|answer| answer.status().as_u16());
+            outgoing.end(&host, status);
         }
+        answered
     }
 }
 

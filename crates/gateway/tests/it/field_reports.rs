@@ -103,7 +103,7 @@ fn g20_a_session_does_not_depend_on_the_host_that_is_asked() {
     let media = media();
     let gateway = Site::default().folder(media.path());
     let session = Viewer::of(&gateway).enter("/v/master.m3u8");
-    // Without any Host, from elsewhere, and by another gateway with the same keys.
+    // By another name, from elsewhere, and by another gateway with the same keys.
     assert_eq!(ask_from(&gateway, "203.0.113.9", &session).0, 200);
     let other = Site::default().folder(media.path());
     assert_eq!(Viewer::of(&other).status(&session), 200);

@@ -263,7 +263,8 @@ fn a_key_that_binds_signs_for_the_viewers_address() {
     };
     assert!(from("203.0.113.7") && !from("203.0.113.8"));
 
-    let request = Request::get(&segment).body(Body::empty()).unwrap();
+    let asked = Request::get(&segment).header(header::HOST, "gateway");
+    let request = asked.body(Body::empty()).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let answer = runtime.block_on(gateway.app.router().oneshot(request)).unwrap();
     assert_eq!(answer.status(), StatusCode::FORBIDDEN, "whose address is not known");

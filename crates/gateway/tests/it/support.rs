@@ -142,7 +142,8 @@ impl Admin {
 /// Asks the service without a socket, as a client of this address.
 pub(crate) fn ask_from(gateway: &Gateway, ip: &str, target: &str) -> (u16, HeaderMap) {
     let ip: IpAddr = ip.parse().unwrap();
-    let mut request = Request::get(target).body(axum::body::Body::empty()).unwrap();
+    let asked = Request::get(target).header("host", "by-another-name.example");
+    let mut request = asked.body(axum::body::Body::empty()).unwrap();
     request.extensions_mut().insert(ConnectInfo(std::net::SocketAddr::new(ip, 50_000)));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let response = runtime.block_on(gateway.app.router().oneshot(request)).unwrap();
