@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-cargo build --locked --release --package sluicegate --features object-store
+cargo build --locked --release --package sluicegate --features object-store,otel
 version=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -1)
 host=$(rustc -vV | sed -n 's/^host: //p')
 name=sluicegate-$version-$host

@@ -4,6 +4,7 @@
 //! * [`browser`] plays a stream in Chromium, [`players`] in ffmpeg and GStreamer.
 //! * [`gateway`] runs a gateway of this process with a [`clock`] that the test sets, [`server`] any
 //!   other router: an origin, or the token-checking stand-in CDN (`sluicegate_gateway::Edge`).
+//! * [`certificate`] makes one for TLS.
 //! * [`redis`] starts Debian's Redis, which replicas share.
 //! * [`live`] is an origin whose stream has no end: HLS, plain and low-latency, and DASH.
 //! * [`misbehaving`] is an origin that fails as it is told.
@@ -16,6 +17,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot set up must fail")]
 
 pub mod browser;
+pub mod certificate;
 pub mod clock;
 pub mod fixtures;
 pub mod gateway;

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use sluicegate_testkit::http::Client;
-use sluicegate_testkit::{Process, require_tools};
+use sluicegate_testkit::{Process, certificate, require_tools};
 
 use crate::folder::{Folder, config, keep_private, streams};
 use crate::run::{Run, program, without_key};
@@ -194,32 +194,10 @@ fn a_socket_that_does_not_listen_is_told() {
 fn a_renewed_certificate_is_served() {
     require_tools!("openssl", "curl");
     let folder = Folder::new();
-    let certificate = |name: &str| {
-        let file = |end: &str| folder.path().join(format!("{name}{end}"));
-        let mut command = Command::new("openssl");
-        command.args([
-            "req",
-            "-x509",
-            "-newkey",
-            "ec",
-            "-pkeyopt",
-            "ec_paramgen_curve:P-256",
-            "-nodes",
-        ]);
-        command.args([
-            "-days",
-            "30",
-            "-subj",
-            "/CN=test",
-            "-addext",
-            "subjectAltName=IP:127.0.0.1",
-        ]);
-        command.arg("-keyout").arg(file(".key")).arg("-out").arg(file(".pem"));
-        assert!(command.output().unwrap().status.success());
-        keep_private(&file(".key"));
-    };
-    certificate("tls");
-    certificate("renewed");
+    for name in ["tls", "renewed"] {
+        let _ = certificate::make(folder.path(), name);
+        keep_private(&folder.path().join(format!("{name}.key")));
+    }
     let tls = "tls = { certificate = \"tls.pem\", key = { file = \"tls.key\" } }\n";
     let path = folder.write("gateway.toml", format!("{tls}{}", config("127.0.0.1:0", &streams())));
     let process = Process::spawn(program().args(["serve", "--config"]).arg(path)).unwrap();

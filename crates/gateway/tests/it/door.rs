@@ -1,14 +1,14 @@
 //! How connections are taken: TLS with HTTP/2, both families of addresses, and a stop that is seen
 //! before it happens.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use sluicegate_gateway::{Config, Tls, TlsConfig};
 use sluicegate_testkit::gateway::{self, entry_path};
 use sluicegate_testkit::http::Client;
-use sluicegate_testkit::{Gateway, fixtures, require_tools};
+use sluicegate_testkit::{Gateway, certificate, fixtures, require_tools};
 use tempfile::TempDir;
 
 use crate::support::{Admin, LOCAL_ADMIN, Site, Viewer};
@@ -17,25 +17,6 @@ const MASTER: &str = "/subdirs/master.m3u8";
 
 fn site(top: &str) -> String {
     Site { top, ..Site::default() }.config(&format!("file:{}", fixtures::streams().display()))
-}
-
-/// A certificate for 127.0.0.1 that signs itself, with its key: `name.pem`, `name.key`.
-fn certificate(folder: &Path, name: &str, subject: &str) -> PathBuf {
-    let (key, path) = (folder.join(format!("{name}.key")), folder.join(format!("{name}.pem")));
-    let mut command = Command::new("openssl");
-    command.args([
-        "req",
-        "-x509",
-        "-newkey",
-        "ec",
-        "-pkeyopt",
-        "ec_paramgen_curve:P-256",
-        "-nodes",
-    ]);
-    command.args(["-days", "30", "-subj", &format!("/CN={subject}")]);
-    command.args(["-addext", "subjectAltName=IP:127.0.0.1", "-keyout"]).arg(&key);
-    assert!(command.arg("-out").arg(&path).output().unwrap().status.success());
-    path
 }
 
 fn tls(folder: &TempDir, name: &str) -> TlsConfig {
@@ -71,10 +52,8 @@ fn serve_tls(config: &str, folder: &TempDir, tls: &Tls) -> (sluicegate_testkit::
 fn tls_speaks_both_versions_of_http_and_exchanges_its_certificate() {
     require_tools!("openssl", "curl");
     let folder = tempfile::tempdir().unwrap();
-    let (first, second) = (
-        certificate(folder.path(), "first", "first"),
-        certificate(folder.path(), "second", "second"),
-    );
+    let (first, second) =
+        (certificate::make(folder.path(), "first"), certificate::make(folder.path(), "second"));
     let served = Tls::new(&tls(&folder, "first"));
     let (_server, url) = serve_tls(&site(""), &folder, &served);
     let now = sluicegate_testkit::clock::ManualClock::at_real_time();
@@ -105,7 +84,7 @@ fn what_is_no_certificate_with_its_key_is_told() {
     require_tools!("openssl");
     let folder = tempfile::tempdir().unwrap();
     for name in ["one", "other"] {
-        certificate(folder.path(), name, name);
+        let _ = certificate::make(folder.path(), name);
     }
     for name in ["session.key", "bearer.key", "entry.key"] {
         std::fs::write(folder.path().join(name), "c2Vzc2lvbi1rZXktb2YtdGhlLXRlc3RraXQtMzItYnk")

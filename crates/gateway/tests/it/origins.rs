@@ -1,7 +1,7 @@
 //! Origins over HTTP: what they are asked, and what becomes of their answers.
 
 use std::io::{Read as _, Write as _};
-use std::net::TcpListener;
+use std::net::{Ipv4Addr, TcpListener, ToSocketAddrs as _};
 use std::time::{Duration, Instant};
 
 use axum::Router;
@@ -12,6 +12,7 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use sluicegate_testkit::Gateway;
 use sluicegate_testkit::gateway::BEARER;
+use url::Url;
 
 use crate::support::{
     Site, Viewer, Watched, cdn, folder, multivariant, playlist, resolve, token_of, uris,
@@ -407,4 +408,31 @@ fn a_host_that_the_route_does_not_name_is_never_fetched() {
         assert!(is_own || [403, 404].contains(&answer.status), "{target}: {}", answer.text());
     }
     assert!(stranger.take().is_empty());
+}
+
+/// Whoever can change a name must not reach what listens on this machine.
+#[test]
+fn a_name_that_leads_to_this_machine_is_not_asked_unless_it_is_named() {
+    let media = folder(&[("v/index.m3u8", &playlist(&["a.ts"]))]);
+    let origin = Watched::folder(media.path());
+    let port = Url::parse(&origin.url("/")).unwrap().port().unwrap();
+    // Most machines have themselves in their table of hosts.
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap().trim().to_owned();
+    let own: Vec<_> = (&*name, 0).to_socket_addrs().map(Iterator::collect).unwrap_or_default();
+    if own.is_empty() || !own.iter().all(|addr| addr.ip() == Ipv4Addr::LOCALHOST) {
+        eprintln!("SKIPPED: {name} does not lead to 127.0.0.1 here");
+        return;
+    }
+    let by_name = format!("http://{name}:{port}/");
+    for (top, status) in [("", 502), ("origin_addresses = [\"127.0.0.0/8\", \"::1\"]", 200)] {
+        let gateway = Site { top, ..Site::default() }.start(&by_name);
+        let mut viewer = Viewer::of(&gateway);
+        let session = viewer.enter("/v/index.m3u8");
+        let answer = viewer.get(&session);
+        assert_eq!(answer.status, status, "{top}: {}", answer.text());
+    }
+    let gateway = Site::default().start(&by_name.replace(&name, "localhost"));
+    let mut viewer = Viewer::of(&gateway);
+    let session = viewer.enter("/v/index.m3u8");
+    assert_eq!(viewer.status(&session), 200, "who writes localhost means it");
 }

@@ -2,11 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
-use sluicegate_testkit::gateway::BEARER;
 use sluicegate_testkit::{Gateway, Redis, fixtures, require_tools};
 
-use crate::support::{Admin, LOCAL_ADMIN, Site, Viewer};
+use crate::support::{Admin, LOCAL_ADMIN, Site, Viewer, api, bearer, open};
 
 const MASTER: &str = "/subdirs/master.m3u8";
 
@@ -20,24 +18,6 @@ fn replica(redis: &Redis, rules: &str, store: &str) -> Gateway {
 
 fn replicas(redis: &Redis, rules: &str) -> [Gateway; 3] {
     [(); 3].map(|()| replica(redis, rules, ""))
-}
-
-fn bearer() -> String {
-    format!("Bearer {BEARER}")
-}
-
-fn open(gateway: &Gateway, more: &str) -> (String, String) {
-    let body = format!("{{\"path\": \"{MASTER}\"{more}}}");
-    let answer = Viewer::of(gateway).call(&[("Authorization", &bearer())], &body);
-    assert_eq!(answer.status, 201, "{}", answer.text());
-    let opened: Value = serde_json::from_slice(&answer.body).unwrap();
-    let url = opened["urls"]["hls"].as_str().unwrap();
-    (opened["id"].as_str().unwrap().to_owned(), url.strip_prefix(&gateway.url("")).unwrap().into())
-}
-
-fn api(gateway: &Gateway, method: &str, target: &str) -> (u16, Value) {
-    let answer = Viewer::of(gateway).ask(method, target, &[("Authorization", &bearer())]);
-    (answer.status, serde_json::from_slice(&answer.body).unwrap_or(Value::Null))
 }
 
 fn play(gateway: &Gateway, player: &str, target: &str) -> u16 {
@@ -61,7 +41,7 @@ fn a_session_of_one_is_known_to_all() {
     require_tools!("redis-server");
     let redis = Redis::start(None);
     let [a, b, c] = replicas(&redis, "");
-    let (id, target) = open(&a, ", \"user\": \"alice\", \"data\": {\"plan\": 7}");
+    let (id, target) = open(&a, MASTER, ", \"user\": \"alice\", \"data\": {\"plan\": 7}");
     for gateway in [&a, &b, &c] {
         assert_eq!(play(gateway, "player", &target), 200);
         let (status, session) = api(gateway, "GET", &format!("/v1/sessions/{id}"));
@@ -76,7 +56,8 @@ fn a_session_of_one_is_known_to_all() {
         assert_eq!(page["sessions"].as_array().unwrap().len(), 0, "{page}");
     }
     // Pages in the order of ids, from whichever replica.
-    let mut ids: Vec<_> = (0..7).map(|number| open([&a, &b, &c][number % 3], "").0).collect();
+    let mut ids: Vec<_> =
+        (0..7).map(|number| open([&a, &b, &c][number % 3], MASTER, "").0).collect();
     ids.push(id);
     ids.sort();
     let (mut listed, mut after) = (Vec::new(), String::new());
@@ -94,7 +75,7 @@ fn a_session_that_one_ends_is_over_at_all() {
     require_tools!("redis-server");
     let redis = Redis::start(None);
     let [a, b, c] = replicas(&redis, "");
-    let (id, target) = open(&a, "");
+    let (id, target) = open(&a, MASTER, "");
     for gateway in [&a, &b, &c] {
         assert_eq!(play(gateway, "player", &target), 200);
     }
@@ -106,7 +87,7 @@ fn a_session_that_one_ends_is_over_at_all() {
     // One that comes later knows it, and so does one of which nobody had heard.
     let late = replica(&redis, "", "");
     assert_eq!(play(&late, "player", &target), 403);
-    let (id, target) = open(&a, "");
+    let (id, target) = open(&a, MASTER, "");
     assert_eq!(api(&late, "DELETE", &format!("/v1/sessions/{id}")).0, 204);
     assert!(comes_to_be(|| play(&b, "player", &target) == 403));
 }
@@ -116,7 +97,7 @@ fn streams_are_counted_over_all() {
     require_tools!("redis-server");
     let redis = Redis::start(None);
     let [a, b, c] = replicas(&redis, "max_streams_per_user = 3");
-    let (_, target) = open(&a, ", \"max_streams\": 2");
+    let (_, target) = open(&a, MASTER, ", \"max_streams\": 2");
     assert_eq!(play(&a, "one", &target), 200);
     assert_eq!(play(&b, "two", &target), 200);
     assert_eq!(play(&c, "three", &target), 403);
@@ -130,7 +111,7 @@ fn streams_are_counted_over_all() {
     }
     assert_eq!(play(&b, "three", &target), 200, "the others are gone");
 
-    let targets = [0, 1].map(|_| open(&b, ", \"user\": \"alice\"").1);
+    let targets = [0, 1].map(|_| open(&b, MASTER, ", \"user\": \"alice\"").1);
     assert_eq!((play(&a, "one", &targets[0]), play(&b, "two", &targets[1])), (200, 200));
     assert_eq!((play(&c, "three", &targets[0]), play(&a, "four", &targets[1])), (200, 403));
 }
@@ -140,7 +121,7 @@ fn many_at_once_are_never_more_than_the_limit() {
     require_tools!("redis-server");
     let redis = Redis::start(None);
     let gateways = replicas(&redis, "");
-    let (_, target) = open(&gateways[0], ", \"max_streams\": 3");
+    let (_, target) = open(&gateways[0], MASTER, ", \"max_streams\": 3");
     let let_in = std::thread::scope(|scope| {
         let plays: Vec<_> = (0..24)
             .map(|number| {
@@ -159,7 +140,7 @@ fn a_session_that_plays_elsewhere_is_not_idle() {
     require_tools!("redis-server");
     let redis = Redis::start(None);
     let [a, b, _] = replicas(&redis, "idle_secs = 60");
-    let (_, target) = open(&a, "");
+    let (_, target) = open(&a, MASTER, "");
     assert_eq!((play(&a, "one", &target), play(&b, "one", &target)), (200, 200));
     for _ in 0..4 {
         a.clock.advance(30);
@@ -178,16 +159,16 @@ fn without_the_store_what_plays_goes_on_and_it_heals() {
     let mut redis = Redis::start(Some("of-redis"));
     let with_password = "password = { file = \"bearer.key\" }\ntimeout_ms = 300";
     let wrong = replica(&redis, "", with_password);
-    let (_, target) = open(&wrong, "");
+    let (_, target) = open(&wrong, MASTER, "");
     assert_eq!(play(&wrong, "one", &target), 200, "a wrong password is as no store");
     drop(wrong);
     drop(redis);
 
     redis = Redis::start(None);
     let [a, b, c] = replicas(&redis, "");
-    let (revoked, was_revoked) = open(&a, "");
+    let (revoked, was_revoked) = open(&a, MASTER, "");
     assert_eq!(api(&a, "DELETE", &format!("/v1/sessions/{revoked}")).0, 204);
-    let (id, target) = open(&a, ", \"max_streams\": 2");
+    let (id, target) = open(&a, MASTER, ", \"max_streams\": 2");
     for gateway in [&a, &b, &c] {
         assert_eq!(play(gateway, "one", &target), 200);
         assert!(comes_to_be(|| play(gateway, "one", &was_revoked) == 403));
@@ -214,7 +195,7 @@ fn without_the_store_what_plays_goes_on_and_it_heals() {
     // The new Redis knew nothing, and learned what had been revoked before.
     let late = replica(&redis, "", "");
     assert!(comes_to_be(|| play(&late, "one", &was_revoked) == 403));
-    let (_, target) = open(&a, ", \"max_streams\": 1");
+    let (_, target) = open(&a, MASTER, ", \"max_streams\": 1");
     assert_eq!((play(&b, "one", &target), play(&c, "two", &target)), (200, 403));
 }
 
@@ -223,8 +204,8 @@ fn a_store_that_may_not_fail_lets_nobody_new_in() {
     require_tools!("redis-server");
     let mut redis = Redis::start(None);
     let [a, b] = [(); 2].map(|()| replica(&redis, "", "on_failure = \"closed\""));
-    let (_, limited) = open(&a, ", \"max_streams\": 2");
-    let (_, free) = open(&a, "");
+    let (_, limited) = open(&a, MASTER, ", \"max_streams\": 2");
+    let (_, free) = open(&a, MASTER, "");
     assert_eq!((play(&a, "one", &limited), play(&a, "one", &free)), (200, 200));
     redis.kill();
     assert_eq!(play(&a, "one", &limited), 200, "what plays goes on");

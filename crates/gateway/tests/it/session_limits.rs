@@ -4,7 +4,7 @@ use serde_json::Value;
 use sluicegate_testkit::gateway::BEARER;
 use sluicegate_testkit::{Gateway, fixtures};
 
-use crate::support::{Site, Viewer, ask_from};
+use crate::support::{Site, Viewer, api, ask_from, bearer, open};
 
 const MASTER: &str = "/subdirs/master.m3u8";
 
@@ -12,26 +12,6 @@ const MASTER: &str = "/subdirs/master.m3u8";
 fn gateway(rules: &str) -> Gateway {
     let config = Site::default().config(&format!("file:{}", fixtures::streams().display()));
     Gateway::start(&config.replace("[session]\n", &format!("[session]\n{rules}\n")))
-}
-
-fn bearer() -> String {
-    format!("Bearer {BEARER}")
-}
-
-/// Opens a session by the API: its id, and the path of its manifest.
-fn open(gateway: &Gateway, more: &str) -> (String, String) {
-    let body = format!("{{\"path\": \"{MASTER}\"{more}}}");
-    let answer = Viewer::of(gateway).call(&[("Authorization", &bearer())], &body);
-    assert_eq!(answer.status, 201, "{}", answer.text());
-    let opened: Value = serde_json::from_slice(&answer.body).unwrap();
-    let url = opened["urls"]["hls"].as_str().unwrap();
-    let target = url.strip_prefix(&gateway.url("")).unwrap();
-    (opened["id"].as_str().unwrap().to_owned(), target.to_owned())
-}
-
-fn api(gateway: &Gateway, method: &str, target: &str) -> (u16, Value) {
-    let answer = Viewer::of(gateway).ask(method, target, &[("Authorization", &bearer())]);
-    (answer.status, serde_json::from_slice(&answer.body).unwrap_or(Value::Null))
 }
 
 /// Status and code of a request by a player of this name.
@@ -48,7 +28,7 @@ fn refused(code: &str) -> (u16, String) {
 #[test]
 fn an_ended_session_is_403_from_the_next_request_on() {
     let gateway = gateway("");
-    let (id, target) = open(&gateway, "");
+    let (id, target) = open(&gateway, MASTER, "");
     let segment = target.replace("master.m3u8", "360p/seg-0.m4s");
     assert_eq!(play(&gateway, "a", &target).0, 200);
     assert_eq!(play(&gateway, "a", &segment).0, 200);
@@ -102,7 +82,7 @@ fn sessions_are_listed_in_pages() {
     for number in 0..5 {
         let user = if number < 3 { "alice" } else { "bob" };
         let more = format!(", \"user\": \"{user}\", \"data\": {{\"plan\": {number}}}");
-        ids.push(open(&gateway, &more).0);
+        ids.push(open(&gateway, MASTER, &more).0);
     }
     let mut alices = ids[..3].to_vec();
     alices.sort();
@@ -127,7 +107,7 @@ fn sessions_are_listed_in_pages() {
 #[test]
 fn an_idle_session_is_over() {
     let gateway = gateway("idle_secs = 60");
-    let (id, target) = open(&gateway, "");
+    let (id, target) = open(&gateway, MASTER, "");
     for _ in 0..3 {
         gateway.clock.advance(60);
         assert_eq!(play(&gateway, "a", &target).0, 200);
@@ -147,7 +127,7 @@ fn an_idle_session_is_over() {
 #[test]
 fn a_session_plays_at_as_many_places_as_it_may() {
     let gateway = gateway("max_streams = 1\nstream_secs = 20");
-    let (id, target) = open(&gateway, "");
+    let (id, target) = open(&gateway, MASTER, "");
     assert_eq!(play(&gateway, "one", &target).0, 200);
     assert_eq!(play(&gateway, "two", &target), refused("too-many-streams"));
     // Another address is another player.
@@ -159,7 +139,7 @@ fn a_session_plays_at_as_many_places_as_it_may() {
     assert_eq!(play(&gateway, "two", &target).0, 200, "the first one is gone");
     assert_eq!(play(&gateway, "one", &target), refused("too-many-streams"));
     // A session with a number of its own.
-    let (_, target) = open(&gateway, ", \"max_streams\": 2");
+    let (_, target) = open(&gateway, MASTER, ", \"max_streams\": 2");
     for (player, status) in [("one", 200), ("two", 200), ("three", 403), ("one", 200)] {
         assert_eq!(play(&gateway, player, &target).0, status, "{player}");
     }
@@ -168,7 +148,7 @@ fn a_session_plays_at_as_many_places_as_it_may() {
 #[test]
 fn a_users_streams_count_over_all_sessions() {
     let gateway = gateway("max_streams_per_user = 2");
-    let open = |user: &str| open(&gateway, &format!(", \"user\": \"{user}\"")).1;
+    let open = |user: &str| open(&gateway, MASTER, &format!(", \"user\": \"{user}\"")).1;
     let (first, second, third) = (open("alice"), open("alice"), open("alice"));
     assert_eq!(play(&gateway, "tv", &first).0, 200);
     assert_eq!(play(&gateway, "phone", &second).0, 200);

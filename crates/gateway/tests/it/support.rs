@@ -106,6 +106,28 @@ impl<'g> Viewer<'g> {
     }
 }
 
+/// What the API is asked with.
+pub(crate) fn bearer() -> String {
+    format!("Bearer {BEARER}")
+}
+
+/// Opens a session of a manifest by the API: its id, and the path of its manifest.
+pub(crate) fn open(gateway: &Gateway, path: &str, more: &str) -> (String, String) {
+    let body = format!("{{\"path\": \"{path}\"{more}}}");
+    let answer = Viewer::of(gateway).call(&[("Authorization", &bearer())], &body);
+    assert_eq!(answer.status, 201, "{}", answer.text());
+    let opened: serde_json::Value = serde_json::from_slice(&answer.body).unwrap();
+    let url = opened["urls"]["hls"].as_str().unwrap();
+    let target = url.strip_prefix(&gateway.url("")).unwrap();
+    (opened["id"].as_str().unwrap().to_owned(), target.to_owned())
+}
+
+/// Asks the API: the status, and the answer.
+pub(crate) fn api(gateway: &Gateway, method: &str, target: &str) -> (u16, serde_json::Value) {
+    let answer = Viewer::of(gateway).ask(method, target, &[("Authorization", &bearer())]);
+    (answer.status, serde_json::from_slice(&answer.body).unwrap_or_default())
+}
+
 /// An operators' listener that asks for no bearer.
 pub(crate) const LOCAL_ADMIN: &str = "[admin]\nlisten = \"127.0.0.1:0\"\n";
 
