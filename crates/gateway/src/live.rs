@@ -191,8 +191,11 @@ impl Live {
                 }
             }
             unrest = None;
+            // Keys may come from commands, which take their time.
+            let (live, path_) = (self.clone(), path.to_owned());
+            let reloaded = tokio::task::spawn_blocking(move || live.reload(&path_)).await;
             // Told of in the log.
-            let _ = self.reload(path);
+            drop(reloaded);
             seen = self.look(path);
         }
     }

@@ -166,7 +166,8 @@ impl Shared {
             .arg(text(opened.max_streams.map(u64::from)))
             .arg(text(rules.max_streams_per_user.map(u64::from)))
             .arg(self.keys.named("user:"))
-            .arg(text(rules.max_streams.map(u64::from)));
+            .arg(text(rules.max_streams.map(u64::from)))
+            .arg(self.keys.named("plays:"));
         type Playing = Vec<(String, u64)>;
         let answer: (String, u64, u64, String, String, Playing, Playing) =
             self.connection.ask(async |mut redis| call.invoke_async(&mut redis).await).await?;

@@ -2,12 +2,13 @@
 //! have missed; and a store that comes back empty is told what it has forgotten.
 
 use std::collections::HashSet;
+use std::io;
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use redis::RedisResult;
 use sluicegate_token::{SessionId, UnixTime};
-use tokio::time::{MissedTickBehavior, interval, sleep};
+use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
 use super::super::memory::Memory;
 use super::super::{Opened, SessionRules};
@@ -18,6 +19,8 @@ const READ_EVERY: Duration = Duration::from_secs(10);
 /// So much of what was read is read again: clocks of replicas differ.
 const OVERLAP_SECS: u64 = 120;
 const RETRY_AFTER: Duration = Duration::from_millis(500);
+/// How long a subscription may take.
+const CONNECT_WITHIN: Duration = Duration::from_secs(5);
 
 /// What stands for a revoked session, with the end of its token.
 pub(super) fn entry(id: SessionId, expires: UnixTime) -> String {
@@ -52,8 +55,14 @@ impl Shared {
         rules: &SessionRules,
         now: &impl Fn() -> UnixTime,
     ) -> RedisResult<()> {
-        let mut subscription = self.connection.client.get_async_pubsub().await?;
-        subscription.subscribe(self.keys.named("revoked")).await?;
+        let subscribe = async {
+            let mut subscription = self.connection.client.get_async_pubsub().await?;
+            subscription.subscribe(self.keys.named("revoked")).await?;
+            RedisResult::Ok(subscription)
+        };
+        // Whoever never answers must not keep it from trying again.
+        let in_vain = |_| redis::RedisError::from(io::Error::from(io::ErrorKind::TimedOut));
+        let subscription = timeout(CONNECT_WITHIN, subscribe).await.map_err(in_vain)??;
         self.connection.is_back();
         // The subscription is there first, so that nothing falls between.
         self.exchange(memory, rules, now()).await;

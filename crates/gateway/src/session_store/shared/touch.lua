@@ -5,7 +5,7 @@ local now, id, stream, begins = tonumber(ARGV[1]), ARGV[2], ARGV[3], ARGV[4] == 
 local opened, user, expires = ARGV[5], ARGV[6], tonumber(ARGV[7])
 local stream_secs, idle_secs = tonumber(ARGV[8]), tonumber(ARGV[9])
 local session_max, user_max, of_user = tonumber(ARGV[10]), tonumber(ARGV[11]), ARGV[12]
-local rules_max = tonumber(ARGV[13])
+local rules_max, plays_of_user = tonumber(ARGV[13]), ARGV[14]
 
 local known = redis.call('HMGET', session, 'opened', 'created', 'last', 'ended', 'user', 'max', 'expires')
 local created, last, ended = tonumber(known[2]) or now, tonumber(known[3]) or now, known[4] or ''
@@ -37,7 +37,7 @@ if ended == '' then
     redis.call('ZREMRANGEBYSCORE', streams, '-inf', oldest)
     local is_new = not redis.call('ZSCORE', streams, stream)
     if is_new and most and redis.call('ZCARD', streams) >= most then refused = 'session' end
-    local plays = of_user .. 'plays:' .. user
+    local plays = plays_of_user .. user
     if refused == '' and user ~= '' and user_max then
       local member = id .. ':' .. stream
       redis.call('ZREMRANGEBYSCORE', plays, '-inf', oldest)
@@ -57,7 +57,7 @@ if ended == '' then
   -- Whoever limits streams knows them all, should the store be gone next time.
   if most then playing = redis.call('ZREVRANGE', streams, 0, 63, 'WITHSCORES') end
   if user ~= '' and user_max then
-    of_user_playing = redis.call('ZREVRANGE', of_user .. 'plays:' .. user, 0, 63, 'WITHSCORES')
+    of_user_playing = redis.call('ZREVRANGE', plays_of_user .. user, 0, 63, 'WITHSCORES')
   end
 end
 redis.call('HSET', session, 'opened', opened, 'created', created, 'last', last, 'ended', ended,
