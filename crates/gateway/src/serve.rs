@@ -1,6 +1,7 @@
 //! Listening, and stopping without cutting anybody off.
 
 mod door;
+mod entrance;
 mod tls;
 
 use std::io::ErrorKind;
@@ -16,13 +17,17 @@ use listenfd::ListenFd;
 use socket2::{Domain, Protocol, Socket, Type};
 use thiserror::Error;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 
 use self::door::Porter;
 pub use self::door::{ConnectionLimits, Door};
+use self::entrance::{Entrance, Peer};
 pub use self::tls::{Tls, TlsConfig};
 
 /// Connections that the system keeps until they are accepted.
 const BACKLOG: i32 = 4096;
+/// From the last connection that is taken until those without a request are closed.
+const SETTLE: Duration = Duration::from_millis(200);
 /// How often a server without requests asks whether an HTTP/2 client is still there.
 const PING_EVERY: Duration = Duration::from_secs(30);
 
@@ -153,11 +158,13 @@ pub async fn serve(
     on_shutdown: impl FnOnce() + Send + 'static,
 ) -> Result<(), ServeError> {
     let handle = Handle::new();
-    let mut server = Server::from_listener(listening.listener)
+    let (leave, is_left) = watch::channel(false);
+    let entrance = Entrance::new(listening.listener, is_left)?;
+    let mut server = Server::<Peer>::from_listener(entrance)
         .handle(handle.clone())
         .first_request_timeout(door.limits.first_request);
     bound(server.http_builder(), &door.limits);
-    let stopping = tokio::spawn(stop(handle, door.limits, shutdown, on_shutdown));
+    let stopping = tokio::spawn(stop(handle, leave, door.limits, shutdown, on_shutdown));
     let porter = Porter::of(&door);
     let service = router.into_make_service_with_connect_info::<SocketAddr>();
     let served = match &door.tls {
@@ -189,7 +196,8 @@ fn bound(http: &mut Builder<TokioExecutor>, limits: &ConnectionLimits) {
 
 /// Waits for the stop, and sees to it that it comes to an end.
 async fn stop(
-    handle: Handle<SocketAddr>,
+    handle: Handle<Peer>,
+    leave: watch::Sender<bool>,
     limits: ConnectionLimits,
     shutdown: impl Future<Output = ()>,
     on_shutdown: impl FnOnce(),
@@ -197,6 +205,9 @@ async fn stop(
     shutdown.await;
     on_shutdown();
     tokio::time::sleep(limits.notice).await;
+    leave.send_replace(true);
+    // Whoever came in just before has not asked yet.
+    tokio::time::sleep(SETTLE).await;
     handle.graceful_shutdown(Some(limits.drain));
     tokio::time::sleep(limits.drain).await;
     tracing::warn!("some requests did not end within {} s", limits.drain.as_secs());
