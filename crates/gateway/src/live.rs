@@ -4,6 +4,7 @@
 //! connections stay. A file that cannot be used leaves everything as it is.
 
 use std::convert::Infallible;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -33,6 +34,17 @@ const SWEEP_EVERY: Duration = Duration::from_secs(60);
 pub struct Live {
     current: Arc<ArcSwap<Current>>,
     changed: Arc<watch::Sender<()>>,
+    bound: Bound,
+}
+
+/// Where a process really listens, whatever its configuration says now: on a port that it was given, or
+/// that another one has bound for it.
+#[derive(Clone, Copy, Debug)]
+pub struct Bound {
+    /// For players and backends.
+    pub players: SocketAddr,
+    /// For operators.
+    pub operators: Option<SocketAddr>,
 }
 
 #[derive(Debug)]
@@ -48,8 +60,8 @@ struct Current {
 /// What a running process keeps, whatever a new configuration says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Fixed {
-    listen: std::net::SocketAddr,
-    admin: Option<std::net::SocketAddr>,
+    listen: SocketAddr,
+    admin: Option<SocketAddr>,
     has_tls: bool,
     connections: crate::ConnectionLimits,
     store: String,
@@ -74,12 +86,13 @@ impl Live {
     /// Makes the service. Binds no port.
     ///
     /// # Errors
-    /// As [`App::build`].
-    pub fn build(config: Config, clock: Arc<dyn Clock>) -> Result<Self, Error> {
+    /// As [`App::build`]; and if operators would need no bearer where others can come.
+    pub fn build(config: Config, bound: Bound, clock: Arc<dyn Clock>) -> Result<Self, Error> {
         let (fixed, files) = (Fixed::of(&config), config.files.clone());
-        let current = Current::of(App::build(config, clock)?, fixed, files);
+        let app = App::build(bound.place(config)?, clock)?;
+        let current = ArcSwap::from_pointee(Current::of(app, fixed, files));
         let (changed, _) = watch::channel(());
-        Ok(Self { current: Arc::new(ArcSwap::from_pointee(current)), changed: Arc::new(changed) })
+        Ok(Self { current: Arc::new(current), changed: Arc::new(changed), bound })
     }
 
     /// The service as it is configured now.
@@ -125,7 +138,7 @@ impl Live {
         let old = self.current.load_full();
         let (wanted, files) = (Fixed::of(&config), config.files.clone());
         let tls = config.tls.clone();
-        let app = old.app.reconfigured(config)?;
+        let app = old.app.reconfigured(self.bound.place(config)?)?;
         if let (Some(tls), Some(served)) = (&tls, &app.door().tls) {
             served.exchange(tls);
         }
@@ -232,6 +245,23 @@ impl Live {
             Some((file.modified().ok()?, file.len(), file.ino()))
         };
         files.map(look).collect()
+    }
+}
+
+impl Bound {
+    /// The configuration with the addresses that hold.
+    fn place(&self, mut config: Config) -> Result<Config, Error> {
+        config.listen = self.players;
+        if let (Some(admin), Some(addr)) = (&mut config.admin, self.operators) {
+            if admin.bearers.is_empty() && !addr.ip().is_loopback() {
+                return Err(Error::Internal(format!(
+                    "admin: this process listens on {addr}, from where others could end sessions: give a \
+                     bearer"
+                )));
+            }
+            admin.listen = addr;
+        }
+        Ok(config)
     }
 }
 

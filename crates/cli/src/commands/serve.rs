@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use sluicegate_gateway::{Config, Door, Inherited, Live, SystemClock, bind, serve};
+use sluicegate_gateway::{
+    Bound, Config, Door, Inherited, Listening, Live, SystemClock, bind, serve,
+};
 use tracing_subscriber::filter::LevelFilter;
 
 use crate::exit::{Exit, Outcome};
@@ -51,20 +53,20 @@ pub(crate) fn run(args: &Args) -> Outcome {
     outcome
 }
 
-async fn run_gateway(args: &Args, mut config: Config, stop: Stop) -> Outcome {
+async fn run_gateway(args: &Args, config: Config, stop: Stop) -> Outcome {
     let mut inherited = Inherited::of_environment();
     let listening = match inherited.take(0)? {
         Some(listening) => listening,
         None => bind(config.listen).await?,
     };
-    config.listen = listening.addr();
     let scheme = if config.tls.is_some() { "https" } else { "http" };
     let admin = match (&config.admin, inherited.take(1)?) {
         (Some(_), Some(listening)) => Some(listening),
         (Some(admin), None) => Some(bind(admin.listen).await?),
         (None, _) => None,
     };
-    let live = Live::build(config, Arc::new(SystemClock))?;
+    let bound = Bound { players: listening.addr(), operators: admin.as_ref().map(Listening::addr) };
+    let live = Live::build(config, bound, Arc::new(SystemClock))?;
     output::line(&format!("gateway: {scheme}://{}/", listening.addr()))?;
     let operators = admin.zip(live.admin_router());
     if let Some((listening, _)) = &operators {

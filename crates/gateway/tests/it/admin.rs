@@ -1,10 +1,13 @@
 //! The operators' listener: what is counted, who may look, and that nothing there opens anything.
 
+use std::sync::Arc;
+
 use axum::Router;
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::routing::get;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use sluicegate_gateway::{Bound, Config, Live};
 use sluicegate_testkit::gateway::BEARER;
 
 use crate::support::{
@@ -219,4 +222,31 @@ fn a_trace_goes_on_to_the_origin() {
         let name = HeaderName::from_static("traceparent");
         assert_eq!(origin.take()[0].headers[name], HeaderValue::from_str(&told).unwrap(), "{file}");
     }
+}
+
+/// A process keeps the address that it has, whatever a new configuration says of it.
+#[test]
+fn where_others_can_come_operators_need_a_bearer_after_a_change_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = sluicegate_testkit::clock::ManualClock::at_real_time();
+    let config = |admin: &str| {
+        let media = folder.path().display().to_string();
+        let text = Site { top: admin, ..Site::default() }.config(&format!("file:{media}"));
+        // The keys are those of any test's gateway.
+        drop(sluicegate_testkit::gateway::build(&text, folder.path(), &clock));
+        Config::parse(&text, folder.path(), std::path::Path::new("gateway.toml")).unwrap()
+    };
+    let players = "127.0.0.1:8080".parse().unwrap();
+    let bound = |operators: &str| Bound { players, operators: Some(operators.parse().unwrap()) };
+    let build = |admin: &str, operators: &str| {
+        Live::build(config(admin), bound(operators), Arc::new(clock.clone()))
+    };
+    let with_bearer = "[admin]\nlisten = \"0.0.0.0:9090\"\nbearer = { file = \"admin.key\" }\n";
+    std::fs::write(folder.path().join("admin.key"), "admins-bearer-0123456789").unwrap();
+    assert!(build(LOCAL_ADMIN, "127.0.0.1:9090").is_ok());
+    let refused = build(LOCAL_ADMIN, "0.0.0.0:9090").unwrap_err();
+    assert!(refused.to_string().contains("give a bearer"), "{refused}");
+    let live = build(with_bearer, "0.0.0.0:9090").unwrap();
+    assert!(live.exchange(config(LOCAL_ADMIN)).is_err(), "a loopback address, which it has not");
+    assert_eq!(live.exchange(config(with_bearer)).unwrap(), Vec::<&str>::new());
 }
