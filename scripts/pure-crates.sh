@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# The token and manifest crates are for any program: they must not pull in a runtime or HTTP.
+# The token, manifest and gzip crates are for any program: they must not pull in a runtime or HTTP.
 set -euo pipefail
 
-for crate in sluicegate-token sluicegate-manifest; do
+for crate in sluicegate-token sluicegate-manifest sluicegate-gzip; do
   found=$(cargo tree --locked --edges normal --package "$crate" --prefix none |
     grep -E '^(tokio|reqwest|hyper|axum)[-a-z]* v' | sort -u || true)
   if [ -n "$found" ]; then
@@ -11,4 +11,4 @@ for crate in sluicegate-token sluicegate-manifest; do
     exit 1
   fi
 done
-echo "sluicegate-token and sluicegate-manifest are pure"
+echo "sluicegate-token, sluicegate-manifest and sluicegate-gzip are pure"

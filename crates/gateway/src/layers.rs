@@ -17,6 +17,7 @@ use crate::error::Failure;
 use crate::events::Event;
 use crate::metrics::Name;
 use crate::observer::Observer;
+use crate::request::path_for_log;
 use crate::trace::{Span, SpanKind, Trace};
 use crate::{Error, ErrorSource};
 
@@ -54,7 +55,7 @@ fn set_safety_headers(headers: &mut HeaderMap) {
 
 async fn answer_failures(request: Request, next: Next) -> Response {
     let id = Trace::of(request.headers()).request_id();
-    let path = request.uri().path().to_owned();
+    let path = path_for_log(request.uri().path());
     let mut response = next.run(request).await;
     if let Some(Failure { error }) = response.extensions_mut().remove() {
         tracing::info!(request_id = %id, path, reason = %error, "refused to an operator");

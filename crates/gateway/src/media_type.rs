@@ -27,6 +27,11 @@ pub(crate) fn names_a_manifest(path: &str) -> bool {
     matches!(extension(path).as_deref(), Some("m3u8" | "m3u" | "mpd"))
 }
 
+/// Whether a manifest's name could be another's whose last digit is gone.
+pub(crate) fn may_lack_a_digit(path: &str) -> bool {
+    extension(path).as_deref() == Some("m3u")
+}
+
 /// Whether a name promises an MPD.
 pub(crate) fn names_an_mpd(path: &str) -> bool {
     extension(path).as_deref() == Some("mpd")

@@ -70,7 +70,8 @@ impl Refusals {
     }
 
     fn may_explain(&self, now: UnixTime) -> bool {
-        if self.second.swap(now.0, Ordering::Relaxed) != now.0 {
+        // Callers' moments differ by what they grant; only a later one begins another second.
+        if self.second.fetch_max(now.0, Ordering::Relaxed) < now.0 {
             self.count.store(0, Ordering::Relaxed);
         }
         self.count.fetch_add(1, Ordering::Relaxed) < MOST_PER_SECOND

@@ -85,6 +85,9 @@ pub(crate) struct Seen {
     pub(crate) ended: Option<Ended>,
 }
 
+/// So many streams of a session are remembered where nothing limits them; more are served and not counted.
+const MOST_REMEMBERED: usize = 64;
+
 /// A player: an address with a program. Two windows of one browser are one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct StreamId(u64);
@@ -226,7 +229,10 @@ impl SessionStore {
         if let Some(shared) = &self.shared
             && !shared.was_told(id, stream, &self.rules, now)
         {
-            return self.admit_shared(shared, id, unknown(), stream, now).await;
+            let counted = self.memory.counted(id, stream, &self.rules);
+            if counted == stream || !shared.was_told(id, counted, &self.rules, now) {
+                return self.admit_shared(shared, id, unknown(), counted, now).await;
+            }
         }
         self.memory.admit(id, unknown, stream, &self.rules, now)
     }

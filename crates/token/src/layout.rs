@@ -407,8 +407,12 @@ fn check_place(parts: &Parts) -> Result<(), LayoutError> {
             )));
         }
     }
-    if placed.contains(&Field::Time) && !parts.message.fields().contains(&Field::Time) {
-        return Err(wrong("{time} is not in the message: anybody could change it".to_owned()));
+    for (field, name) in [(Field::Time, "time"), (Field::Ttl, "ttl")] {
+        if placed.contains(&field) && !parts.message.fields().contains(&field) {
+            return Err(wrong(format!(
+                "{{{name}}} is not in the message: anybody could change it"
+            )));
+        }
     }
     Ok(())
 }
@@ -448,6 +452,7 @@ query = ["t={time}", "h={token}"]
             ("h={token}", "h=1", "{token} stands there once"),
             ("\"t={time}\", ", "", "a verifier must find"),
             ("{path}{time}", "{path}", "anybody could change it"),
+            ("t={time}", "t={time}-{ttl}", "{ttl} is not in the message"),
             ("t={time}", "{time}", "written name=value"),
             ("\"md5\"", "\"md6\"", "line 5"),
             ("scopes = [\"file\"]", "scopes = []", "at least one"),

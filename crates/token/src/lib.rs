@@ -51,6 +51,8 @@ pub use scheme::gcore::Gcore;
 pub use scheme::kind::{SchemeError, SchemeKind, SchemeOptions};
 pub use scheme::nginx_secret::NginxSecret;
 pub use scheme::ring::{KeyPeriod, Opens, RingKey, SchemeRing};
-pub use scheme::{Placement, Presented, Refusal, Scheme, Scope, SignError, Target, Valid};
+pub use scheme::{
+    Placement, Presented, Refusal, Scheme, Scope, SignError, Target, TokenMark, Valid,
+};
 pub use session::{SessionClaims, SessionId, SessionToken};
 pub use time::UnixTime;

@@ -22,11 +22,11 @@ use std::net::IpAddr;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, Mac as _};
-use sha2::Sha256;
+use sha2::{Digest as _, Sha256};
 
 use crate::layout::digest::read_hex;
 use crate::scheme::check_expiry;
-use crate::{IpPrefix, Refusal, ResourcePath, SessionKey, SessionKeys, UnixTime};
+use crate::{IpPrefix, Refusal, ResourcePath, SessionKey, SessionKeys, TokenMark, UnixTime};
 
 const VERSION: u8 = 1;
 const IP_KIND_MASK: u8 = 0b11;
@@ -35,7 +35,7 @@ const CLAIMS_LEN: usize = 23;
 const MAC_LEN: usize = 16;
 const TOKEN_LEN: usize = CLAIMS_LEN + MAC_LEN;
 
-/// The name of a session: 14 bytes, from a random source or from [`SessionKey::entry_session`].
+/// The name of a session: 14 bytes, from a random source or from [`SessionId::of_link`].
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct SessionId(pub [u8; 14]);
 
@@ -86,6 +86,22 @@ pub struct SessionToken([u8; SessionToken::CHARS]);
 // === impl SessionId ===
 
 impl SessionId {
+    /// The session that a link opens: the same link from the same client prefix is the same session, so
+    /// that a reload stays in it, and what is known of it holds. No key is in it: a new one would make
+    /// other sessions of the same links.
+    #[must_use]
+    pub fn of_link(route: &str, link: TokenMark, client: Option<IpPrefix>) -> Self {
+        let octets = client.map(|prefix| prefix.octets()).unwrap_or_default();
+        let mut hasher = Sha256::new();
+        for part in [&b"sluicegate/entry/2"[..], route.as_bytes(), link.as_bytes(), &octets] {
+            hasher.update((part.len() as u64).to_be_bytes());
+            hasher.update(part);
+        }
+        let mut id = [0_u8; 14];
+        id.copy_from_slice(&hasher.finalize()[..14]);
+        Self(id)
+    }
+
     /// Reads what [`fmt::Display`] writes: 28 hexadecimal digits.
     #[must_use]
     pub fn from_text(text: &str) -> Option<Self> {
@@ -234,25 +250,6 @@ impl SessionKey {
         let written = URL_SAFE_NO_PAD.encode_slice(bytes, &mut text);
         debug_assert_eq!(written, Ok(SessionToken::CHARS));
         SessionToken(text)
-    }
-
-    /// The id of the session that a link opens: the same link from the same client prefix is the
-    /// same session, so that a reload stays in it.
-    #[must_use]
-    pub fn entry_session(
-        &self,
-        route: &str,
-        link_token: &[u8],
-        client: Option<IpPrefix>,
-    ) -> SessionId {
-        let mut mac = self.mac();
-        let octets = client.map(|prefix| prefix.octets()).unwrap_or_default();
-        for part in [&b"sluicegate/entry/1"[..], route.as_bytes(), link_token, &octets] {
-            update_with_length(&mut mac, part);
-        }
-        let mut id = [0_u8; 14];
-        id.copy_from_slice(&mac.finalize().into_bytes()[..14]);
-        SessionId(id)
     }
 
     /// A tag that shows that these parts come from a holder of this key. `label` names the purpose.

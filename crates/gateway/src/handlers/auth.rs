@@ -11,16 +11,16 @@ use crate::Error;
 use crate::app::App;
 use crate::request::MediaRequest;
 
-/// Where the server puts the request target, nginx by its configuration and Caddy by itself.
-const TARGETS: [&str; 2] = ["x-original-uri", "x-forwarded-uri"];
-/// And the method.
-const METHODS: [&str; 2] = ["x-original-method", "x-forwarded-method"];
+/// Where the server puts the request target and its method, nginx by its configuration and Caddy by itself.
+/// It passes what else a client sends on, so that of two that say it one may be the client's.
+const SAID: [(&str, &str); 2] =
+    [("x-original-uri", "x-original-method"), ("x-forwarded-uri", "x-forwarded-method")];
 
 /// Answers 204 if a session's token opens the target, else 403: nginx knows no other refusal.
 pub(crate) async fn auth(State(app): State<App>, request: Request) -> Result<Response, Error> {
     let headers = request.headers();
-    let target = first(headers, &TARGETS).ok_or(Error::NoTarget)?;
-    let method = match first(headers, &METHODS) {
+    let (target, method) = said(headers).ok_or(Error::NoTarget)?;
+    let method = match method {
         Some(method) => Method::from_bytes(method.as_bytes()).map_err(|_| Error::NoTarget)?,
         None => Method::GET,
     };
@@ -53,8 +53,14 @@ pub(crate) async fn auth(State(app): State<App>, request: Request) -> Result<Res
     Ok(response)
 }
 
-/// The first of these headers that is there, if it is text.
-fn first<'h>(headers: &'h HeaderMap, names: &[&str]) -> Option<&'h str> {
-    let value = names.iter().find_map(|name| headers.get(*name))?;
-    value.to_str().ok()
+/// The target, and the method if that is said, too. None unless one server says each of them once.
+fn said(headers: &HeaderMap) -> Option<(&str, Option<&str>)> {
+    let count = |name: &str| headers.get_all(name).iter().count();
+    let mut by = SAID.iter().filter(|(target, method)| count(target) + count(method) > 0);
+    let (target, method) = by.next()?;
+    if by.next().is_some() || count(target) != 1 || count(method) > 1 {
+        return None;
+    }
+    let method = headers.get(*method).map(|method| method.to_str().unwrap_or_default());
+    Some((headers.get(*target)?.to_str().ok()?, method))
 }

@@ -6,7 +6,7 @@ use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 use percent_encoding::{CONTROLS, utf8_percent_encode};
-use sluicegate_token::{Binding, IpPrefix, Presented, Refusal, UnixTime, query};
+use sluicegate_token::{Binding, IpPrefix, Presented, Refusal, SessionId, TokenMark, UnixTime};
 
 use super::media::forwarded;
 use crate::app::App;
@@ -27,7 +27,7 @@ pub(crate) async fn enter(app: &App, request: &MediaRequest) -> Result<Response,
 
     app.rates().enter(request.client)?;
     let now = app.now();
-    verify(app, entry, request, now)?;
+    let link = verify(app, entry, request, now)?;
     if !is_manifest(app, route, &place, request).await? {
         return Err(Error::EntryNotAManifest);
     }
@@ -36,12 +36,9 @@ pub(crate) async fn enter(app: &App, request: &MediaRequest) -> Result<Response,
     let bind_to =
         if is_bound { Some(request.client.ok_or(Refusal::NoClientAddress)?) } else { None };
     // The same link from the same place is the same session, so that a reload stays in it.
-    let parameters = entry.ring.scheme().parameters();
-    let token = parameters.iter().filter_map(|name| query::first(request.query.as_bytes(), name));
-    let link_token = token.collect::<Vec<_>>().join(&b'&');
     let client = request.client.map(IpPrefix::for_session);
+    let id = SessionId::of_link(&route.config.id, link, client);
     let signer = app.signer(now)?;
-    let id = signer.entry_session(&route.config.id, &link_token, client);
     let expires = now.window_expiry(app.session_length_secs());
     let terms = Terms { expires, bind_to, profile: entry.profile };
     let (token, claims) = session::begin(signer, route, &place, id, &terms)?;
@@ -80,7 +77,7 @@ fn verify(
     entry: &EntryConfig,
     request: &MediaRequest,
     now: UnixTime,
-) -> Result<(), Error> {
+) -> Result<TokenMark, Error> {
     let url = format!("{}{}{}", app.public_host(), app.public_path(), request.path.raw);
     let presented = Presented {
         path: &request.path.decoded,
@@ -95,7 +92,7 @@ fn verify(
         app.rates().refuse(request.client, explained)
     })?;
     match valid.unchecked {
-        None => Ok(()),
+        None => Ok(valid.mark),
         Some(what) => Err(Error::Unchecked(what)),
     }
 }
@@ -107,7 +104,9 @@ async fn is_manifest(
     place: &Place,
     request: &MediaRequest,
 ) -> Result<bool, Error> {
-    if media_type::names_a_manifest(&place.raw) {
+    // Some schemes hash the path and a number behind it: a link for `.m3u8` and a link for `.m3u` with a
+    // later end may be the same. What such a name promises must be there.
+    if media_type::names_a_manifest(&place.raw) && !media_type::may_lack_a_digit(&place.raw) {
         return Ok(true);
     }
     let query = &forwarded(route, &request.query);

@@ -55,7 +55,12 @@ pub(super) async fn admit(
         (method == Method::GET).then(|| StreamId::of(media.client, agent.unwrap_or_default()));
     let unknown = || {
         let (route, path) = (&admitted.route.config.id, &admitted.place.path);
-        Opened::by_token(route, path, admitted.claims.expires)
+        // A key's token ends before its session may.
+        let expires = match admitted.is_for_key() {
+            true => now.window_expiry(app.session_length_secs()),
+            false => admitted.claims.expires,
+        };
+        Opened::by_token(route, path, expires)
     };
     app.sessions().admit(admitted.claims.session, unknown, stream, now).await?;
     Ok(admitted)

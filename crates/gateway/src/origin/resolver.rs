@@ -71,8 +71,10 @@ struct Refused {
 fn is_inward(address: IpAddr) -> bool {
     /// Where Alibaba's metadata are, in a network that is for carriers.
     const ALIBABA: Ipv4Addr = Ipv4Addr::new(100, 100, 100, 200);
-    /// Where Amazon's are.
-    const AMAZON: Ipv6Addr = Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254);
+    /// What answers for the platform in each machine of Azure.
+    const AZURE: Ipv4Addr = Ipv4Addr::new(168, 63, 129, 16);
+    /// Where Google's are.
+    const GOOGLE: Ipv6Addr = Ipv6Addr::new(0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254);
     match address {
         IpAddr::V4(address) => {
             address.is_loopback()
@@ -81,14 +83,32 @@ fn is_inward(address: IpAddr) -> bool {
                 || address.is_multicast()
                 || address.octets()[0] == 0
                 || address == ALIBABA
+                || address == AZURE
         }
         IpAddr::V6(address) => {
             address.is_loopback()
                 || address.is_unspecified()
                 || address.is_unicast_link_local()
                 || address.is_multicast()
-                || address == AMAZON
+                // Amazon's services in each machine, its metadata among them.
+                || address.segments()[..2] == [0xfd00, 0xec2]
+                || address == GOOGLE
+                || carried(address).is_some_and(|carried| is_inward(carried.into()))
         }
+    }
+}
+
+/// The IPv4 address to which a gateway would carry what is sent to an IPv6 address.
+fn carried(address: Ipv6Addr) -> Option<Ipv4Addr> {
+    let ipv4 = |high: u16, low: u16| Ipv4Addr::from(u32::from(high) << 16 | u32::from(low));
+    match address.segments() {
+        // NAT64 (RFC 6052), and addresses of IPv4 in the deprecated form of RFC 4291.
+        [0x64, 0xff9b, 0, 0, 0, 0, high, low] | [0, 0, 0, 0, 0, 0, high, low] => {
+            Some(ipv4(high, low))
+        }
+        // 6to4 (RFC 3056).
+        [0x2002, high, low, ..] => Some(ipv4(high, low)),
+        _ => None,
     }
 }
 
@@ -104,7 +124,9 @@ mod tests {
 
     #[test]
     fn names_lead_outward() {
-        for good in ["192.0.2.1", "10.1.2.3", "172.16.0.1", "2001:db8::1", "fd00::1"] {
+        for good in
+            ["192.0.2.1", "10.1.2.3", "172.16.0.1", "2001:db8::1", "fd00::1", "64:ff9b::192.0.2.1"]
+        {
             assert!(pick(&[], "media.example.com", &[good]), "{good}");
         }
         for bad in [
@@ -121,6 +143,13 @@ mod tests {
             "fe80::1",
             "ff02::1",
             "fd00:ec2::254",
+            "fd00:ec2::253",
+            "fd20:ce::254",
+            "168.63.129.16",
+            "64:ff9b::169.254.169.254",
+            "64:ff9b::127.0.0.1",
+            "2002:7f00:1::",
+            "::127.0.0.1",
             "::ffff:127.0.0.1",
             "::ffff:169.254.169.254",
         ] {

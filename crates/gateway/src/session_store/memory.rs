@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use sluicegate_token::{SessionId, UnixTime};
 
-use super::{Ended, NotServed, Opened, Seen, SessionRules, StreamId};
+use super::{Ended, MOST_REMEMBERED, NotServed, Opened, Seen, SessionRules, StreamId};
 
 /// Sessions are spread over so many locks.
 const SHARDS: usize = 64;
@@ -42,6 +42,8 @@ struct Record {
     last: UnixTime,
     streams: HashMap<StreamId, UnixTime>,
     ended: Option<Ended>,
+    /// Until when it is remembered, if that is longer than its token lives: a link may begin it again.
+    kept_until: UnixTime,
 }
 
 // === impl Memory ===
@@ -51,6 +53,7 @@ impl Memory {
     pub(crate) fn open(&self, id: SessionId, opened: Opened, now: UnixTime) {
         let mut shard = self.shard(id);
         match shard.sessions.get_mut(&id) {
+            Some(record) if record.ended == Some(Ended::Revoked) => {}
             Some(record) => {
                 record.opened = opened;
                 record.last = now;
@@ -91,6 +94,11 @@ impl Memory {
             record.streams.retain(|_, seen| *seen >= oldest);
             let most = record.opened.max_streams.or(rules.max_streams);
             let is_new = !record.streams.contains_key(&stream);
+            let is_limited = rules.limit(&record.opened);
+            if is_new && !is_limited && record.streams.len() >= MOST_REMEMBERED {
+                record.last = now;
+                return Ok(());
+            }
             if is_new && most.is_some_and(|most| record.streams.len() >= most as usize) {
                 return Err(NotServed::TooManyStreams);
             }
@@ -128,11 +136,13 @@ impl Memory {
     /// Ends a session, whether anything is known of it or not: `unknown` is until when its token
     /// could be good.
     pub(crate) fn revoke(&self, id: SessionId, unknown: Opened, now: UnixTime) {
+        let kept_until = unknown.expires;
         let mut shard = self.shard(id);
         if !shard.sessions.contains_key(&id) {
             shard.insert(id, Record::new(unknown, now), now);
         }
         if let Some(record) = shard.sessions.get_mut(&id) {
+            record.kept_until = record.kept_until.max(kept_until);
             record.ended = Some(Ended::Revoked);
             record.streams.clear();
         }
@@ -176,6 +186,24 @@ impl Memory {
                 *known = (*known).max(*at);
             }
         }
+    }
+
+    /// The stream if it is one that is counted, or none if the session has too many for that.
+    pub(crate) fn counted(
+        &self,
+        id: SessionId,
+        stream: Option<StreamId>,
+        rules: &SessionRules,
+    ) -> Option<StreamId> {
+        let shard = self.shard(id);
+        let is_counted = |stream: &StreamId| {
+            shard.sessions.get(&id).is_none_or(|record| {
+                record.streams.len() < MOST_REMEMBERED
+                    || record.streams.contains_key(stream)
+                    || rules.limit(&record.opened)
+            })
+        };
+        stream.filter(is_counted)
     }
 
     /// What a session was opened with, and whether this stream of it plays.
@@ -243,10 +271,11 @@ impl Memory {
         let mut revoked = Vec::new();
         for shard in &self.shards {
             let shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
-            let ended = shard.sessions.iter().filter(|(_, record)| {
-                record.ended == Some(Ended::Revoked) && record.opened.expires >= now
-            });
-            revoked.extend(ended.map(|(id, record)| (*id, record.opened.expires)));
+            let ended = shard
+                .sessions
+                .iter()
+                .filter(|(_, record)| record.ended == Some(Ended::Revoked) && record.end() >= now);
+            revoked.extend(ended.map(|(id, record)| (*id, record.end())));
         }
         revoked
     }
@@ -306,7 +335,7 @@ impl Memory {
 impl Shard {
     fn insert(&mut self, id: SessionId, record: Record, now: UnixTime) {
         if self.sessions.len() >= self.sweep_at {
-            self.sessions.retain(|_, record| record.opened.expires >= now);
+            self.sessions.retain(|_, record| record.end() >= now);
             self.sweep_at = self.sessions.len() + SWEEP_EVERY;
         }
         self.sessions.insert(id, record);
@@ -315,7 +344,19 @@ impl Shard {
 
 impl Record {
     fn new(opened: Opened, now: UnixTime) -> Self {
-        Self { opened, created: now, last: now, streams: HashMap::new(), ended: None }
+        Self {
+            opened,
+            created: now,
+            last: now,
+            streams: HashMap::new(),
+            ended: None,
+            kept_until: UnixTime(0),
+        }
+    }
+
+    /// Until when it is remembered.
+    fn end(&self) -> UnixTime {
+        self.opened.expires.max(self.kept_until)
     }
 
     fn seen(&self, id: SessionId, rules: &SessionRules, now: UnixTime) -> Seen {
@@ -405,6 +446,44 @@ mod tests {
             revoked,
             "of which nothing was known"
         );
+    }
+
+    #[test]
+    fn a_revocation_outlives_its_session_as_long_as_its_link_may_live() {
+        let store = store(SessionRules::default());
+        store.open(id(1), opened(None, None), T);
+        let month = T.saturating_add(31 * 86_400);
+        store.0.revoke(id(1), Opened::unknown(month), T);
+        // The session's own time is over, and others come.
+        let later = T.saturating_add(86_400);
+        for number in 0..2 * SWEEP_EVERY as u64 {
+            let mut long = id(1);
+            long.0[1..9].copy_from_slice(&number.to_be_bytes());
+            store.open(long, Opened::unknown(month), later);
+        }
+        store.open(id(1), Opened::unknown(month), later);
+        let revoked = Err(NotServed::Ended(Ended::Revoked));
+        assert_eq!(store.admit(id(1), unknown, None, later), revoked);
+        assert_eq!(store.0.revoked(later), [(id(1), month)]);
+    }
+
+    #[test]
+    fn where_nothing_limits_streams_not_all_are_remembered() {
+        let store = store(SessionRules::default());
+        store.open(id(1), unknown(), T);
+        for number in 0..=255 {
+            assert_eq!(store.admit(id(1), unknown, player(number), T), Ok(()));
+        }
+        let seen = store.find(id(1), T).unwrap();
+        assert_eq!(seen.streams, MOST_REMEMBERED);
+        let counted = |number| store.0.counted(id(1), player(number), &store.1);
+        assert_eq!((counted(0), counted(255)), (player(0), None));
+        // What is limited is counted, whatever it costs.
+        let most = MOST_REMEMBERED as u32 + 8;
+        store.open(id(2), opened(None, Some(most)), T);
+        let playing =
+            (0..=255).filter(|number| store.admit(id(2), unknown, player(*number), T).is_ok());
+        assert_eq!(playing.count(), most as usize);
     }
 
     #[test]

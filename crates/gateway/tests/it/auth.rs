@@ -29,6 +29,10 @@ fn a_server_is_told_whether_a_sessions_url_is_open() {
         (&[("X-Original-URI", "/s/x/../a")], 403, "bad-path"),
         (&[("X-Original-URI", &segment), ("X-Original-Method", "PUT")], 403, "method-not-allowed"),
         (&[("X-Original-URI", &segment), ("X-Original-Method", "P T")], 400, "no-target"),
+        // One of two is the client's own: behind Caddy X-Original-URI, behind nginx the other.
+        (&[("X-Original-URI", &segment), ("X-Forwarded-Uri", &elsewhere)], 400, "no-target"),
+        (&[("X-Original-URI", &segment), ("X-Original-URI", &elsewhere)], 400, "no-target"),
+        (&[("X-Forwarded-Uri", &segment), ("X-Original-Method", "HEAD")], 400, "no-target"),
         (&[], 400, "no-target"),
     ] {
         assert_eq!(ask(headers), (status, code.to_owned(), None), "{headers:?}");

@@ -157,6 +157,48 @@ fn the_same_link_from_the_same_place_is_the_same_session_within_a_window() {
 }
 
 #[test]
+fn a_link_is_one_session_however_its_token_is_written() {
+    let gateway = site("", "");
+    let mut viewer = Viewer::of(&gateway);
+    let link = viewer.link("/subdirs/master.m3u8");
+    let first = viewer.get(&link).header("location").unwrap().to_owned();
+    let (path, query) = link.split_once('?').unwrap();
+    let (md5, expires) = query.split_once('&').unwrap();
+    // The last of 22 characters has four bits that nobody reads.
+    let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    let last = *md5.as_bytes().last().unwrap();
+    let at = alphabet.iter().position(|byte| *byte == last).unwrap();
+    let mut targets = vec![format!("{path}?{md5}==&{expires}"), format!("{path}?{expires}&{md5}")];
+    targets.extend((0..16).map(|bits| {
+        let spare = char::from(alphabet[(at & 0b11_0000) | bits]);
+        format!("{path}?{}{spare}&{expires}", &md5[..md5.len() - 1])
+    }));
+    for target in &targets {
+        assert_eq!(viewer.get(target).header("location"), Some(&*first), "{target}");
+    }
+    // So whoever is shut out stays so.
+    let id = crate::support::api(&gateway, "GET", "/v1/sessions").1["sessions"][0]["id"].clone();
+    let end = format!("/v1/sessions/{}", id.as_str().unwrap());
+    assert_eq!(crate::support::api(&gateway, "DELETE", &end).0, 204);
+    for target in &targets {
+        let session = viewer.get(target).header("location").unwrap().to_owned();
+        assert_eq!(viewer.status(&session), 403, "{target}");
+    }
+}
+
+/// The hash of a bound link has the address right behind the path.
+#[test]
+fn a_name_that_could_lack_a_digit_must_be_there() {
+    let gateway = site("", "bind_ip = true");
+    let gcore = Gcore::new(CdnKey::bound("k", ENTRY_SECRET.as_bytes()), Scope::File);
+    let later = gateway.clock.now().saturating_add(3600);
+    let link = Link::parse("/subdirs/master.m3u8").unwrap();
+    let link = link.sign(&gcore, later, Some("1.2.3.4".parse().unwrap())).unwrap();
+    assert_eq!(ask_from(&gateway, "1.2.3.4", &link).0, 302);
+    assert_eq!(ask_from(&gateway, "81.2.3.4", &link.replace("m3u8", "m3u")).0, 404);
+}
+
+#[test]
 fn a_link_to_a_segment_opens_nothing_although_its_token_is_right() {
     let media = folder(&[
         ("v/seg.ts", &[0x47; 4096]),

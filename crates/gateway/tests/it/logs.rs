@@ -11,7 +11,7 @@ use sluicegate_testkit::fixtures;
 use sluicegate_testkit::gateway::{BEARER, CDN_SECRET, ENTRY_SECRET};
 use tracing_subscriber::fmt::MakeWriter;
 
-use crate::support::{Site, Viewer, Watched, cdn, token_of};
+use crate::support::{Admin, LOCAL_ADMIN, Site, Viewer, Watched, cdn, token_of};
 
 /// Everything that this process logs.
 #[derive(Clone, Default)]
@@ -181,6 +181,19 @@ fn no_log_line_at_any_level_holds_a_token_a_secret_or_a_query() {
         let found = text.lines().find(|line| line.contains(&secret));
         assert_eq!(found, None, "{what} is logged");
     }
+}
+
+/// Somebody may ask the operators' listener for what is a viewer's.
+#[test]
+fn the_operators_listener_logs_no_token_either() {
+    let captured = capture();
+    let gateway = Site { top: LOCAL_ADMIN, ..Site::default() }.folder(&fixtures::streams());
+    let session = Viewer::of(&gateway).enter("/subdirs/master.m3u8").replace("master", "misled");
+    assert!(Admin::of(&gateway).ask("GET", &session, &[]).status >= 400);
+    let text = captured.text();
+    let is_it = |line: &&str| line.contains("refused to an operator") && line.contains("misled");
+    assert!(text.lines().any(|line| is_it(&line)));
+    assert!(!text.contains(token_of(&session)));
 }
 
 /// The line of a refused request says what is wrong with it, and the answer does not.

@@ -29,7 +29,7 @@ pub fn explain_session(
 ) -> Explanation {
     let verify = |place: &SessionPlace<'_>| keys.verify(token, place.route, place.path, ip, now);
     let verdict = match places.first() {
-        Some(place) => verify(place).map(|claims| Valid::until(claims.expires)),
+        Some(place) => verify(place).map(|claims| Valid::until(claims.expires, &claims.session.0)),
         None => Err(Refusal::WrongToken),
     };
     let status = verdict.as_ref().map_or_else(Refusal::status, |_| 200);

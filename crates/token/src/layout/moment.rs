@@ -59,6 +59,16 @@ impl MomentText {
         u64::try_from(secs).ok().filter(|&secs| secs > 0).map(UnixTime)
     }
 
+    /// Whether a text is as long as those of our time, which end in 2106 or later.
+    pub(crate) fn has_usual_length(self, text: &[u8]) -> bool {
+        let len = match self {
+            Self::Decimal => 10,
+            Self::Hex | Self::UpperHex => 8,
+            Self::ChinaMinutes => 12,
+        };
+        text.len() == len && text[0] != b'0'
+    }
+
     /// Whether `byte` can stand in it.
     pub(crate) const fn holds(self, byte: u8) -> bool {
         match self {

@@ -303,6 +303,14 @@ impl LayoutScheme {
     }
 }
 
+/// Where path, time and lifetime are hashed without a mark between, `/a1` until 790000000 and `/a` until
+/// 1790000000 are one token. Times of one length leave one way to read it.
+const SHIFTED: Refusal =
+    Refusal::MalformedToken("its time has another number of digits than today's");
+
+/// How far the clock of whoever makes tokens may be ahead.
+const MOST_SKEW_SECS: u64 = 300;
+
 const MALFORMED_PATH: Refusal = Refusal::MalformedToken("the path cannot be read without it");
 
 fn apart<'r>(
@@ -440,6 +448,10 @@ impl Scheme for LayoutScheme {
             true => parts.time.text.read(shown.time).ok_or(Refusal::MalformedExpiry)?,
             false => UnixTime(u64::MAX),
         };
+        let may_shift = parts.message.time_may_shift();
+        if may_shift && !parts.time.text.has_usual_length(shown.time) {
+            return Err(SHIFTED);
+        }
         let ttl = match shown.ttl {
             Some(text) => {
                 let secs = std::str::from_utf8(text).ok().and_then(|text| text.parse().ok());
@@ -463,7 +475,12 @@ impl Scheme for LayoutScheme {
         if !bool::from(right.ct_eq(&hash)) {
             return Err(Refusal::WrongToken);
         }
-        crate::scheme::check_expiry(self.last_second(moment, ttl, shown.ttl.is_some()), now)
+        if may_shift && parts.time.is_issue && moment > now.saturating_add(MOST_SKEW_SECS) {
+            return Err(Refusal::NotYetValid { in_secs: moment.0 - now.0 });
+        }
+        let expires = self.last_second(moment, ttl, shown.ttl.is_some());
+        crate::scheme::check_expiry(expires, now)?;
+        Ok(Valid::until(expires, &right))
     }
 
     fn status(&self, refusal: &Refusal) -> u16 {

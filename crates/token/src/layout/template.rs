@@ -114,6 +114,18 @@ impl Template {
         fields
     }
 
+    /// Whether digits at an end of the time could be those of the field beside it.
+    pub(crate) fn time_may_shift(&self) -> bool {
+        self.0.windows(2).any(|pair| match pair {
+            [Piece::Field(before), Piece::Field(Field::Time)] => *before != Field::Secret,
+            // A path begins with a slash.
+            [Piece::Field(Field::Time), Piece::Field(after)] => {
+                !matches!(after, Field::Secret | Field::Path)
+            }
+            _ => false,
+        })
+    }
+
     /// Appends the template with its fields filled in.
     pub(crate) fn fill(&self, value: &dyn Fn(Field, &mut Vec<u8>), out: &mut Vec<u8>) {
         fill(&self.0, value, out);

@@ -291,7 +291,8 @@ impl Scheme for Akamai {
         {
             return Err(Refusal::NotYetValid { in_secs: start.0 - now.0 });
         }
-        check_expiry(expires, now)
+        check_expiry(expires, now)?;
+        Ok(Valid::until(expires, &hash))
     }
 }
 

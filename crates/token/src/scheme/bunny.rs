@@ -299,7 +299,8 @@ impl Scheme for Bunny {
         }
         let asks = |name: &str| parameters.contains_key(name.as_bytes());
         let unchecked = (asks(COUNTRIES) || asks(BLOCKED)).then_some("the client's country");
-        Ok(Valid { unchecked, ..check_expiry(expires, now)? })
+        check_expiry(expires, now)?;
+        Ok(Valid { unchecked, ..Valid::until(expires, &hash) })
     }
 }
 

@@ -325,7 +325,9 @@ impl Scheme for CloudFront {
         {
             return Err(Refusal::NotYetValid { in_secs: secs + 1 - now.0 });
         }
-        check_expiry(UnixTime(condition.date_less_than.secs), now)
+        let expires = UnixTime(condition.date_less_than.secs);
+        check_expiry(expires, now)?;
+        Ok(Valid::until(expires, &signature))
     }
 }
 

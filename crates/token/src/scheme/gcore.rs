@@ -239,7 +239,8 @@ impl Scheme for Gcore {
         if !bool::from(hash.ct_eq(&presented_hash)) {
             return Err(Refusal::WrongToken);
         }
-        check_expiry(expires, now)
+        check_expiry(expires, now)?;
+        Ok(Valid::until(expires, &hash))
     }
 
     fn with_scope(&self, scope: Scope) -> Option<Arc<dyn Scheme>> {

@@ -104,6 +104,6 @@ impl Scheme for NginxSecret {
         if !bool::from(self.hash(&signed).ct_eq(&shown)) {
             return Err(Refusal::WrongToken);
         }
-        Ok(Valid::until(UnixTime(u64::MAX)))
+        Ok(Valid::until(UnixTime(u64::MAX), &shown))
     }
 }

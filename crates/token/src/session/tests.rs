@@ -168,16 +168,15 @@ fn a_bound_token_needs_its_client_prefix() {
 
 #[test]
 fn an_entry_keeps_its_session_and_another_client_gets_another() {
-    let key = SessionKey::new(1, [7; 32]);
     let client = |ip: &str| Some(IpPrefix::for_session(ip.parse().unwrap()));
-    let id = key.entry_session("vod", b"token", client("192.0.2.7"));
-    assert_eq!(id, key.entry_session("vod", b"token", client("192.0.2.7")));
+    let link = TokenMark::of(b"token");
+    let id = SessionId::of_link("vod", link, client("192.0.2.7"));
+    assert_eq!(id, SessionId::of_link("vod", link, client("192.0.2.7")));
     for other in [
-        key.entry_session("vod", b"token", client("192.0.2.8")),
-        key.entry_session("vod", b"other", client("192.0.2.7")),
-        key.entry_session("live", b"token", client("192.0.2.7")),
-        key.entry_session("vodtoken", b"", client("192.0.2.7")),
-        key.entry_session("vod", b"token", None),
+        SessionId::of_link("vod", link, client("192.0.2.8")),
+        SessionId::of_link("vod", TokenMark::of(b"other"), client("192.0.2.7")),
+        SessionId::of_link("live", link, client("192.0.2.7")),
+        SessionId::of_link("vod", link, None),
     ] {
         assert_ne!(id, other);
     }

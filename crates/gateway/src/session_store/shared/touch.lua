@@ -13,13 +13,16 @@ if begins and ended == 'idle' then ended = '' end
 if known[1] and not begins then
   opened, user, session_max, expires = known[1], known[5], tonumber(known[6]), tonumber(known[7])
 end
-if not known[1] then
+if begins or not known[1] then
   redis.call('ZADD', all, 0, id)
-  redis.call('ZADD', ends, expires, id)
-  -- What is over leaves the list as others enter it.
+  redis.call('ZADD', ends, expires, id .. ':' .. user)
+  -- What is over leaves the lists as others enter them.
   for _, over in ipairs(redis.call('ZRANGEBYSCORE', ends, '-inf', '(' .. now, 'LIMIT', 0, 16)) do
-    redis.call('ZREM', all, over)
+    local at = string.find(over, ':', 1, true)
+    local id_over, its_user = string.sub(over, 1, at - 1), string.sub(over, at + 1)
+    redis.call('ZREM', all, id_over)
     redis.call('ZREM', ends, over)
+    if its_user ~= '' then redis.call('ZREM', of_user .. its_user, id_over) end
   end
 end
 if user ~= '' and (begins or not known[1]) then
@@ -62,5 +65,6 @@ if ended == '' then
 end
 redis.call('HSET', session, 'opened', opened, 'created', created, 'last', last, 'ended', ended,
   'user', user, 'max', session_max or '', 'expires', expires)
-redis.call('EXPIRE', session, math.max(expires - now, 0) + 60)
+-- What was revoked is remembered as long as whoever revoked it said.
+if ended ~= 'revoked' then redis.call('EXPIRE', session, math.max(expires - now, 0) + 60) end
 return { opened, tostring(created), tostring(last), ended, refused, playing, of_user_playing }
