@@ -27,9 +27,9 @@ pub(crate) fn names_a_manifest(path: &str) -> bool {
     matches!(extension(path).as_deref(), Some("m3u8" | "m3u" | "mpd"))
 }
 
-/// Whether a manifest's name could be another's whose last digit is gone.
-pub(crate) fn may_lack_a_digit(path: &str) -> bool {
-    extension(path).as_deref() == Some("m3u")
+/// Whether no other manifest's name is this one with something more, or less, at its end.
+pub(crate) fn ends_like_no_shorter_name(path: &str) -> bool {
+    matches!(extension(path).as_deref(), Some("m3u8" | "mpd"))
 }
 
 /// Whether a name promises an MPD.

@@ -138,15 +138,19 @@ pub(crate) fn path_for_log(raw_path: &str) -> String {
         Some(after) => after.find('/').map_or("/", |slash| &after[slash..]),
         None => raw_path,
     };
-    let is_token = |segment: &str| {
-        let is_in_alphabet = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
-        segment.len() == SessionToken::CHARS && segment.bytes().all(is_in_alphabet)
-    };
-    if !path.split('/').any(is_token) {
+    // A query whose `?` somebody escaped, or lost.
+    let query = ["%3f", "%3F", "&"].iter().filter_map(|mark| path.find(mark)).min();
+    let (path, cut) = query.map_or((path, ""), |at| (&path[..at], "***"));
+    let is_mark = |c: char| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '_'));
+    let is_token = |piece: &str| piece.trim_end_matches(is_mark).len() == SessionToken::CHARS;
+    if cut.is_empty() && !path.split_inclusive(is_mark).any(is_token) {
         return path.to_owned();
     }
-    let segments = path.split('/').map(|segment| if is_token(segment) { "***" } else { segment });
-    segments.collect::<Vec<_>>().join("/")
+    let pieces = path.split_inclusive(is_mark).map(|piece| match is_token(piece) {
+        true => piece.replacen(piece.trim_end_matches(is_mark), "***", 1),
+        false => piece.to_owned(),
+    });
+    pieces.chain([cut.to_owned()]).collect()
 }
 
 #[cfg(test)]
@@ -242,5 +246,10 @@ mod tests {
         let token = "A-_9".repeat(13);
         assert_eq!(path_for_log(&format!("/s/x/s/{token}/v/a")), "/s/***/v/a");
         assert_eq!(path_for_log(&format!("//s/{token}")), "//s/***");
+        // Of mangled queries nothing is shown.
+        assert_eq!(path_for_log(&format!("/v/a.m3u8%3Fsg={token}")), "/v/a.m3u8***");
+        assert_eq!(path_for_log("/v/a.m3u8%3fmd5=A&expires=1"), "/v/a.m3u8***");
+        assert_eq!(path_for_log(&format!("/v/a.ts&sg={token}")), "/v/a.ts***");
+        assert_eq!(path_for_log(&format!("/v/a.ts;sg={token};x/b")), "/v/a.ts;sg=***;x/b");
     }
 }

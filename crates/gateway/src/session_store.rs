@@ -205,7 +205,7 @@ impl SessionStore {
         if let Some(shared) = &self.shared {
             let touch = Touch { id, opened: &opened, stream: None, begins: true };
             match shared.touch(&touch, &self.rules, now).await {
-                Ok(touched) => self.memory.learn(touched.seen, &touched.playing, now),
+                Ok(touched) => self.memory.learn(touched.seen, &touched.playing, &self.rules, now),
                 Err(_) if shared.may_go_on() => {}
                 Err(_) => return Err(NotServed::StoreGone),
             }
@@ -229,6 +229,9 @@ impl SessionStore {
         if let Some(shared) = &self.shared
             && !shared.was_told(id, stream, &self.rules, now)
         {
+            if self.memory.is_revoked(id) {
+                return Err(NotServed::Ended(Ended::Revoked));
+            }
             let counted = self.memory.counted(id, stream, &self.rules);
             if counted == stream || !shared.was_told(id, counted, &self.rules, now) {
                 return self.admit_shared(shared, id, unknown(), counted, now).await;
@@ -258,7 +261,7 @@ impl SessionStore {
         let touch = Touch { id, opened: &opened, stream, begins: false };
         match shared.touch(&touch, &self.rules, now).await {
             Ok(Touched { seen, refused, playing }) => {
-                self.memory.learn(seen, &playing, now);
+                self.memory.learn(seen, &playing, &self.rules, now);
                 if let Some(refused) = refused {
                     return Err(refused);
                 }

@@ -150,11 +150,11 @@ impl Template {
 
 /// The length of each token. None if the gaps are not as they must be.
 fn lengths(text: &[u8], gaps: &[Gap]) -> Option<Vec<usize>> {
-    let count = gaps.iter().map(|gap| gap.token + 1).max().unwrap_or(0);
     // Whoever counts tokens otherwise would let this allocate without bounds.
-    if count > gaps.len() {
+    if gaps.iter().any(|gap| gap.token >= gaps.len()) {
         return None;
     }
+    let count = gaps.iter().map(|gap| gap.token + 1).max().unwrap_or(0);
     let mut lens = vec![0; count];
     let mut end = 0;
     for gap in gaps {

@@ -126,7 +126,7 @@ fn what_is_not_worth_it_or_makes_no_sense_is_refused() {
         vec![gap(8, 5, 0), gap(0, 5, 0)],
         vec![gap(0, 5, 0), gap(8, 6, 0)],
         vec![gap(0, 5, 1)],
-        vec![gap(0, 5, usize::MAX - 1)],
+        vec![gap(0, 5, usize::MAX)],
         vec![gap(text.len() - 4, 5, 0)],
         vec![gap(usize::MAX, 5, 0)],
     ] {

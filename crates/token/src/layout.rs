@@ -338,6 +338,21 @@ fn check(raw: raw::Layout) -> Result<Parts, LayoutError> {
     if !says_path {
         return Err(wrong("message", "without {path} or {segment.N} a token opens everything"));
     }
+    let are_one = |pair: &[Field]| matches!(pair, [Field::Segment(_), Field::Segment(_)]);
+    if fields.windows(2).any(are_one)
+        && message.path_may_shift(&|field| matches!(field, Field::Segment(_)))
+    {
+        return Err(wrong(
+            "message",
+            "of two segments side by side nobody can tell where one ends",
+        ));
+    }
+    if raw.signed.no_last_slash && message.path_may_shift(&|_| true) {
+        return Err(wrong(
+            "message",
+            "the folder has no slash at its end, and what is hashed right behind could be part of its name",
+        ));
+    }
     if raw.ip.v4_bits > 32 || raw.ip.v6_bits > 128 {
         return Err(wrong("ip", "v4_bits is at most 32, and v6_bits 128"));
     }
@@ -452,6 +467,7 @@ query = ["t={time}", "h={token}"]
             ("h={token}", "h=1", "{token} stands there once"),
             ("\"t={time}\", ", "", "a verifier must find"),
             ("{path}{time}", "{path}", "anybody could change it"),
+            ("{path}", "{segment.1}{segment.2}", "where one ends"),
             ("t={time}", "t={time}-{ttl}", "{ttl} is not in the message"),
             ("t={time}", "{time}", "written name=value"),
             ("\"md5\"", "\"md6\"", "line 5"),

@@ -170,6 +170,12 @@ pub trait Scheme: fmt::Debug + Send + Sync {
         refusal.status()
     }
 
+    /// Whether the end of a URL's path may be read as the beginning of what is hashed behind it, so that one
+    /// token is for `/a1` and for `/a`, with another end, address or lifetime.
+    fn may_shift_path(&self) -> bool {
+        false
+    }
+
     /// How long a token lives from its making, in seconds, if that is all that its CDN knows: then
     /// its end cannot be chosen.
     fn lifetime_secs(&self) -> Option<u64> {

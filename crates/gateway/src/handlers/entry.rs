@@ -25,6 +25,9 @@ pub(crate) async fn enter(app: &App, request: &MediaRequest) -> Result<Response,
     let (route, place) = found.filter(|(_, place)| place.host == 0).ok_or_else(no_token)?;
     let entry = route.config.entry.as_ref().ok_or_else(no_token)?;
 
+    if entry.ring.scheme().may_shift_path() && !media_type::ends_like_no_shorter_name(&place.raw) {
+        return Err(Error::EntryNotAManifest);
+    }
     app.rates().enter(request.client)?;
     let now = app.now();
     let link = verify(app, entry, request, now)?;
@@ -85,8 +88,12 @@ fn verify(
         query: Some(request.query.as_bytes()),
         ip: request.client,
     };
-    let now = now.saturating_sub(entry.leeway_secs);
-    let verified = entry.ring.verify(&presented, now);
+    // What has not begun gets no leeway.
+    let late = now.saturating_sub(entry.leeway_secs);
+    let verified = match entry.ring.verify(&presented, now) {
+        Err(Refusal::Expired { .. }) if late < now => entry.ring.verify(&presented, late),
+        verified => verified,
+    };
     let valid = verified.map_err(|refusal| {
         let explained = || app.refusals().of_link(&entry.ring, &presented, now, refusal);
         app.rates().refuse(request.client, explained)
@@ -104,9 +111,7 @@ async fn is_manifest(
     place: &Place,
     request: &MediaRequest,
 ) -> Result<bool, Error> {
-    // Some schemes hash the path and a number behind it: a link for `.m3u8` and a link for `.m3u` with a
-    // later end may be the same. What such a name promises must be there.
-    if media_type::names_a_manifest(&place.raw) && !media_type::may_lack_a_digit(&place.raw) {
+    if media_type::names_a_manifest(&place.raw) {
         return Ok(true);
     }
     let query = &forwarded(route, &request.query);

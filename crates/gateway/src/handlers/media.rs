@@ -11,10 +11,10 @@ use crate::app::App;
 use crate::manifest::Given;
 use crate::policy::QUERY_VARIABLE;
 use crate::request::MediaRequest;
-use crate::route::Route;
+use crate::route::{KeyDelivery, Route, Segments};
 use crate::session::Admitted;
 use crate::session_store::{Opened, StreamId};
-use crate::{Error, delivery, session, variables};
+use crate::{Error, delivery, media_type, session, variables};
 
 pub(crate) async fn media(State(app): State<App>, request: Request) -> Result<Response, Error> {
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
@@ -49,10 +49,10 @@ pub(super) async fn admit(
         let explained = || app.refusals().of_session(app.keys(), app.routes(), media, now, error);
         app.rates().refuse(media.client, explained)
     })?;
-    // HEAD plays nothing.
+    // HEAD plays nothing, unless it tells where to play.
+    let plays = method == Method::GET || tells_where_to_play(&admitted);
     let agent = headers.get(header::USER_AGENT).map(HeaderValue::as_bytes);
-    let stream =
-        (method == Method::GET).then(|| StreamId::of(media.client, agent.unwrap_or_default()));
+    let stream = plays.then(|| StreamId::of(media.client, agent.unwrap_or_default()));
     let unknown = || {
         let (route, path) = (&admitted.route.config.id, &admitted.place.path);
         // A key's token ends before its session may.
@@ -64,6 +64,17 @@ pub(super) async fn admit(
     };
     app.sessions().admit(admitted.claims.session, unknown, stream, now).await?;
     Ok(admitted)
+}
+
+/// Whether the answer may be a URL of the CDN with a token.
+fn tells_where_to_play(admitted: &Admitted) -> bool {
+    let (route, place) = (&admitted.route, &admitted.place);
+    let is_redirected = route.config.segments != Segments::Gateway;
+    let keys = route.config.keys.map(|keys| keys.delivery);
+    match admitted.is_for_key() {
+        true => keys == Some(KeyDelivery::Redirect),
+        false => is_redirected && !media_type::names_a_manifest(&place.raw),
+    }
 }
 
 /// What the origin is asked with: the query that the manifest itself wrote for this document comes

@@ -183,7 +183,9 @@ pub(crate) async fn end(
 pub(crate) async fn revoke(app: &App, id: &str) -> Result<Response, Error> {
     let id = call::parse_id(id)?;
     let now = app.now();
-    let unknown = Opened::unknown(now.saturating_add(MAX_TTL_SECS));
+    // A session of a link ends with the window after the one in which it began.
+    let longest = MAX_TTL_SECS.max(app.session_length_secs().saturating_mul(2));
+    let unknown = Opened::unknown(now.saturating_add(longest));
     app.sessions().revoke(id, unknown, now).await?;
     tracing::info!(session = %id, "a session was ended");
     Ok(answer(StatusCode::NO_CONTENT, ()))

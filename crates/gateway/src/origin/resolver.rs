@@ -73,8 +73,12 @@ fn is_inward(address: IpAddr) -> bool {
     const ALIBABA: Ipv4Addr = Ipv4Addr::new(100, 100, 100, 200);
     /// What answers for the platform in each machine of Azure.
     const AZURE: Ipv4Addr = Ipv4Addr::new(168, 63, 129, 16);
-    /// Where Google's are.
-    const GOOGLE: Ipv6Addr = Ipv6Addr::new(0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254);
+    /// Where Google's, Oracle's and Scaleway's are.
+    const OF_OTHERS: [Ipv6Addr; 3] = [
+        Ipv6Addr::new(0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254),
+        Ipv6Addr::new(0xfd00, 0xc1, 0, 0, 0, 0, 0xa9fe, 0xa9fe),
+        Ipv6Addr::new(0xfd00, 0x42, 0, 0, 0, 0, 0, 0x42),
+    ];
     match address {
         IpAddr::V4(address) => {
             address.is_loopback()
@@ -92,7 +96,9 @@ fn is_inward(address: IpAddr) -> bool {
                 || address.is_multicast()
                 // Amazon's services in each machine, its metadata among them.
                 || address.segments()[..2] == [0xfd00, 0xec2]
-                || address == GOOGLE
+                || OF_OTHERS.contains(&address)
+                // Site-local (RFC 3879), which is no more.
+                || address.segments()[0] & 0xffc0 == 0xfec0
                 || carried(address).is_some_and(|carried| is_inward(carried.into()))
         }
     }
@@ -102,8 +108,8 @@ fn is_inward(address: IpAddr) -> bool {
 fn carried(address: Ipv6Addr) -> Option<Ipv4Addr> {
     let ipv4 = |high: u16, low: u16| Ipv4Addr::from(u32::from(high) << 16 | u32::from(low));
     match address.segments() {
-        // NAT64 (RFC 6052), and addresses of IPv4 in the deprecated form of RFC 4291.
-        [0x64, 0xff9b, 0, 0, 0, 0, high, low] | [0, 0, 0, 0, 0, 0, high, low] => {
+        // NAT64 (RFC 6052, and RFC 8215 as it is used most), and addresses of IPv4 in the deprecated form of RFC 4291.
+        [0x64, 0xff9b, 0 | 1, _, _, _, high, low] | [0, 0, 0, 0, 0, 0, high, low] => {
             Some(ipv4(high, low))
         }
         // 6to4 (RFC 3056).
@@ -145,6 +151,10 @@ mod tests {
             "fd00:ec2::254",
             "fd00:ec2::253",
             "fd20:ce::254",
+            "fd00:c1::a9fe:a9fe",
+            "fd00:42::42",
+            "fec0::1",
+            "64:ff9b:1::169.254.169.254",
             "168.63.129.16",
             "64:ff9b::169.254.169.254",
             "64:ff9b::127.0.0.1",

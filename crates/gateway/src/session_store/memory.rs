@@ -121,10 +121,7 @@ impl Memory {
     ) -> Result<(), NotServed> {
         let Some(most) = most else { return Ok(()) };
         let mut users = self.users.lock().unwrap_or_else(PoisonError::into_inner);
-        if !users.contains_key(user) && users.len().is_multiple_of(SWEEP_EVERY) {
-            users.retain(|_, streams| streams.values().any(|seen| *seen >= oldest));
-        }
-        let streams = users.entry(user.to_owned()).or_default();
+        let streams = of_user(&mut users, user, oldest);
         streams.retain(|_, seen| *seen >= oldest);
         if !streams.contains_key(&stream) && streams.len() >= most as usize {
             return Err(NotServed::TooManyOfUser);
@@ -154,8 +151,10 @@ impl Memory {
         &self,
         seen: Seen,
         playing: &[(SessionId, StreamId, UnixTime)],
+        rules: &SessionRules,
         now: UnixTime,
     ) {
+        let oldest = now.saturating_sub(rules.stream_secs);
         let (id, user) = (seen.id, seen.opened.user.clone());
         let mut shard = self.shard(id);
         match shard.sessions.get_mut(&seen.id) {
@@ -180,12 +179,18 @@ impl Memory {
         }
         if let Some(user) = user.filter(|_| !playing.is_empty()) {
             let mut users = self.users.lock().unwrap_or_else(PoisonError::into_inner);
-            let streams = users.entry(user).or_default();
+            let streams = of_user(&mut users, &user, oldest);
             for (of, stream, at) in playing {
                 let known = streams.entry((*of, *stream)).or_insert(*at);
                 *known = (*known).max(*at);
             }
         }
+    }
+
+    /// Whether a session is known to be over for good.
+    pub(crate) fn is_revoked(&self, id: SessionId) -> bool {
+        let shard = self.shard(id);
+        shard.sessions.get(&id).is_some_and(|record| record.ended == Some(Ended::Revoked))
     }
 
     /// The stream if it is one that is counted, or none if the session has too many for that.
@@ -330,6 +335,18 @@ impl Memory {
         let at = usize::from(id.0[0]) % SHARDS;
         self.shards[at].lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// A user's streams; those of others that do not play are forgotten now and then.
+fn of_user<'u>(
+    users: &'u mut HashMap<String, StreamsOfUser>,
+    user: &str,
+    oldest: UnixTime,
+) -> &'u mut StreamsOfUser {
+    if !users.contains_key(user) && users.len().is_multiple_of(SWEEP_EVERY) {
+        users.retain(|_, streams| streams.values().any(|seen| *seen >= oldest));
+    }
+    users.entry(user.to_owned()).or_default()
 }
 
 impl Shard {

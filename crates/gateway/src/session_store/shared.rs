@@ -28,7 +28,7 @@ const TOLD_FOR_SECS: u64 = 5;
 const MOST_TOLD: u64 = 200_000;
 /// How many sessions are read at once for a list.
 const LISTED_AT_ONCE: usize = 500;
-/// Nothing that was revoked so long ago can be good still: sessions live a month at most.
+/// What was revoked is told to replicas that come for so long, and longer if its session may live longer.
 const REVOKED_FOR_SECS: u64 = 32 * 86_400;
 
 /// What happens to new streams while the store does not answer. What plays goes on, and what was
@@ -214,7 +214,7 @@ impl Shared {
             .arg(self.keys.named("revoked"))
             .arg(now.0)
             .arg(exchange::entry(id, expires))
-            .arg(REVOKED_FOR_SECS)
+            .arg(REVOKED_FOR_SECS.max(expires.0.saturating_sub(now.0)))
             .arg(expires.0);
         self.connection.ask(async |mut redis| call.invoke_async(&mut redis).await).await
     }

@@ -84,6 +84,22 @@ fn a_segments_url_stays_and_its_cdn_token_is_new_each_time() {
     }
 }
 
+/// Who asks where a segment is, plays it.
+#[test]
+fn a_head_that_is_redirected_counts_as_a_stream() {
+    let media = folder(&[("v/index.m3u8", &playlist(&["0.ts"]))]);
+    let config = site(&settings()).config(&format!("file:{}", media.path().display()));
+    let gateway = Gateway::start(&config.replace("[session]\n", "[session]\nmax_streams = 1\n"));
+    let mut viewer = Viewer::of(&gateway);
+    let session = viewer.enter("/v/index.m3u8");
+    let segment = session.replace("index.m3u8", "0.ts");
+    let mut ask =
+        |player, method, target: &str| viewer.ask(method, target, &[("User-Agent", player)]).status;
+    assert_eq!(ask("one", "GET", &session), 200);
+    assert_eq!(ask("two", "HEAD", &session), 200, "a playlist alone plays nothing");
+    assert_eq!((ask("one", "HEAD", &segment), ask("two", "HEAD", &segment)), (302, 403));
+}
+
 #[test]
 fn what_a_viewer_sends_is_passed_as_the_route_says_and_never_as_a_token() {
     let media = folder(&[("v/master.m3u8", &multivariant(&["a.m3u8"]))]);

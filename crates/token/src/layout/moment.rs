@@ -59,14 +59,15 @@ impl MomentText {
         u64::try_from(secs).ok().filter(|&secs| secs > 0).map(UnixTime)
     }
 
-    /// Whether a text is as long as those of our time, which end in 2106 or later.
+    /// Whether a text is as long as those of our time, which ends in 2106.
     pub(crate) fn has_usual_length(self, text: &[u8]) -> bool {
         let len = match self {
             Self::Decimal => 10,
             Self::Hex | Self::UpperHex => 8,
             Self::ChinaMinutes => 12,
         };
-        text.len() == len && text[0] != b'0'
+        let is_of_our_time = self.read(text).is_some_and(|moment| moment.0 <= u32::MAX.into());
+        text.len() == len && text[0] != b'0' && is_of_our_time
     }
 
     /// Whether `byte` can stand in it.

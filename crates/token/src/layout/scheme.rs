@@ -303,9 +303,10 @@ impl LayoutScheme {
     }
 }
 
-/// Where path, time and lifetime are hashed without a mark between, `/a1` until 790000000 and `/a` until
-/// 1790000000 are one token. Times of one length leave one way to read it.
-const SHIFTED: Refusal =
+/// Where path, time and what follows are hashed without a mark between, `/a1` until 790000000 and `/a` until
+/// 1790000000 are one token. For one path, times of one length leave one way to read it; of paths see
+/// [`Scheme::may_shift_path`].
+pub(crate) const SHIFTED: Refusal =
     Refusal::MalformedToken("its time has another number of digits than today's");
 
 /// How far the clock of whoever makes tokens may be ahead.
@@ -488,6 +489,12 @@ impl Scheme for LayoutScheme {
             Refusal::Expired { .. } => self.parts().expired,
             _ => self.parts().refused,
         }
+    }
+
+    fn may_shift_path(&self) -> bool {
+        let is_bound = self.key.binding() == Binding::Ip;
+        let is_there = |field: Field| field != Field::Ip || is_bound;
+        self.scope == Scope::File && self.parts().message.path_may_shift(&is_there)
     }
 
     fn lifetime_secs(&self) -> Option<u64> {

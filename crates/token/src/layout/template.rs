@@ -116,14 +116,52 @@ impl Template {
 
     /// Whether digits at an end of the time could be those of the field beside it.
     pub(crate) fn time_may_shift(&self) -> bool {
-        self.0.windows(2).any(|pair| match pair {
-            [Piece::Field(before), Piece::Field(Field::Time)] => *before != Field::Secret,
+        self.neighbours(&|_| true).any(|pair| match pair {
+            (before, Field::Time) => before != Field::Secret,
             // A path begins with a slash.
-            [Piece::Field(Field::Time), Piece::Field(after)] => {
-                !matches!(after, Field::Secret | Field::Path)
-            }
+            (Field::Time, after) => !matches!(after, Field::Secret | Field::Path),
             _ => false,
         })
+    }
+
+    /// Whether the end of the path could be the beginning of the field behind it, of those that are there.
+    pub(crate) fn path_may_shift(&self, is_there: &dyn Fn(Field) -> bool) -> bool {
+        self.neighbours(is_there).any(|pair| {
+            matches!(pair, (Field::Path | Field::Segment(_), after)
+                if !matches!(after, Field::Secret | Field::Path))
+        })
+    }
+
+    /// Fields that may stand side by side, or with nothing but digits between, whatever parts vanish.
+    fn neighbours(&self, is_there: &dyn Fn(Field) -> bool) -> impl Iterator<Item = (Field, Field)> {
+        // Each field or text, with the part that it vanishes with.
+        let mut flat: Vec<(&Piece, Option<usize>)> = Vec::new();
+        for (at, piece) in self.0.iter().enumerate() {
+            match piece {
+                Piece::Part(part) => flat.extend(part.iter().map(|piece| (piece, Some(at)))),
+                piece => flat.push((piece, None)),
+            }
+        }
+        flat.retain(|(piece, _)| !matches!(piece, Piece::Field(field) if !is_there(*field)));
+        let mut pairs = Vec::new();
+        for (at, (before, its_part)) in flat.iter().enumerate() {
+            let Piece::Field(before) = before else { continue };
+            for (after, part) in &flat[at + 1..] {
+                let may_vanish = part.is_some() && part != its_part;
+                let is_mark = match after {
+                    Piece::Field(after) => {
+                        pairs.push((*before, *after));
+                        true
+                    }
+                    Piece::Text(text) => !text.iter().all(u8::is_ascii_hexdigit),
+                    Piece::Part(_) => true,
+                };
+                if is_mark && !may_vanish {
+                    break;
+                }
+            }
+        }
+        pairs.into_iter()
     }
 
     /// Appends the template with its fields filled in.

@@ -17,7 +17,7 @@ use super::{Placement, Presented, Refusal, Scheme, Scope, SignError, Target, Val
 use crate::ip::{IpPrefix, canonical};
 use crate::layout::digest::{Algorithm, Output};
 use crate::layout::moment::MomentText;
-use crate::layout::scheme::without_token;
+use crate::layout::scheme::{SHIFTED, without_token};
 use crate::path::folder_of;
 use crate::{Binding, CdnKey, ResourcePath, SchemeError, UnixTime, query};
 
@@ -134,12 +134,15 @@ fn octets(ip: IpAddr) -> Vec<u8> {
     }
 }
 
+/// The parameters of a query. None if one is there twice, or holds what separates them.
 fn read(query: &[u8]) -> Option<Parameters> {
     let mut parameters = Parameters::new();
     for (name, value) in query::parameters(query).filter(|(name, _)| !name.is_empty()) {
         let name: Vec<u8> = percent_decode(name).collect();
-        let value = percent_decode(value.unwrap_or_default()).collect();
-        if parameters.insert(name, value).is_some() {
+        let value: Vec<u8> = percent_decode(value.unwrap_or_default()).collect();
+        // What is hashed tells them apart by these.
+        let holds_another = name.iter().any(|byte| b"&=".contains(byte)) || value.contains(&b'&');
+        if holds_another || parameters.insert(name, value).is_some() {
             return None;
         }
     }
@@ -203,7 +206,7 @@ impl Scheme for Bunny {
         super::check_terms(self.key.binding(), expires, ip)?;
         let at = memchr::memchr(SEPARATOR, signed).unwrap_or(signed.len());
         let (path, query) = (&signed[..at], signed.get(at + 1..).unwrap_or_default());
-        let twice = "its query holds a parameter twice, which Bunny refuses";
+        let twice = "its query holds a parameter twice, which Bunny refuses, or one with '&' in it";
         let mut parameters = read(query).ok_or(SignError::NoPlace(twice))?;
         let mut own = self.own.clone();
         if self.scope != Scope::File {
@@ -238,9 +241,13 @@ impl Scheme for Bunny {
         Ok(())
     }
 
+    fn may_shift_path(&self) -> bool {
+        self.scope == Scope::File
+    }
+
     fn verify(&self, presented: &Presented<'_>, now: UnixTime) -> Result<Valid, Refusal> {
         let malformed = Refusal::MalformedToken;
-        let twice = malformed("a parameter stands there twice");
+        let twice = malformed("a parameter stands there twice, or holds another");
         let mut path = presented.target().raw_path().to_vec();
         let mut parameters = match self.placement {
             Placement::Query => read(presented.query.unwrap_or_default()).ok_or(twice)?,
@@ -268,6 +275,9 @@ impl Scheme for Bunny {
         };
         let (token, expires_text) = (take(name)?, take(EXPIRES)?);
         let expires = MomentText::Decimal.read(&expires_text).ok_or(Refusal::MalformedExpiry)?;
+        if !MomentText::Decimal.has_usual_length(&expires_text) {
+            return Err(SHIFTED);
+        }
         let hash = token.strip_prefix(PREFIX).ok_or(malformed("it does not begin with HS256-"))?;
         let (hash, is_bound) = match hash.strip_prefix(BOUND) {
             // 43 characters of a hash could begin with "1-", too.

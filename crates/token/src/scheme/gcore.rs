@@ -243,6 +243,10 @@ impl Scheme for Gcore {
         Ok(Valid::until(expires, &hash))
     }
 
+    fn may_shift_path(&self) -> bool {
+        self.scope == Scope::File && self.key.binding() == Binding::Ip
+    }
+
     fn with_scope(&self, scope: Scope) -> Option<Arc<dyn Scheme>> {
         Some(Arc::new(Self { scope, ..self.clone() }))
     }

@@ -48,7 +48,7 @@ impl Shared {
         }
     }
 
-    /// Returns when the connection is lost.
+    /// Returns when the connection is lost, or the store does not answer.
     async fn listen(
         &self,
         memory: &Memory,
@@ -65,7 +65,9 @@ impl Shared {
         let subscription = timeout(CONNECT_WITHIN, subscribe).await.map_err(in_vain)??;
         self.connection.is_back();
         // The subscription is there first, so that nothing falls between.
-        self.exchange(memory, rules, now()).await;
+        if !self.exchange(memory, rules, now()).await {
+            return Ok(());
+        }
         let mut messages = subscription.into_on_message();
         let mut reads = interval(READ_EVERY);
         reads.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -87,9 +89,10 @@ impl Shared {
                 }
                 () = self.connection.back.notified() => {
                     // A store that was started anew may have forgotten everything.
-                    if self.exchange(memory, rules, now()).await {
-                        read_until = now();
+                    if !self.exchange(memory, rules, now()).await {
+                        return Ok(());
                     }
+                    read_until = now();
                 }
             }
         }

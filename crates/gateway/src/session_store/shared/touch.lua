@@ -18,7 +18,7 @@ if begins or not known[1] then
   redis.call('ZADD', ends, expires, id .. ':' .. user)
   -- What is over leaves the lists as others enter them.
   for _, over in ipairs(redis.call('ZRANGEBYSCORE', ends, '-inf', '(' .. now, 'LIMIT', 0, 16)) do
-    local at = string.find(over, ':', 1, true)
+    local at = string.find(over, ':', 1, true) or #over + 1
     local id_over, its_user = string.sub(over, 1, at - 1), string.sub(over, at + 1)
     redis.call('ZREM', all, id_over)
     redis.call('ZREM', ends, over)
