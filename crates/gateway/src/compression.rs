@@ -1,19 +1,51 @@
 //! Manifests compressed for players that ask for it.
 
-use std::io::Write as _;
+mod once;
 
+use std::io::{Cursor, Read as _, Write as _};
+
+use axum::body::Body;
 use axum::http::{HeaderMap, header};
+use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use futures_util::stream;
 
+pub(crate) use self::once::Once;
 use crate::Error;
 
-/// A playlist is made small by any level, and each viewer's is compressed anew.
-pub(crate) const FOR_ONE: Compression = Compression::fast();
 /// What is compressed once and sent to a crowd.
 pub(crate) const FOR_ALL: Compression = Compression::best();
+/// What is longer is compressed as it is sent, so that its first bytes need not wait for its last.
+const LONG: usize = 256 << 10;
+/// How much of it at a time.
+const PIECE: usize = 16 << 10;
 
-/// How a manifest is sent.
+/// The body of a manifest, and in which form it is.
+#[derive(Debug)]
+pub(crate) struct Payload {
+    pub(crate) form: Form,
+    content: Content,
+}
+
+#[derive(Debug)]
+enum Content {
+    Whole(Bytes),
+    /// A text that is compressed, at this level, while it is sent.
+    Pieces(Vec<u8>, Compression),
+}
+
+/// The forms of one text, each with other bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    Plain,
+    /// Compressed as it is.
+    Gzip,
+    /// Copied from what was compressed once for all tokens.
+    Copy,
+}
+
+/// What a client takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Coding {
     Identity,
@@ -36,6 +68,67 @@ impl Coding {
             by_star |= name == "*" && is_wanted;
         }
         if by_star { Self::Gzip } else { Self::Identity }
+    }
+}
+
+impl Form {
+    /// The forms that a client takes.
+    pub(crate) const fn taken(coding: Coding) -> &'static [Self] {
+        match coding {
+            Coding::Identity => &[Self::Plain],
+            Coding::Gzip => &[Self::Copy, Self::Gzip, Self::Plain],
+        }
+    }
+
+    /// What tells its entity tag from those of the other forms.
+    pub(crate) const fn tag_suffix(self) -> &'static str {
+        match self {
+            Self::Plain => "",
+            Self::Gzip => "-gz",
+            Self::Copy => "-gc",
+        }
+    }
+}
+
+impl Payload {
+    pub(crate) const fn whole(form: Form, bytes: Bytes) -> Self {
+        Self { form, content: Content::Whole(bytes) }
+    }
+
+    /// A text for one viewer, compressed at a level, or as it is at level 0.
+    pub(crate) fn for_one(text: Vec<u8>, level: u32) -> Result<Self, Error> {
+        let level = Compression::new(level);
+        Ok(if level == Compression::none() {
+            Self::whole(Form::Plain, text.into())
+        } else if text.len() > LONG {
+            Self { form: Form::Gzip, content: Content::Pieces(text, level) }
+        } else {
+            Self::whole(Form::Gzip, gzip(&text, level)?.into())
+        })
+    }
+
+    /// Its length, if that is known before it is sent.
+    pub(crate) const fn len(&self) -> Option<usize> {
+        match &self.content {
+            Content::Whole(bytes) => Some(bytes.len()),
+            Content::Pieces(..) => None,
+        }
+    }
+
+    pub(crate) fn into_body(self) -> Body {
+        let (text, level) = match self.content {
+            Content::Whole(bytes) => return Body::from(bytes),
+            Content::Pieces(text, level) => (text, level),
+        };
+        let mut encoder = flate2::read::GzEncoder::new(Cursor::new(text), level);
+        let next = move || {
+            let mut piece = Vec::with_capacity(PIECE);
+            match (&mut encoder).take(PIECE as u64).read_to_end(&mut piece) {
+                Ok(0) => None,
+                read => Some(read.map(|_| Bytes::from(piece))),
+            }
+        };
+        Body::from_stream(stream::iter(std::iter::from_fn(next)))
     }
 }
 

@@ -149,6 +149,9 @@ pub struct Limits {
     pub missing_for: Duration,
     /// Requests that are under way to one origin at once.
     pub origin_requests: usize,
+    /// How hard is compressed what differs from viewer to viewer in too many places: 1 to 9, and 0
+    /// not at all.
+    pub gzip_level: u32,
 }
 
 /// How long an origin may take.
@@ -366,6 +369,7 @@ impl Default for Limits {
             while_revalidate: Duration::ZERO,
             missing_for: Duration::from_secs(1),
             origin_requests: 1024,
+            gzip_level: 1,
         }
     }
 }

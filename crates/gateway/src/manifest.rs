@@ -12,7 +12,7 @@ use sluicegate_token::{Binding, UnixTime};
 
 use crate::Error;
 use crate::app::App;
-use crate::compression::Coding;
+use crate::compression::{Coding, Form};
 use crate::planned::{self, CdnTerms, Session};
 use crate::policy::Scene;
 use crate::request::Carried;
@@ -62,31 +62,37 @@ pub(crate) fn respond(
     let keys = admitted.route.config.keys;
     let keys_end = keys.map(|keys| now.window_expiry(keys.ttl_secs));
     let moments = (moment, keys_end);
-    let etag = entity_tag(admitted, compiled, given, scene, &terms, moments, coding);
+    let etag = entity_tag(admitted, compiled, given, scene, &terms, moments);
     let mut response = Response::new(Body::empty());
     let headers = response.headers_mut();
-    headers.typed_insert(etag.clone());
     // It bears tokens: no shared cache may keep it, and a player asks before it uses it again.
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
     headers.insert(header::CONTENT_TYPE, compiled.content_type.clone());
     headers.insert(header::VARY, HeaderValue::from_name(header::ACCEPT_ENCODING));
-    if request.typed_get::<IfNoneMatch>().is_some_and(|known| !known.precondition_passes(&etag)) {
-        *response.status_mut() = StatusCode::NOT_MODIFIED;
-        return Ok(response);
+    if let Some(known) = request.typed_get::<IfNoneMatch>() {
+        let mut tags = Form::taken(coding).iter().map(|form| tag_of(etag, *form));
+        if let Some(tag) = tags.find(|tag| !known.precondition_passes(tag)) {
+            headers.typed_insert(tag);
+            *response.status_mut() = StatusCode::NOT_MODIFIED;
+            return Ok(response);
+        }
     }
 
     let Compiled { template, url, plans, .. } = compiled;
     let planned = plans.of(template, url, scene, given.query, given.variables, moment)?;
     let began = Instant::now();
     let session = Session { signer, admitted, keys_end };
-    let body = planned.body(&session, &terms, coding)?;
+    let payload = planned.body(&session, &terms, coding, app.limits().gzip_level)?;
     app.observer().metrics.rendered(began.elapsed());
     let headers = response.headers_mut();
-    if coding == Coding::Gzip {
+    headers.typed_insert(tag_of(etag, payload.form));
+    if payload.form != Form::Plain {
         headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
     }
-    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
-    *response.body_mut() = Body::from(body);
+    if let Some(len) = payload.len() {
+        headers.insert(header::CONTENT_LENGTH, HeaderValue::from(len));
+    }
+    *response.body_mut() = payload.into_body();
     Ok(response)
 }
 
@@ -121,8 +127,7 @@ fn entity_tag(
     scene: Scene<'_>,
     terms: &[Option<CdnTerms<'_>>],
     moments: (Option<UnixTime>, Option<UnixTime>),
-    coding: Coding,
-) -> ETag {
+) -> u128 {
     let mut hash = Sha256::new();
     hash.update(compiled.digest);
     hash.update(compiled.url.as_str());
@@ -134,7 +139,7 @@ fn entity_tag(
         hash.update(text);
         hash.update([0]);
     }
-    hash.update([scene.signer.id(), u8::from(coding == Coding::Gzip)]);
+    hash.update([scene.signer.id()]);
     if let Some(profile) = scene.profile {
         hash.update(format!("{:?}", profile.profile));
     }
@@ -151,6 +156,11 @@ fn entity_tag(
     }
     let digest: [u8; 32] = hash.finalize().into();
     let (half, _) = digest.split_first_chunk::<16>().expect("32 bytes have a first half");
-    let text = format!("\"{:032x}\"", u128::from_be_bytes(*half));
-    text.parse().expect("hexadecimal digits in quotes are an entity tag")
+    u128::from_be_bytes(*half)
+}
+
+/// The tag of one form of a text.
+fn tag_of(text: u128, form: Form) -> ETag {
+    let tag = format!("\"{text:032x}{}\"", form.tag_suffix());
+    tag.parse().expect("hexadecimal digits in quotes are an entity tag")
 }

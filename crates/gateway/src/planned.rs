@@ -12,7 +12,7 @@ use sluicegate_token::{ByteList, KeyId, RingKey, Scope, SessionKey, UnixTime};
 use url::Url;
 
 use crate::Error;
-use crate::compression::{self, Coding};
+use crate::compression::{self, Coding, Form, Once, Payload};
 use crate::policy::{CONTEXT_VARIABLE, RoutePolicy, SESSION_LIST, Scene};
 use crate::request::{Carried, SESSION_PARAMETER};
 use crate::route::Segments;
@@ -31,6 +31,8 @@ pub(crate) struct Planned {
     cdns: Vec<Option<ByteList>>,
     /// What was rendered last, if no session's token stands in it: a crowd gets the same bytes.
     shared: Option<Mutex<Option<Arc<Shared>>>>,
+    /// Its text for players that take gzip.
+    gzip: Once,
 }
 
 /// A text that is the same for all sessions of a kind, as long as the tokens of the CDNs are.
@@ -39,7 +41,7 @@ struct Shared {
     /// Of each host with a CDN, the key that signs and until when.
     terms: Vec<Option<(KeyId, UnixTime)>>,
     text: Bytes,
-    compressed: OnceLock<Bytes>,
+    compressed: OnceLock<(Form, Bytes)>,
 }
 
 /// What plans of one manifest on one route depend on.
@@ -103,12 +105,23 @@ impl Shared {
     }
 
     /// Once for all: it may take its time.
-    fn compressed(&self) -> Result<Bytes, Error> {
-        if let Some(known) = self.compressed.get() {
-            return Ok(known.clone());
-        }
-        let new = compression::gzip(&self.text, compression::FOR_ALL)?;
-        Ok(self.compressed.get_or_init(|| new.into()).clone())
+    fn compressed(
+        &self,
+        copy: impl FnOnce() -> Result<Option<Vec<u8>>, Error>,
+    ) -> Result<Payload, Error> {
+        let (form, bytes) = match self.compressed.get() {
+            Some(known) => known,
+            None => {
+                let new = match copy()? {
+                    Some(copy) => (Form::Copy, copy.into()),
+                    None => {
+                        (Form::Gzip, compression::gzip(&self.text, compression::FOR_ALL)?.into())
+                    }
+                };
+                self.compressed.get_or_init(|| new)
+            }
+        };
+        Ok(Payload::whole(*form, bytes.clone()))
     }
 }
 
@@ -235,24 +248,28 @@ fn make(template: &Template, base: &Url, scene: Scene<'_>, kind: &Kind) -> Resul
     }
     let cdns = policy.cdns.into_iter().map(|paths| paths.map(CdnPaths::into_signed)).collect();
     let shared = (!plan.takes_from(SESSION_LIST)).then(Mutex::default);
-    Ok(Planned { plan, extended: policy.extended, cdns, shared })
+    Ok(Planned { plan, extended: policy.extended, cdns, shared, gzip: Once::default() })
 }
 
 impl Planned {
-    /// The body for one session.
+    /// The body for one session. `level` is how hard is compressed what nobody else gets.
     pub(crate) fn body(
-        &self,
+        self: &Arc<Self>,
         session: &Session<'_>,
         terms: &[Option<CdnTerms<'_>>],
         coding: Coding,
-    ) -> Result<Bytes, Error> {
+        level: u32,
+    ) -> Result<Payload, Error> {
         let is_for_one = terms.iter().flatten().any(|terms| terms.ip.is_some());
         let Some(shared) = self.shared.as_ref().filter(|_| !is_for_one) else {
-            let text = self.render(session, terms)?;
-            return Ok(match coding {
-                Coding::Identity => text.into(),
-                Coding::Gzip => compression::gzip(&text, compression::FOR_ONE)?.into(),
-            });
+            let tokens = self.tokens(session, terms)?;
+            return match coding {
+                Coding::Identity => Ok(Payload::whole(Form::Plain, self.text(&tokens).into())),
+                Coding::Gzip => match self.copy(&tokens) {
+                    Some(copy) => Ok(Payload::whole(Form::Copy, copy.into())),
+                    None => Payload::for_one(self.text(&tokens), level),
+                },
+            };
         };
         let known = shared.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let shared = match known.filter(|known| known.is_for(terms)) {
@@ -263,7 +280,7 @@ impl Planned {
                         .iter()
                         .map(|terms| terms.map(|terms| (terms.key.id.clone(), terms.expires)))
                         .collect(),
-                    text: self.render(session, terms)?.into(),
+                    text: self.text(&self.tokens(session, terms)?).into(),
                     compressed: OnceLock::new(),
                 });
                 let latest = Some(Arc::clone(&new));
@@ -272,17 +289,32 @@ impl Planned {
             }
         };
         match coding {
-            Coding::Identity => Ok(shared.text.clone()),
-            Coding::Gzip => shared.compressed(),
+            Coding::Identity => Ok(Payload::whole(Form::Plain, shared.text.clone())),
+            Coding::Gzip => shared.compressed(|| Ok(self.copy(&self.tokens(session, terms)?))),
         }
     }
 
-    /// Renders for one session.
-    fn render(
+    /// The compressed body, by copying what was compressed once. None until that is so.
+    fn copy(self: &Arc<Self>, tokens: &[ByteList]) -> Option<Vec<u8>> {
+        if self.gzip.is_wanted() {
+            let (planned, tokens) = (Arc::clone(self), tokens.to_vec());
+            drop(tokio::task::spawn_blocking(move || planned.gzip.make(&planned.plan, &tokens)));
+        }
+        self.gzip.body(&self.plan, tokens)
+    }
+
+    fn text(&self, tokens: &[ByteList]) -> Vec<u8> {
+        let mut text = Vec::new();
+        self.plan.render_into(tokens, &mut text);
+        text
+    }
+
+    /// The tokens of one session.
+    fn tokens(
         &self,
         session: &Session<'_>,
         terms: &[Option<CdnTerms<'_>>],
-    ) -> Result<Vec<u8>, Error> {
+    ) -> Result<Vec<ByteList>, Error> {
         let Session { signer, admitted, keys_end } = *session;
         let mut sessions = ByteList::default();
         let mut push = |token: &sluicegate_token::SessionToken| match admitted.carried {
@@ -311,8 +343,6 @@ impl Planned {
             }
             tokens.push(of_cdn);
         }
-        let mut text = Vec::new();
-        self.plan.render_into(&tokens, &mut text);
-        Ok(text)
+        Ok(tokens)
     }
 }

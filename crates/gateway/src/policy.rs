@@ -245,7 +245,7 @@ impl UriPolicy for RoutePolicy<'_> {
             (None, Carried::Query) => {
                 SESSION_PARAMETER.len() + 1 + sluicegate_token::SessionToken::CHARS
             }
-            (None, Carried::Path) => 0,
+            (None, Carried::Path) => sluicegate_token::SessionToken::CHARS,
         }
     }
 

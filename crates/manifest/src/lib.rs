@@ -60,7 +60,7 @@ pub use plan::{Decided, Kept, Place, Plan};
 pub use policy::{Decision, KeepReason, TokenAt, TokenRef, Uri, UriPolicy, Varies};
 pub use profile::Profile;
 pub use quoting::Quoting;
-pub use render::Rendered;
+pub use render::{Placed, Rendered};
 pub use role::Role;
 pub use sign::{CdnPaths, ExistingToken, GCORE_QUERY_LEN, SignHost};
 pub use slot::Slot;

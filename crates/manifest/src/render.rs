@@ -25,7 +25,38 @@ pub struct Rendered {
     pub edits: Vec<Edit>,
 }
 
+/// Where a token stands in a rendered text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Placed {
+    /// Which token.
+    pub token: TokenRef,
+    /// Where it begins, in bytes.
+    pub at: usize,
+    /// Its length as it is written there.
+    pub len: usize,
+}
+
 impl Plan {
+    /// Where each token stands in the text that these tokens make, in order.
+    pub fn placed(&self, tokens: &[ByteList]) -> impl Iterator<Item = Placed> {
+        // Length of the tokens, and of their gaps, so far.
+        let (mut written, mut gaps) = (0, 0);
+        self.holes.iter().map(move |hole| {
+            let at = hole.at as usize + written - gaps;
+            let len = self.written(tokens, hole.token).len();
+            written += len;
+            gaps += self.gap;
+            Placed { token: hole.token, at, len }
+        })
+    }
+
+    /// The token as it is written in this document.
+    #[must_use]
+    pub fn written<'t>(&self, tokens: &'t [ByteList], token: TokenRef) -> Cow<'t, [u8]> {
+        let text = text_of(tokens, token);
+        if self.is_xml { escape_ampersands(text) } else { Cow::Borrowed(text) }
+    }
+
     /// Appends the rendered text to `out`: the hot path, without a list of edits.
     ///
     /// `tokens[l].get(i)` stands for [`TokenRef`] `i` of list `l`; one that is not there is empty.
@@ -72,7 +103,7 @@ impl Plan {
             (false, GCORE_QUERY_LEN) => self.overwrite::<GCORE_QUERY_LEN>(tokens, out),
             (true, GCORE_XML_LEN) => self.overwrite_in_xml(tokens, out),
             (_, gap) => self.holes.iter().try_for_each(|hole| {
-                let token = self.text_of(tokens, hole.token);
+                let token = self.written(tokens, hole.token);
                 let at = hole.at as usize;
                 out.get_mut(at..at + gap)
                     .filter(|gap| gap.len() == token.len())?
@@ -121,7 +152,7 @@ impl Plan {
         for hole in &self.holes {
             let at = hole.at as usize;
             out.extend_from_slice(&self.text[copied..at]);
-            out.extend_from_slice(&self.text_of(tokens, hole.token));
+            out.extend_from_slice(&self.written(tokens, hole.token));
             copied = at + self.gap;
         }
         out.extend_from_slice(&self.text[copied..]);
@@ -135,7 +166,7 @@ impl Plan {
             let start = cut.text.start as usize + written - gaps;
             let end = cut.text.end as usize;
             while let Some(hole) = holes.next_if(|hole| hole.at as usize + self.gap <= end) {
-                written += self.text_of(tokens, hole.token).len();
+                written += self.written(tokens, hole.token).len();
                 gaps += self.gap;
             }
             let end = end + written - gaps;
@@ -144,12 +175,6 @@ impl Plan {
             Edit { output: start..end, removed }
         };
         self.cuts.iter().map(edit).collect()
-    }
-
-    /// The token as it is written in this document.
-    fn text_of<'t>(&self, tokens: &'t [ByteList], token: TokenRef) -> Cow<'t, [u8]> {
-        let text = text_of(tokens, token);
-        if self.is_xml { escape_ampersands(text) } else { Cow::Borrowed(text) }
     }
 }
 

@@ -467,6 +467,9 @@ fn limits(raw: &raw::Limits) -> Result<Limits, ConfigError> {
     if raw.origin_requests == Some(0) {
         return Err(wrong("limits.origin_requests", "it must be 1 or more"));
     }
+    if raw.gzip_level.is_some_and(|level| level > 9) {
+        return Err(wrong("limits.gzip_level", "it is a number from 0 to 9"));
+    }
     Ok(Limits {
         max_path_bytes: raw.max_path_bytes.unwrap_or(default.max_path_bytes),
         manifest: sluicegate_manifest::Limits {
@@ -481,6 +484,7 @@ fn limits(raw: &raw::Limits) -> Result<Limits, ConfigError> {
         while_revalidate: secs(raw.revalidate_secs, default.while_revalidate),
         missing_for: secs(raw.missing_secs, default.missing_for),
         origin_requests: raw.origin_requests.unwrap_or(default.origin_requests),
+        gzip_level: raw.gzip_level.unwrap_or(default.gzip_level),
     })
 }
 

@@ -398,6 +398,12 @@ pub(super) struct Limits {
     ///
     /// Default: 1024.
     pub(super) origin_requests: Option<usize>,
+    /// How hard playlists are compressed that differ from viewer to viewer in every line, by a token
+    /// for each file: 1 (fast) to 9 (small), or 0 to send them as they are. All others are compressed
+    /// once, at the best level.
+    ///
+    /// Default: 1.
+    pub(super) gzip_level: Option<u32>,
     /// Open connections; one more is closed at once.
     ///
     /// Default: 20000.
