@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
+use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::routing::{any, get, post};
 use futures_util::future;
 use prometheus_client::registry::Registry;
@@ -19,6 +19,7 @@ use crate::config::{
 };
 use crate::cors::AllowedSites;
 use crate::events::Events;
+use crate::front::Front;
 use crate::handlers::{auth, health, media, sessions};
 use crate::metrics::{Metrics, Snapshot};
 use crate::observer::Observer;
@@ -29,7 +30,7 @@ use crate::route::Route;
 use crate::serve::{Door, Tls};
 use crate::session_store::SessionStore;
 use crate::templates::{Allowed, Templates};
-use crate::{Error, admin, layers};
+use crate::{Error, admin};
 
 /// Bytes of an API call's body.
 const MAX_CALL_BYTES: usize = 64 << 10;
@@ -175,14 +176,24 @@ impl App {
     }
 
     /// The service over HTTP.
+    #[must_use]
+    pub fn front(&self) -> Front {
+        let own = self.own_router();
+        Front::new(own, Some(self.clone()), Arc::clone(&self.0.observer), &self.0.sites)
+    }
+
+    /// The same as a router, for programs that put it among other things of theirs.
     pub fn router(&self) -> Router {
-        layers::wrap(self.bare_router(), Arc::clone(&self.0.observer), &self.0.sites)
+        self.front().into()
     }
 
     /// The service over HTTP with further paths beside its own, which take precedence over media.
     pub fn router_with(&self, further: Router) -> Router {
-        let router = self.bare_router().merge(further);
-        layers::wrap(router, Arc::clone(&self.0.observer), &self.0.sites)
+        let media =
+            async |State(app): State<Self>, request: Request| media::media(&app, request).await;
+        let media = Router::new().fallback(media).with_state(self.clone());
+        let router = self.own_router().reset_fallback().merge(further).merge(media);
+        Front::new(router, None, Arc::clone(&self.0.observer), &self.0.sites).into()
     }
 
     /// The operators' service: metrics, and a page. None without an `[admin]` table.
@@ -226,7 +237,8 @@ impl App {
         self.0.sessions.watch(|| self.now()).await;
     }
 
-    fn bare_router(&self) -> Router {
+    /// What is at the gateway's own paths.
+    fn own_router(&self) -> Router {
         Router::new()
             .route("/healthz", get(health::healthz))
             .route("/readyz", get(health::readyz))
@@ -250,7 +262,7 @@ impl App {
             )
             .route("/v1/{*rest}", any(async || Error::NoRoute))
             .method_not_allowed_fallback(async || Error::READ_ONLY)
-            .fallback(media::media)
+            .fallback(async || Error::NoRoute)
             .with_state(self.clone())
     }
 

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use axum::http::{HeaderName, HeaderValue, Method, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer, ExposeHeaders};
 use url::Url;
 
@@ -39,6 +39,16 @@ const EXPOSED_HEADERS: [HeaderName; 6] = [
     REQUEST_ID,
 ];
 
+/// What every answer says to browsers, but for those to preflight requests.
+#[derive(Clone, Debug)]
+pub(crate) struct Answered {
+    origins: Option<Vec<HeaderValue>>,
+    exposed: HeaderValue,
+}
+
+/// What an answer depends on when others are asked from other sites: caches keep them apart.
+const VARY: &str = "origin, access-control-request-method, access-control-request-headers";
+
 /// All sites, or those of a list.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AllowedSites(Option<Vec<HeaderValue>>);
@@ -64,6 +74,16 @@ impl AllowedSites {
         origins.iter().map(origin).collect::<Result<_, _>>().map(|origins| Self(Some(origins)))
     }
 
+    /// What other requests are answered with.
+    pub(crate) fn answered(&self) -> Answered {
+        let names = EXPOSED_HEADERS.map(|name| name.as_str().to_owned()).join(",");
+        let exposed = HeaderValue::from_str(&names);
+        Answered {
+            origins: self.0.clone(),
+            exposed: exposed.expect("names of headers are a header's value"),
+        }
+    }
+
     /// Preflight requests end in it: they bear no token, so they are never authenticated.
     pub(crate) fn layer(&self) -> CorsLayer {
         let origins = match &self.0 {
@@ -76,6 +96,28 @@ impl AllowedSites {
             .allow_headers(AllowHeaders::list(ALLOWED_HEADERS))
             .expose_headers(ExposeHeaders::list(EXPOSED_HEADERS))
             .max_age(Duration::from_secs(86_400))
+    }
+}
+
+impl Answered {
+    /// The site that may read the answer to a request with these headers, if any.
+    pub(crate) fn origin_of(&self, request: &HeaderMap) -> Option<HeaderValue> {
+        match &self.origins {
+            None => Some(HeaderValue::from_static("*")),
+            Some(origins) => {
+                let origin = request.get(header::ORIGIN)?;
+                origins.iter().find(|known| *known == origin).cloned()
+            }
+        }
+    }
+
+    /// Says so to browsers.
+    pub(crate) fn add(&self, origin: Option<HeaderValue>, headers: &mut HeaderMap) {
+        headers.append(header::VARY, HeaderValue::from_static(VARY));
+        if let Some(origin) = origin {
+            headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+        }
+        headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, self.exposed.clone());
     }
 }
 

@@ -1,6 +1,8 @@
 //! Answers for admitted requests: a manifest is rendered, and a document that one names, and
 //! everything else is streamed, or handed over to a CDN or to the server in front.
 
+use std::sync::Arc;
+
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::Response;
@@ -13,7 +15,7 @@ use crate::app::App;
 use crate::manifest::Given;
 use crate::origin::{CONDITIONS, Conditions, Fetched};
 use crate::session::Admitted;
-use crate::templates::Resource;
+use crate::templates::{Compiled, Resource};
 use crate::{Error, hand_over, key, manifest, media_type};
 
 /// The longest that a client may keep a segment, whatever its token's life.
@@ -31,7 +33,7 @@ pub(crate) async fn deliver(
     let (route, place) = (&admitted.route, &admitted.place);
     let now = app.now();
     if admitted.is_for_key() {
-        return key::deliver(admitted, query, now).await;
+        return Box::pin(key::deliver(admitted, query, now)).await;
     }
     let templates = app.templates();
     let key = &route.resource_key(place, query);
@@ -58,32 +60,56 @@ pub(crate) async fn deliver(
     } else {
         None
     };
-    let compiled = if let Some(compiled) = fetched {
-        compiled
-    } else {
-        // What is remembered of a resource is the same for all, so its whole is looked at.
-        let conditions = if hands_over { Conditions::new() } else { conditions(method, request) };
-        let mut fetched = route.origin.fetch(route, place, query, &conditions).await?;
-        match look(&mut fetched, &place.raw, templates.max_bytes()).await? {
-            Found::Nothing if hands_over => {
-                templates.remember_plain(resource).await;
-                return hand_over::answer(admitted, query, now);
-            }
-            Found::Nothing => return Ok(stream(fetched, admitted, now)),
-            Found::Document if fetched.status == StatusCode::OK => {
-                templates.accept(resource, fetched).await?
-            }
-            // A part of a manifest is of no use: the whole is fetched.
-            Found::Document => templates.fetch(resource).await?,
-            Found::Part => match templates.fetch(resource).await {
-                Err(Error::Manifest(CompileError::NotAManifest | CompileError::TooLong { .. })) => {
-                    return Ok(stream(fetched, admitted, now));
-                }
-                compiled => compiled?,
-            },
-        }
+    let compiled = match fetched {
+        Some(compiled) => compiled,
+        None => match Box::pin(open(app, admitted, resource, hands_over, method, request)).await? {
+            Opened::Document(compiled) => compiled,
+            Opened::Other(fetched) => return Ok(stream(*fetched, admitted, now)),
+            Opened::OfAnother => return hand_over::answer(admitted, query, now),
+        },
     };
     manifest::respond(app, admitted, &compiled, given, request, now)
+}
+
+/// What was opened without a promise of what it is.
+enum Opened {
+    Document(Arc<Compiled>),
+    Other(Box<Fetched>),
+    /// Neither, and not the gateway's to deliver.
+    OfAnother,
+}
+
+async fn open(
+    app: &App,
+    admitted: &Admitted,
+    resource: Resource<'_>,
+    hands_over: bool,
+    method: &Method,
+    request: &HeaderMap,
+) -> Result<Opened, Error> {
+    let (route, place, templates) = (&admitted.route, &admitted.place, app.templates());
+    // What is remembered of a resource is the same for all, so its whole is looked at.
+    let conditions = if hands_over { Conditions::new() } else { conditions(method, request) };
+    let mut fetched = route.origin.fetch(route, place, resource.query, &conditions).await?;
+    let compiled = match look(&mut fetched, &place.raw, templates.max_bytes()).await? {
+        Found::Nothing if hands_over => {
+            templates.remember_plain(resource).await;
+            return Ok(Opened::OfAnother);
+        }
+        Found::Nothing => return Ok(Opened::Other(Box::new(fetched))),
+        Found::Document if fetched.status == StatusCode::OK => {
+            templates.accept(resource, fetched).await?
+        }
+        // A part of a manifest is of no use: the whole is fetched.
+        Found::Document => templates.fetch(resource).await?,
+        Found::Part => match templates.fetch(resource).await {
+            Err(Error::Manifest(CompileError::NotAManifest | CompileError::TooLong { .. })) => {
+                return Ok(Opened::Other(Box::new(fetched)));
+            }
+            compiled => compiled?,
+        },
+    };
+    Ok(Opened::Document(compiled))
 }
 
 /// Streams a file of the stand-in CDN, whose URL opens it until `expires`.

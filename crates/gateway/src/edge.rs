@@ -21,6 +21,7 @@ use url::Url;
 use crate::client::peer_address;
 use crate::clock::Clock;
 use crate::cors::AllowedSites;
+use crate::front::Front;
 use crate::layers;
 use crate::observer::Observer;
 use crate::origin::FolderOrigin;
@@ -64,11 +65,8 @@ impl Edge {
             .layer(middleware::from_fn(guard))
             .with_state(self.clone());
         // What the page asks is none of the requests that it shows.
-        page::wrap(layers::wrap_unobserved(page)).merge(layers::wrap(
-            served,
-            Arc::clone(&self.observer),
-            &AllowedSites::default(),
-        ))
+        let front = Front::new(served, None, Arc::clone(&self.observer), &AllowedSites::default());
+        page::wrap(layers::wrap_unobserved(page)).merge(Router::from(front))
     }
 }
 

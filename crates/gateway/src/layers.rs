@@ -1,18 +1,16 @@
 //! What every request passes through: safety headers, request ids, errors made responses,
 //! one log line.
 
-use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Version, header};
 use axum::middleware::{self, Next};
-use axum::response::{IntoResponse as _, Response};
+use axum::response::{IntoResponse, Response};
 use tower_http::catch_panic::CatchPanicLayer;
 
-use crate::cors::AllowedSites;
 use crate::error::Failure;
 use crate::events::Event;
 use crate::metrics::Name;
@@ -23,26 +21,17 @@ use crate::{Error, ErrorSource};
 
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// Wraps a router in everything that holds for every request of players and backends.
-pub(crate) fn wrap(router: Router, observer: Arc<Observer>, sites: &AllowedSites) -> Router {
-    catch_panics(router)
-        .layer(middleware::from_fn_with_state(observer, observe))
-        .layer(sites.layer())
-}
-
-/// The same for the operators' own, which is neither counted nor for pages of others.
+/// Wraps the operators' own in what holds for every request of theirs, which is neither counted nor for pages of
+/// others.
 pub(crate) fn wrap_unobserved(router: Router) -> Router {
-    catch_panics(router).layer(middleware::from_fn(answer_failures))
-}
-
-fn catch_panics(router: Router) -> Router {
-    router.layer(CatchPanicLayer::custom(|_| {
+    let caught = CatchPanicLayer::custom(|_| {
         Error::Internal("a handler panicked".to_owned()).into_response()
-    }))
+    });
+    router.layer(caught).layer(middleware::from_fn(answer_failures))
 }
 
 /// Whether all who read a request agree on its host.
-fn has_host(request: &Request) -> bool {
+pub(crate) fn has_host(request: &Request) -> bool {
     request.version() != Version::HTTP_11
         || request.headers().get_all(header::HOST).iter().count() == 1
 }
@@ -55,38 +44,50 @@ fn set_safety_headers(headers: &mut HeaderMap) {
 
 async fn answer_failures(request: Request, next: Next) -> Response {
     let id = Trace::of(request.headers()).request_id();
-    let path = path_for_log(request.uri().path());
+    let uri = request.uri().clone();
+    let path = path_for_log(uri.path());
     let mut response = next.run(request).await;
     if let Some(Failure { error }) = response.extensions_mut().remove() {
-        tracing::info!(request_id = %id, path, reason = %error, "refused to an operator");
-        fill(&mut response, &error, &id);
+        tracing::info!(request_id = id.as_str(), path = &*path, reason = %error, "refused to an operator");
+        fill(&mut response, &error, id.as_str());
     }
     set_safety_headers(response.headers_mut());
     response
 }
 
 /// Gives the request an id, turns a failure into its response, and writes the one log line.
-async fn observe(State(observer): State<Arc<Observer>>, request: Request, next: Next) -> Response {
+pub(crate) async fn observe<F>(
+    observer: &Observer,
+    request: Request,
+    handle: impl FnOnce(Request, Trace) -> F,
+) -> Response
+where
+    F: Future<Output = Result<Response, Error>>,
+{
     let began = Instant::now();
     let trace = Trace::of(request.headers());
+    let (method, uri) = (request.method().clone(), request.uri().clone());
+    let path = observer.path_for_log(uri.path());
+    let mut route = observer.route_of(&path);
+    observer.listen(&route.name, uri.query(), request.headers());
+    let mut response = handle(request, trace).await.unwrap_or_else(IntoResponse::into_response);
     let id = trace.request_id();
-    let method = request.method().clone();
-    let path = observer.path_for_log(request.uri().path());
-    let route = observer.route_of(&path);
-    observer.listen(&route, request.uri().query(), request.headers());
-    let mut response = match has_host(&request) {
-        true => trace.within(next.run(request)).await,
-        false => Error::BadHost.into_response(),
-    };
-    // What a server in front asks about has another path.
-    let route = response.extensions_mut().remove::<Name>().unwrap_or(route);
-    let failure = response.extensions_mut().remove::<Failure>();
-    if let Some(Failure { error }) = &failure {
-        fill(&mut response, error, &id);
+    let mut error = None;
+    if !response.extensions().is_empty() {
+        // What a server in front asks about has another path.
+        if let Some(name) = response.extensions_mut().remove::<Name>() {
+            route = observer.route_named(&name);
+        }
+        error = response.extensions_mut().remove::<Failure>().map(|failure| failure.error);
     }
-    set_safety_headers(response.headers_mut());
-    if let Ok(value) = HeaderValue::from_str(&id) {
-        response.headers_mut().insert(REQUEST_ID, value);
+    if let Some(error) = &error {
+        fill(&mut response, error, id.as_str());
+    }
+    let headers = response.headers_mut();
+    headers.reserve(MORE_HEADERS);
+    set_safety_headers(headers);
+    if let Ok(value) = HeaderValue::from_bytes(id.as_str().as_bytes()) {
+        headers.insert(REQUEST_ID, value);
     }
     if method == Method::HEAD {
         // The length stays: a HEAD answers with the headers of its GET.
@@ -94,58 +95,80 @@ async fn observe(State(observer): State<Arc<Observer>>, request: Request, next: 
     }
     let status = response.status().as_u16();
     let took = began.elapsed();
-    let elapsed_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-    let error = failure.map(|failure| failure.error);
     trace.record(|| Span {
         kind: SpanKind::Server,
-        name: format!("{method} {route}"),
+        name: format!("{method} {}", route.name),
         began: SystemTime::now().checked_sub(took).unwrap_or(SystemTime::UNIX_EPOCH),
         took,
         attributes: vec![
             ("http.request.method", method.to_string()),
-            ("http.route", route.to_string()),
-            ("url.path", path.clone()),
+            ("http.route", route.name.to_string()),
+            ("url.path", path.clone().into_owned()),
             ("http.response.status_code", status.to_string()),
             ("sluicegate.code", error.as_ref().map_or("", Error::code).to_owned()),
         ],
         has_failed: status >= 500,
         ..Span::default()
     });
-    observer.metrics.answered(&route, status, error.as_ref(), took);
-    match &error {
-        None => {
-            tracing::info!(request_id = %id, trace_id = %trace, %method, path, status, elapsed_us, "served");
-        }
-        Some(error) => {
-            let code = error.code();
-            match error.source_kind() {
-                ErrorSource::Client => {
-                    tracing::info!(request_id = %id, trace_id = %trace, %method, path, status, code, reason = %error, elapsed_us, "refused");
-                }
-                ErrorSource::Origin => {
-                    tracing::warn!(request_id = %id, trace_id = %trace, %method, path, status, code, reason = %error, elapsed_us, "origin failed");
-                }
-                ErrorSource::Internal => {
-                    tracing::error!(request_id = %id, trace_id = %trace, %method, path, status, code, reason = %error, elapsed_us, "failed");
-                }
+    observer.metrics.answered(route, status, error.as_ref(), took);
+    let answered = Answered { id: id.as_str(), trace, method: &method, path: &path, status, took };
+    answered.log(error.as_ref());
+    observer.events.record(|| answered.event(&route.name, error.as_ref()), error.is_some());
+    response
+}
+
+/// How many headers come to those of the handler: these and those of CORS.
+const MORE_HEADERS: usize = 6;
+
+/// A request with its answer.
+struct Answered<'r> {
+    id: &'r str,
+    trace: Trace,
+    method: &'r Method,
+    path: &'r str,
+    status: u16,
+    took: Duration,
+}
+
+impl Answered<'_> {
+    fn elapsed_us(&self) -> u64 {
+        u64::try_from(self.took.as_micros()).unwrap_or(u64::MAX)
+    }
+
+    fn log(&self, error: Option<&Error>) {
+        let Self { id, trace, method, path, status, .. } = *self;
+        let elapsed_us = self.elapsed_us();
+        let Some(error) = error else {
+            tracing::info!(request_id = id, trace_id = %trace, %method, path, status, elapsed_us, "served");
+            return;
+        };
+        let code = error.code();
+        match error.source_kind() {
+            ErrorSource::Client => {
+                tracing::info!(request_id = id, trace_id = %trace, %method, path, status, code, reason = %error, elapsed_us, "refused");
+            }
+            ErrorSource::Origin => {
+                tracing::warn!(request_id = id, trace_id = %trace, %method, path, status, code, reason = %error, elapsed_us, "origin failed");
+            }
+            ErrorSource::Internal => {
+                tracing::error!(request_id = id, trace_id = %trace, %method, path, status, code, reason = %error, elapsed_us, "failed");
             }
         }
     }
-    observer.events.record(
-        || Event {
-            request_id: id,
-            method: method.to_string(),
-            path,
+
+    fn event(&self, route: &Name, error: Option<&Error>) -> Event {
+        Event {
+            request_id: self.id.to_owned(),
+            method: self.method.to_string(),
+            path: self.path.to_owned(),
             route: route.to_string(),
-            status,
-            code: error.as_ref().map(Error::code),
-            reason: error.as_ref().map(ToString::to_string),
-            elapsed_us,
+            status: self.status,
+            code: error.map(Error::code),
+            reason: error.map(ToString::to_string),
+            elapsed_us: self.elapsed_us(),
             at: SystemTime::now(),
-        },
-        error.is_some(),
-    );
-    response
+        }
+    }
 }
 
 fn fill(response: &mut Response, error: &Error, id: &str) {

@@ -7,6 +7,7 @@ use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwap;
@@ -17,10 +18,11 @@ use thiserror::Error;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval};
-use tower::{ServiceExt as _, service_fn};
+use tower::{Service, ServiceExt as _, service_fn};
 
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError};
+use crate::front::{Answering, Front};
 use crate::serve::Door;
 use crate::{App, Error};
 
@@ -37,6 +39,10 @@ pub struct Live {
     bound: Bound,
 }
 
+/// The service over HTTP as it is configured at each request. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Following(Arc<ArcSwap<Current>>);
+
 /// Where a process really listens, whatever its configuration says now: on a port that it was given, or
 /// that another one has bound for it.
 #[derive(Clone, Copy, Debug)]
@@ -50,7 +56,7 @@ pub struct Bound {
 #[derive(Debug)]
 struct Current {
     app: App,
-    router: Router,
+    front: Front,
     operators: Option<Router>,
     fixed: Fixed,
     /// The files that it was read from.
@@ -108,26 +114,23 @@ impl Live {
     }
 
     /// The service over HTTP, always as it is configured last.
-    pub fn router(&self) -> Router {
-        self.following(|current| Some(current.router.clone()))
+    #[must_use]
+    pub fn front(&self) -> Following {
+        Following(Arc::clone(&self.current))
     }
 
     /// The operators' service. None without an `[admin]` table at the beginning.
     #[must_use]
     pub fn admin_router(&self) -> Option<Router> {
         self.current.load().operators.as_ref()?;
-        Some(self.following(|current| current.operators.clone()))
-    }
-
-    fn following(&self, pick: fn(&Current) -> Option<Router>) -> Router {
-        let live = self.clone();
-        Router::new().fallback_service(service_fn(move |request: Request| {
-            let router = pick(&live.current.load()).unwrap_or_default();
+        let current = Arc::clone(&self.current);
+        Some(Router::new().fallback_service(service_fn(move |request: Request| {
+            let router = current.load().operators.clone().unwrap_or_default();
             async move {
                 let response: Result<Response, Infallible> = router.oneshot(request).await;
                 response
             }
-        }))
+        })))
     }
 
     /// Takes another configuration. Says what of it is not taken before a restart.
@@ -248,6 +251,21 @@ impl Live {
     }
 }
 
+impl Service<Request> for Following {
+    type Response = Response;
+    type Error = Infallible;
+    type Future = Answering;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request) -> Answering {
+        let mut front = self.0.load().front.clone();
+        front.call(request)
+    }
+}
+
 impl Bound {
     /// The configuration with the addresses that hold.
     fn place(&self, mut config: Config) -> Result<Config, Error> {
@@ -267,7 +285,7 @@ impl Bound {
 
 impl Current {
     fn of(app: App, fixed: Fixed, files: Vec<PathBuf>) -> Self {
-        Self { router: app.router(), operators: app.admin_router(), app, fixed, files }
+        Self { front: app.front(), operators: app.admin_router(), app, fixed, files }
     }
 }
 

@@ -1,5 +1,6 @@
 //! Manifests, rendered for each session.
 
+use std::net::IpAddr;
 use std::time::Instant;
 
 use axum::body::Body;
@@ -19,6 +20,9 @@ use crate::request::Carried;
 use crate::route::Segments;
 use crate::session::Admitted;
 use crate::templates::Compiled;
+
+/// How many headers an answer has, those among them that are added to every one.
+const MOST_HEADERS: usize = 14;
 
 /// What of a request's query decides with what a manifest says.
 #[derive(Clone, Copy, Debug)]
@@ -65,14 +69,17 @@ pub(crate) fn respond(
     let etag = entity_tag(admitted, compiled, given, scene, &terms, moments);
     let mut response = Response::new(Body::empty());
     let headers = response.headers_mut();
+    headers.reserve(MOST_HEADERS);
     // It bears tokens: no shared cache may keep it, and a player asks before it uses it again.
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
     headers.insert(header::CONTENT_TYPE, compiled.content_type.clone());
     headers.insert(header::VARY, HeaderValue::from_name(header::ACCEPT_ENCODING));
     if let Some(known) = request.typed_get::<IfNoneMatch>() {
         let mut tags = Form::taken(coding).iter().map(|form| tag_of(etag, *form));
-        if let Some(tag) = tags.find(|tag| !known.precondition_passes(tag)) {
-            headers.typed_insert(tag);
+        let is_known =
+            |tag: &String| tag.parse::<ETag>().is_ok_and(|tag| !known.precondition_passes(&tag));
+        if let Some(tag) = tags.find(is_known) {
+            insert_tag(headers, tag);
             *response.status_mut() = StatusCode::NOT_MODIFIED;
             return Ok(response);
         }
@@ -85,7 +92,7 @@ pub(crate) fn respond(
     let payload = planned.body(&session, &terms, coding, app.limits().gzip_level)?;
     app.observer().metrics.rendered(began.elapsed());
     let headers = response.headers_mut();
-    headers.typed_insert(tag_of(etag, payload.form));
+    insert_tag(headers, tag_of(etag, payload.form));
     if payload.form != Form::Plain {
         headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
     }
@@ -145,14 +152,16 @@ fn entity_tag(
     }
     for terms in terms {
         hash.update(terms.map_or(0, |terms| terms.expires.0).to_be_bytes());
-        hash.update(terms.map_or(String::new(), |terms| terms.key.id.to_string()));
+        hash.update(terms.map_or("", |terms| terms.key.id.as_str()));
         hash.update([0]);
     }
     for moment in [moments.0, moments.1] {
         hash.update(moment.map_or(0, |moment| moment.0).to_be_bytes());
     }
-    if let Some(client) = admitted.client {
-        hash.update(client.to_string());
+    match admitted.client {
+        None => {}
+        Some(IpAddr::V4(client)) => hash.update(client.octets()),
+        Some(IpAddr::V6(client)) => hash.update(client.octets()),
     }
     let digest: [u8; 32] = hash.finalize().into();
     let (half, _) = digest.split_first_chunk::<16>().expect("32 bytes have a first half");
@@ -160,7 +169,11 @@ fn entity_tag(
 }
 
 /// The tag of one form of a text.
-fn tag_of(text: u128, form: Form) -> ETag {
-    let tag = format!("\"{text:032x}{}\"", form.tag_suffix());
-    tag.parse().expect("hexadecimal digits in quotes are an entity tag")
+fn tag_of(text: u128, form: Form) -> String {
+    format!("\"{text:032x}{}\"", form.tag_suffix())
+}
+
+fn insert_tag(headers: &mut HeaderMap, tag: String) {
+    let value = HeaderValue::try_from(tag);
+    headers.insert(header::ETAG, value.expect("hexadecimal digits in quotes are a header's value"));
 }

@@ -1,5 +1,7 @@
 //! What is counted, in the names of Prometheus.
 
+mod histogram;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,9 +9,10 @@ use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEn
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::metrics::histogram::exponential_buckets;
 use prometheus_client::registry::{Registry, Unit};
 
+use self::histogram::Histogram;
 use crate::Error;
 use crate::process::Process;
 
@@ -53,6 +56,15 @@ struct CacheLabels {
     result: &'static str,
 }
 
+/// What most requests of a route count into.
+#[derive(Clone, Debug)]
+pub(crate) struct RouteCounters {
+    /// Empty where no route is concerned.
+    pub(crate) name: Name,
+    served: Counter,
+    time: Histogram,
+}
+
 /// Where a manifest came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum CacheUse {
@@ -76,6 +88,8 @@ pub(crate) struct Metrics {
     refused: Family<ReasonLabels, Counter>,
     render_time: Histogram,
     cache: Family<CacheLabels, Counter>,
+    /// Of `cache`, what most requests count.
+    cache_hits: Counter,
     origin_requests: Family<OriginLabels, Counter>,
     origin_time: Histograms<OriginName>,
     pub(crate) cmcd: Cmcd,
@@ -128,12 +142,14 @@ pub(crate) struct Cmcd {
 impl Metrics {
     /// Makes the counters and enters them in a registry.
     pub(crate) fn new(registry: &mut Registry) -> Self {
+        let cache = Family::default();
         let metrics = Self {
             requests: Family::default(),
             request_time: Family::new_with_constructor(seconds),
             refused: Family::default(),
             render_time: Histogram::new(exponential_buckets(4e-6, 4.0, 10)),
-            cache: Family::default(),
+            cache_hits: cache.get_or_create_owned(&CacheLabels { result: "hit" }),
+            cache,
             origin_requests: Family::default(),
             origin_time: Family::new_with_constructor(seconds),
             cmcd: Cmcd {
@@ -238,19 +254,30 @@ impl Metrics {
         }
     }
 
+    /// The counters of one route.
+    pub(crate) fn of_route(&self, name: Name) -> RouteCounters {
+        let labels = RequestLabels { route: name.clone(), status: 200, reason: "" };
+        let served = self.requests.get_or_create_owned(&labels);
+        let time = self.request_time.get_or_create_owned(&RouteLabels { route: name.clone() });
+        RouteCounters { name, served, time }
+    }
+
     /// Counts an answered request.
     pub(crate) fn answered(
         &self,
-        route: &Name,
+        route: &RouteCounters,
         status: u16,
         error: Option<&Error>,
         took: Duration,
     ) {
-        let reason = error.map_or("", Error::code);
-        let labels = RequestLabels { route: route.clone(), status, reason };
-        self.requests.get_or_create(&labels).inc();
-        let labels = RouteLabels { route: labels.route };
-        self.request_time.get_or_create(&labels).observe(took.as_secs_f64());
+        if status == 200 {
+            route.served.inc();
+        } else {
+            let reason = error.map_or("", Error::code);
+            let labels = RequestLabels { route: route.name.clone(), status, reason };
+            self.requests.get_or_create(&labels).inc();
+        }
+        route.time.observe(took.as_secs_f64());
         if let Some(reason) = error.and_then(Error::refusal_code) {
             self.refused.get_or_create(&ReasonLabels { reason }).inc();
         }
@@ -279,7 +306,10 @@ impl Metrics {
 
     pub(crate) fn manifest(&self, result: CacheUse) {
         let result = match result {
-            CacheUse::Hit => "hit",
+            CacheUse::Hit => {
+                self.cache_hits.inc();
+                return;
+            }
             CacheUse::Miss => "miss",
             CacheUse::Updating => "updating",
             CacheUse::Stale => "stale",

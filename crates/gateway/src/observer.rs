@@ -1,5 +1,6 @@
 //! Who watches all requests: counters, the last events, and what players tell of themselves.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use axum::http::HeaderMap;
@@ -9,7 +10,7 @@ use sluicegate_token::Placement;
 use crate::cmcd::Cmcd;
 use crate::config::RESERVED;
 use crate::events::Events;
-use crate::metrics::{Metrics, Name, RouteLabels};
+use crate::metrics::{Metrics, Name, RouteCounters, RouteLabels};
 use crate::request::path_for_log;
 use crate::route::Route;
 
@@ -18,9 +19,9 @@ use crate::route::Route;
 pub(crate) struct Observer {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) events: Arc<Events>,
-    /// Paths of routes with their names, the longest first.
-    routes: Vec<(String, Name)>,
-    no_route: Name,
+    /// Paths of routes with their counters, the longest first.
+    routes: Vec<(String, RouteCounters)>,
+    no_route: RouteCounters,
     /// Where the tokens of a CDN stand in the paths that are asked for.
     tokens: Placement,
 }
@@ -28,10 +29,11 @@ pub(crate) struct Observer {
 impl Observer {
     /// `routes` have the longest path first.
     pub(crate) fn new(metrics: Arc<Metrics>, events: Arc<Events>, routes: &[Arc<Route>]) -> Self {
-        let named = |route: &Arc<Route>| (route.config.path.clone(), route.name.clone());
-        let routes = routes.iter().map(named).collect();
-        let tokens = Placement::Query;
-        Self { metrics, events, routes, no_route: "".into(), tokens }
+        let counted =
+            |route: &Arc<Route>| (route.config.path.clone(), metrics.of_route(route.name.clone()));
+        let routes = routes.iter().map(counted).collect();
+        let no_route = metrics.of_route("".into());
+        Self { metrics, events, routes, no_route, tokens: Placement::Query }
     }
 
     /// Counts for nobody, and keeps the last requests whether anybody looks or not. It is a CDN that is
@@ -41,18 +43,27 @@ impl Observer {
     }
 
     /// The path of a request without what may be a token.
-    pub(crate) fn path_for_log(&self, raw_path: &str) -> String {
-        path_for_log(&self.tokens.path_without_secrets(raw_path))
+    pub(crate) fn path_for_log<'p>(&self, raw_path: &'p str) -> Cow<'p, str> {
+        match self.tokens.path_without_secrets(raw_path) {
+            Cow::Borrowed(path) => path_for_log(path),
+            Cow::Owned(path) => Cow::Owned(path_for_log(&path).into_owned()),
+        }
     }
 
     /// The route that a path without its token most likely belongs to.
-    pub(crate) fn route_of(&self, path: &str) -> Name {
+    pub(crate) fn route_of(&self, path: &str) -> &RouteCounters {
         let is_own = |own: &&str| path.starts_with(*own) || path == own.trim_end_matches('/');
         if RESERVED.iter().any(is_own) {
-            return self.no_route.clone();
+            return &self.no_route;
         }
         let found = self.routes.iter().find(|(folder, _)| path.starts_with(folder));
-        found.map_or(&self.no_route, |(_, name)| name).clone()
+        found.map_or(&self.no_route, |(_, counters)| counters)
+    }
+
+    /// The route of this name.
+    pub(crate) fn route_named(&self, name: &Name) -> &RouteCounters {
+        let mut routes = self.routes.iter().map(|(_, counters)| counters);
+        routes.find(|counters| counters.name == *name).unwrap_or(&self.no_route)
     }
 
     /// Counts what a player tells with a request.

@@ -1,7 +1,8 @@
 //! Plans of a manifest, kept beside it: made once for each kind of session, rendered for each.
 
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 
+use arc_swap::{ArcSwap, ArcSwapOption};
 use bytes::Bytes;
 
 use sluicegate_manifest::{
@@ -30,7 +31,7 @@ pub(crate) struct Planned {
     /// By host, what tokens of its CDN are for.
     cdns: Vec<Option<ByteList>>,
     /// What was rendered last, if no session's token stands in it: a crowd gets the same bytes.
-    shared: Option<Mutex<Option<Arc<Shared>>>>,
+    shared: Option<ArcSwapOption<Shared>>,
     /// Its text for players that take gzip.
     gzip: Once,
 }
@@ -71,7 +72,7 @@ struct Asked<'a> {
 
 /// The plans made so far, the newest last.
 #[derive(Debug, Default)]
-pub(crate) struct Plans(Mutex<Vec<(Kind, Arc<Planned>)>>);
+pub(crate) struct Plans(ArcSwap<Vec<(Kind, Arc<Planned>)>>);
 
 /// When the CDN's tokens of a rendering end, and for whom they are.
 #[derive(Clone, Copy, Debug)]
@@ -143,16 +144,16 @@ impl Plans {
         }
         let kind = asked.kind();
         let planned = Arc::new(make(template, base, scene, &kind)?);
-        let mut plans = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if plans.len() >= MAX_PLANS {
-            plans.remove(0);
-        }
-        plans.push((kind, Arc::clone(&planned)));
+        self.0.rcu(|plans| {
+            let too_many = (plans.len() + 1).saturating_sub(MAX_PLANS);
+            let kept = plans.iter().skip(too_many).cloned();
+            kept.chain([(kind.clone(), Arc::clone(&planned))]).collect::<Vec<_>>()
+        });
         Ok(planned)
     }
 
     fn find(&self, asked: &Asked<'_>) -> Option<Arc<Planned>> {
-        let plans = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let plans = self.0.load();
         plans.iter().find(|(known, _)| asked.is(known)).map(|(_, planned)| Arc::clone(planned))
     }
 }
@@ -247,7 +248,7 @@ fn make(template: &Template, base: &Url, scene: Scene<'_>, kind: &Kind) -> Resul
         );
     }
     let cdns = policy.cdns.into_iter().map(|paths| paths.map(CdnPaths::into_signed)).collect();
-    let shared = (!plan.takes_from(SESSION_LIST)).then(Mutex::default);
+    let shared = (!plan.takes_from(SESSION_LIST)).then(ArcSwapOption::empty);
     Ok(Planned { plan, extended: policy.extended, cdns, shared, gzip: Once::default() })
 }
 
@@ -271,7 +272,7 @@ impl Planned {
                 },
             };
         };
-        let known = shared.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let known = shared.load_full();
         let shared = match known.filter(|known| known.is_for(terms)) {
             Some(known) => known,
             None => {
@@ -283,8 +284,7 @@ impl Planned {
                     text: self.text(&self.tokens(session, terms)?).into(),
                     compressed: OnceLock::new(),
                 });
-                let latest = Some(Arc::clone(&new));
-                *shared.lock().unwrap_or_else(PoisonError::into_inner) = latest;
+                shared.store(Some(Arc::clone(&new)));
                 new
             }
         };

@@ -1,5 +1,6 @@
 //! What a request asks for: the path rules, and the session token taken off path and query.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 
 use percent_encoding::percent_decode_str;
@@ -64,7 +65,7 @@ impl RequestPath {
         }
         let mut segments = raw[1..].split('/').peekable();
         while let Some(segment) = segments.next() {
-            let name: Vec<u8> = percent_decode_str(segment).collect();
+            let name: Cow<'_, [u8]> = percent_decode_str(segment).into();
             let is_last = segments.peek().is_none();
             if name.contains(&b'/')
                 || matches!(&name[..], b"." | b"..")
@@ -85,6 +86,7 @@ impl MediaRequest {
         client: Option<IpAddr>,
         max_path_bytes: usize,
     ) -> Result<Self, Error> {
+        let raw_query = raw_query.unwrap_or_default();
         let (in_path, rest) = match raw_path.strip_prefix(SESSION_PREFIX) {
             Some(after) => {
                 let end = after.find('/').unwrap_or(after.len());
@@ -94,8 +96,10 @@ impl MediaRequest {
         };
         let rest = if rest.is_empty() { "/" } else { rest };
         let path = RequestPath::parse(rest, max_path_bytes)?;
-
-        let raw_query = raw_query.unwrap_or_default();
+        if raw_query.is_empty() {
+            let token = in_path.map(|token| (token.to_owned(), Carried::Path));
+            return Ok(Self { path, query: String::new(), token, variables: None, client });
+        }
         let in_query = match query::count(raw_query.as_bytes(), SESSION_PARAMETER) {
             0 => None,
             1 => Some(query::first(raw_query.as_bytes(), SESSION_PARAMETER).unwrap_or_default()),
@@ -133,18 +137,21 @@ pub(crate) fn carrying_path(prefix: &str, token: &str, carried: Carried, raw_pat
 
 /// The path of a request without the token that it may carry, for logs. What has a token's shape
 /// is left out at every place: a client or a proxy may have mangled the path.
-pub(crate) fn path_for_log(raw_path: &str) -> String {
+pub(crate) fn path_for_log(raw_path: &str) -> Cow<'_, str> {
     let path = match raw_path.strip_prefix(SESSION_PREFIX) {
         Some(after) => after.find('/').map_or("/", |slash| &after[slash..]),
         None => raw_path,
     };
+    if path.len() < SessionToken::CHARS && !path.contains(['%', '&']) {
+        return Cow::Borrowed(path);
+    }
     // A query whose `?` somebody escaped, or lost.
     let query = ["%3f", "%3F", "&"].iter().filter_map(|mark| path.find(mark)).min();
     let (path, cut) = query.map_or((path, ""), |at| (&path[..at], "***"));
     let is_mark = |c: char| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '_'));
     let is_token = |piece: &str| piece.trim_end_matches(is_mark).len() == SessionToken::CHARS;
     if cut.is_empty() && !path.split_inclusive(is_mark).any(is_token) {
-        return path.to_owned();
+        return Cow::Borrowed(path);
     }
     let pieces = path.split_inclusive(is_mark).map(|piece| match is_token(piece) {
         true => piece.replacen(piece.trim_end_matches(is_mark), "***", 1),

@@ -4,11 +4,14 @@ mod door;
 mod entrance;
 mod tls;
 
+use std::convert::Infallible;
+use std::future::ready;
 use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use axum::Router;
+use axum::extract::Request;
+use axum::response::Response;
 use axum_server::tls_rustls::RustlsAcceptor;
 use axum_server::{Handle, Server};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
@@ -18,10 +21,11 @@ use socket2::{Domain, Protocol, Socket, Type};
 use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+use tower::{Service, service_fn};
 
 use self::door::Porter;
 pub use self::door::{ConnectionLimits, Door};
-use self::entrance::{Entrance, Peer};
+use self::entrance::{Entrance, FromPeer, Peer};
 pub use self::tls::{Tls, TlsConfig};
 
 /// Connections that the system keeps until they are accepted.
@@ -150,13 +154,17 @@ pub async fn bind(addr: SocketAddr) -> Result<Listening, ServeError> {
 ///
 /// # Errors
 /// [`ServeError::Io`].
-pub async fn serve(
+pub async fn serve<S>(
     listening: Listening,
-    router: Router,
+    service: S,
     door: Door,
     shutdown: impl Future<Output = ()> + Send + 'static,
     on_shutdown: impl FnOnce() + Send + 'static,
-) -> Result<(), ServeError> {
+) -> Result<(), ServeError>
+where
+    S: Service<Request, Response = Response, Error = Infallible> + Clone + Send + 'static,
+    S::Future: Send + 'static,
+{
     let handle = Handle::new();
     let (leave, is_left) = watch::channel(false);
     let entrance = Entrance::new(listening.listener, is_left)?;
@@ -166,7 +174,9 @@ pub async fn serve(
     bound(server.http_builder(), &door.limits);
     let stopping = tokio::spawn(stop(handle, leave, door.limits, shutdown, on_shutdown));
     let porter = Porter::of(&door);
-    let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    let service = service_fn(move |peer: Peer| {
+        ready(Ok::<_, Infallible>(FromPeer::new(peer, service.clone())))
+    });
     let served = match &door.tls {
         Some(tls) => {
             let acceptor = RustlsAcceptor::new(tls.config())

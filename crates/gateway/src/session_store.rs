@@ -234,7 +234,7 @@ impl SessionStore {
             }
             let counted = self.memory.counted(id, stream, &self.rules);
             if counted == stream || !shared.was_told(id, counted, &self.rules, now) {
-                return self.admit_shared(shared, id, unknown(), counted, now).await;
+                return Box::pin(self.admit_shared(shared, id, unknown(), counted, now)).await;
             }
         }
         self.memory.admit(id, unknown, stream, &self.rules, now)

@@ -154,22 +154,30 @@ impl Templates {
         resource: Resource<'_>,
     ) -> Result<Arc<Compiled>, Error> {
         let known = self.cache.get(resource.key).await;
+        if let Some(known) = &known
+            && known.life.standing(known.confirmed.elapsed()) == Standing::Fresh
+        {
+            self.metrics.manifest(CacheUse::Hit);
+            return Ok(Arc::clone(&known.compiled));
+        }
+        // What is not there makes a large future, which most requests need not carry along.
+        Box::pin(self.fetch_anew(resource, known)).await
+    }
+
+    async fn fetch_anew(
+        self: &Arc<Self>,
+        resource: Resource<'_>,
+        known: Option<Kept>,
+    ) -> Result<Arc<Compiled>, Error> {
         let standing = known.as_ref().map(|known| known.life.standing(known.confirmed.elapsed()));
-        match (&known, standing) {
-            (Some(known), Some(Standing::Fresh)) => {
-                self.metrics.manifest(CacheUse::Hit);
-                return Ok(Arc::clone(&known.compiled));
+        if let (Some(known), Some(Standing::Updating)) = (&known, standing) {
+            self.metrics.manifest(CacheUse::Updating);
+            let is_tried =
+                self.failed.contains_key(resource.key) || self.under_way.contains_key(resource.key);
+            if !is_tried {
+                self.update(resource, Some(known.clone()));
             }
-            (Some(known), Some(Standing::Updating)) => {
-                self.metrics.manifest(CacheUse::Updating);
-                let is_tried = self.failed.contains_key(resource.key)
-                    || self.under_way.contains_key(resource.key);
-                if !is_tried {
-                    self.update(resource, Some(known.clone()));
-                }
-                return Ok(Arc::clone(&known.compiled));
-            }
-            _ => {}
+            return Ok(Arc::clone(&known.compiled));
         }
         let fallback = known.clone().filter(|_| standing == Some(Standing::Stale));
         if let Some(error) = self.failed.get(resource.key).await {

@@ -41,6 +41,8 @@ pub struct CdnKey {
 pub struct SessionKey {
     id: u8,
     bytes: Zeroizing<[u8; SessionKey::LEN]>,
+    /// The MAC with the key in it, before any message. It wipes itself.
+    mac: Hmac<Sha256>,
 }
 
 /// The session keys: the newest that is active signs, all that are not retired are accepted.
@@ -74,6 +76,12 @@ impl KeyId {
     /// Names a key.
     pub fn new(id: impl Into<String>) -> Self {
         Self(id.into())
+    }
+
+    /// The name.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
     }
 }
 
@@ -159,7 +167,7 @@ impl SessionKey {
     /// A key from its bytes, which must be random and used for nothing else.
     #[must_use]
     pub fn new(id: u8, bytes: [u8; Self::LEN]) -> Self {
-        Self { id, bytes: Zeroizing::new(bytes) }
+        Self::of(id, Zeroizing::new(bytes))
     }
 
     /// Reads a key as it stands in a file or a variable: base64url or hex, with or without a line
@@ -176,7 +184,7 @@ impl SessionKey {
             _ => None,
         };
         if decoded == Some(Self::LEN) {
-            Ok(Self { id, bytes })
+            Ok(Self::of(id, bytes))
         } else {
             Err(KeyError::NotASessionKey)
         }
@@ -196,8 +204,13 @@ impl SessionKey {
         same(secret) || Self::from_text(0, secret).is_ok_and(|other| same(&other.bytes[..]))
     }
 
+    fn of(id: u8, bytes: Zeroizing<[u8; Self::LEN]>) -> Self {
+        let mac = Hmac::<Sha256>::new_from_slice(&bytes[..]);
+        Self { id, bytes, mac: mac.expect("HMAC takes a key of any length") }
+    }
+
     pub(crate) fn mac(&self) -> Hmac<Sha256> {
-        Hmac::<Sha256>::new_from_slice(&self.bytes[..]).expect("HMAC takes a key of any length")
+        self.mac.clone()
     }
 }
 

@@ -50,6 +50,14 @@ impl ResourcePath {
         if raw.first() != Some(&b'/') {
             return Err(PathError::NotAbsolute);
         }
+        let is_plain = memchr::memchr3(b'%', 0, b'.', raw).is_none_or(|at| {
+            // Dots within names are plain, too.
+            memchr::memchr2(b'%', 0, &raw[at..]).is_none()
+                && memchr::memmem::find(raw, b"/.").is_none()
+        });
+        if is_plain && memchr::memmem::find(raw, b"//").is_none() {
+            return Ok(Self(raw.to_vec()));
+        }
         normalise(&decode(raw)?).map(Self)
     }
 

@@ -83,7 +83,7 @@ async fn run_gateway(args: &Args, config: Config, stop: Stop) -> Outcome {
     tokio::spawn(async move { followed.follow(&path).await });
     let draining = live.clone();
     let on_shutdown = move || draining.app().drain();
-    let for_players = serve(listening, live.router(), live.door(), stop.begun(), on_shutdown);
+    let for_players = serve(listening, live.front(), live.door(), stop.begun(), on_shutdown);
     tokio::try_join!(for_players, for_operators)?;
     Ok(Exit::Ok)
 }

@@ -1,6 +1,6 @@
 //! GET and HEAD of anything that is not the gateway's own: media with a session, or an entry.
 
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderValue, Method, header};
 use axum::response::Response;
 use sluicegate_manifest::Variables;
@@ -16,7 +16,7 @@ use crate::session::Admitted;
 use crate::session_store::{Opened, StreamId};
 use crate::{Error, delivery, media_type, session, variables};
 
-pub(crate) async fn media(State(app): State<App>, request: Request) -> Result<Response, Error> {
+pub(crate) async fn media(app: &App, request: Request) -> Result<Response, Error> {
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         return Err(Error::READ_ONLY);
     }
@@ -24,16 +24,16 @@ pub(crate) async fn media(State(app): State<App>, request: Request) -> Result<Re
     let client = app.trusted_proxies().client(&request);
     let media = MediaRequest::parse(uri.path(), uri.query(), client, app.limits().max_path_bytes)?;
     if media.token.is_none() {
-        return entry::enter(&app, &media).await;
+        return Box::pin(entry::enter(app, &media)).await;
     }
     let now = app.now();
-    let admitted = admit(&app, &media, request.method(), request.headers(), now).await?;
+    let admitted = admit(app, &media, request.method(), request.headers(), now).await?;
     let sealed = media.variables.as_deref();
     let (route, place) = (&admitted.route, &admitted.place);
     let variables = variables::open(app.keys(), route, place, sealed, now)?;
     let query = with_own_query(forwarded(route, &media.query), &variables);
     let given = Given { query: &media.query, variables: &variables, sealed };
-    delivery::deliver(&app, &admitted, &query, &given, request.method(), request.headers()).await
+    delivery::deliver(app, &admitted, &query, &given, request.method(), request.headers()).await
 }
 
 /// Lets a request of a session in: by its token, and by what is known of the session. `method` is
@@ -94,6 +94,9 @@ fn with_own_query(forwarded: String, variables: &Variables) -> String {
 
 /// What of a viewer's query goes on to the origin. A link's own parameters never do.
 pub(crate) fn forwarded(route: &Route, raw_query: &str) -> String {
+    if raw_query.is_empty() {
+        return String::new();
+    }
     let entry = route.config.entry.as_ref();
     let owned = entry.map(|entry| entry.ring.scheme().parameters()).unwrap_or_default();
     let is_link =

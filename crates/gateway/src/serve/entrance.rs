@@ -5,15 +5,26 @@ use std::future::pending;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
 
-use axum::extract::connect_info::Connected;
+use axum::body::{Body, HttpBody as _};
+use axum::extract::{ConnectInfo, Request};
 use axum_server::{AddrListener, Address};
+use hyper::body::Incoming;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
+use tower::Service;
 
 /// The address of a connection's other end.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Peer(SocketAddr);
+
+/// A service as one connection sees it: requests say where they come from.
+#[derive(Clone, Debug)]
+pub(super) struct FromPeer<S> {
+    peer: Peer,
+    service: S,
+}
 
 /// A listener until it is left.
 #[derive(Debug)]
@@ -77,8 +88,28 @@ impl AddrListener<TcpStream, Peer> for Entrance {
     }
 }
 
-impl Connected<Peer> for SocketAddr {
-    fn connect_info(peer: Peer) -> Self {
-        peer.0
+impl<S> FromPeer<S> {
+    pub(super) const fn new(peer: Peer, service: S) -> Self {
+        Self { peer, service }
+    }
+}
+
+impl<S: Service<Request>> Service<hyper::Request<Incoming>> for FromPeer<S> {
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = S::Future;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.service.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: hyper::Request<Incoming>) -> S::Future {
+        let body = |incoming: Incoming| match incoming.is_end_stream() {
+            true => Body::empty(),
+            false => Body::new(incoming),
+        };
+        let mut request = request.map(body);
+        request.extensions_mut().insert(ConnectInfo(self.peer.0));
+        self.service.call(request)
     }
 }

@@ -76,6 +76,12 @@ impl Memory {
         now: UnixTime,
     ) -> Result<(), NotServed> {
         let mut shard = self.shard(id);
+        let shard = &mut *shard;
+        if let Some(record) = shard.sessions.get_mut(&id)
+            && record.goes_on(stream, rules, now)
+        {
+            return Ok(());
+        }
         if !shard.sessions.contains_key(&id) {
             shard.insert(id, Record::new(unknown(), now), now);
         }
@@ -369,6 +375,26 @@ impl Record {
             ended: None,
             kept_until: UnixTime(0),
         }
+    }
+
+    /// Whether nothing changes but the time: most requests are of a stream that plays.
+    fn goes_on(&mut self, stream: Option<StreamId>, rules: &SessionRules, now: UnixTime) -> bool {
+        let is_idle = rules.idle_secs.is_some_and(|idle| now > self.last.saturating_add(idle));
+        let is_counted_elsewhere =
+            rules.max_streams_per_user.is_some() && self.opened.user.is_some();
+        if self.ended.is_some() || is_idle || is_counted_elsewhere {
+            return false;
+        }
+        let oldest = now.saturating_sub(rules.stream_secs);
+        let playing =
+            stream.map(|stream| self.streams.get_mut(&stream).filter(|seen| **seen >= oldest));
+        match playing {
+            Some(None) => return false,
+            Some(Some(seen)) => *seen = now,
+            None => {}
+        }
+        self.last = now;
+        true
     }
 
     /// Until when it is remembered.
