@@ -21,6 +21,22 @@ pub fn media_playlist(segments: usize) -> String {
 /// A multivariant playlist of 12 variants, 8 renditions and 6 I-frame playlists.
 #[must_use]
 pub fn multivariant_playlist() -> String {
+    let mut text = variants_playlist(12);
+    for number in 1..=6 {
+        line(
+            &mut text,
+            format_args!(
+                "#EXT-X-I-FRAME-STREAM-INF:BANDWIDTH={number}0000,CODECS=\"avc1.64001f\",RESOLUTION=1280x720,\
+                 URI=\"video/{number}/iframes.m3u8\""
+            ),
+        );
+    }
+    text
+}
+
+/// A multivariant playlist of so many variants, and 8 renditions.
+#[must_use]
+pub fn variants_playlist(variants: usize) -> String {
     let mut text = String::from("#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-INDEPENDENT-SEGMENTS\n");
     for number in 0..8 {
         line(
@@ -32,7 +48,7 @@ pub fn multivariant_playlist() -> String {
             ),
         );
     }
-    for number in 1..=12 {
+    for number in 1..=variants {
         line(
             &mut text,
             format_args!(
@@ -40,15 +56,6 @@ pub fn multivariant_playlist() -> String {
                  RESOLUTION=1280x720,FRAME-RATE=25.000,AUDIO=\"a{1}\"\nvideo/{0}/index.m3u8",
                 number,
                 number % 2
-            ),
-        );
-    }
-    for number in 1..=6 {
-        line(
-            &mut text,
-            format_args!(
-                "#EXT-X-I-FRAME-STREAM-INF:BANDWIDTH={number}0000,CODECS=\"avc1.64001f\",RESOLUTION=1280x720,\
-                 URI=\"video/{number}/iframes.m3u8\""
             ),
         );
     }

@@ -38,6 +38,8 @@ impl Inputs {
         inputs.put("media/small.ts", &noise[..10_000]);
         inputs.put("session.key", b"c2Vzc2lvbi1rZXktb2YtdGhlLWJlbmNobWFyay0zMmI");
         inputs.put("cdn.key", SECRET.as_bytes());
+        inputs.put("link.key", SECRET.as_bytes());
+        inputs.put("bound.key", b"bench-secret-of-bound-links-0123");
         inputs.put("bearer.key", BEARER.as_bytes());
         inputs
     }
