@@ -49,6 +49,10 @@ pub(crate) struct Answered {
 /// What an answer depends on when others are asked from other sites: caches keep them apart.
 const VARY: &str = "origin, access-control-request-method, access-control-request-headers";
 
+/// The same with what the answer itself depends on.
+const VARY_OF_MANIFESTS: &str =
+    "accept-encoding, origin, access-control-request-method, access-control-request-headers";
+
 /// All sites, or those of a list.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AllowedSites(Option<Vec<HeaderValue>>);
@@ -113,7 +117,18 @@ impl Answered {
 
     /// Says so to browsers.
     pub(crate) fn add(&self, origin: Option<HeaderValue>, headers: &mut HeaderMap) {
-        headers.append(header::VARY, HeaderValue::from_static(VARY));
+        match headers.get(header::VARY) {
+            None => {
+                headers.insert(header::VARY, HeaderValue::from_static(VARY));
+            }
+            // Of a manifest: one line is shorter than two.
+            Some(value) if value == header::ACCEPT_ENCODING.as_str() => {
+                headers.insert(header::VARY, HeaderValue::from_static(VARY_OF_MANIFESTS));
+            }
+            Some(_) => {
+                headers.append(header::VARY, HeaderValue::from_static(VARY));
+            }
+        }
         if let Some(origin) = origin {
             headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
         }

@@ -1,11 +1,12 @@
 //! Manifests, rendered for each session.
 
 use std::net::IpAddr;
-use std::time::Instant;
 
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use headers::{ETag, HeaderMapExt as _, IfNoneMatch};
 use sha2::{Digest as _, Sha256};
 use sluicegate_manifest::{Template, Variables};
@@ -87,10 +88,8 @@ pub(crate) fn respond(
 
     let Compiled { template, url, plans, .. } = compiled;
     let planned = plans.of(template, url, scene, given.query, given.variables, moment)?;
-    let began = Instant::now();
-    let session = Session { signer, admitted, keys_end };
+    let session = Session { signer, admitted, keys_end, metrics: &app.observer().metrics };
     let payload = planned.body(&session, &terms, coding, app.limits().gzip_level)?;
-    app.observer().metrics.rendered(began.elapsed());
     let headers = response.headers_mut();
     insert_tag(headers, tag_of(etag, payload.form));
     if payload.form != Form::Plain {
@@ -134,7 +133,7 @@ fn entity_tag(
     scene: Scene<'_>,
     terms: &[Option<CdnTerms<'_>>],
     moments: (Option<UnixTime>, Option<UnixTime>),
-) -> u128 {
+) -> [u8; 16] {
     let mut hash = Sha256::new();
     hash.update(compiled.digest);
     hash.update(compiled.url.as_str());
@@ -165,15 +164,20 @@ fn entity_tag(
     }
     let digest: [u8; 32] = hash.finalize().into();
     let (half, _) = digest.split_first_chunk::<16>().expect("32 bytes have a first half");
-    u128::from_be_bytes(*half)
+    *half
 }
 
 /// The tag of one form of a text.
-fn tag_of(text: u128, form: Form) -> String {
-    format!("\"{text:032x}{}\"", form.tag_suffix())
+fn tag_of(text: [u8; 16], form: Form) -> String {
+    let mut tag = String::with_capacity(32);
+    tag.push('"');
+    URL_SAFE_NO_PAD.encode_string(text, &mut tag);
+    tag.push_str(form.tag_suffix());
+    tag.push('"');
+    tag
 }
 
 fn insert_tag(headers: &mut HeaderMap, tag: String) {
     let value = HeaderValue::try_from(tag);
-    headers.insert(header::ETAG, value.expect("hexadecimal digits in quotes are a header's value"));
+    headers.insert(header::ETAG, value.expect("base64url in quotes is a header's value"));
 }

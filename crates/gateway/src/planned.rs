@@ -1,6 +1,7 @@
 //! Plans of a manifest, kept beside it: made once for each kind of session, rendered for each.
 
 use std::sync::{Arc, OnceLock};
+use std::time::Instant;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use bytes::Bytes;
@@ -14,6 +15,7 @@ use url::Url;
 
 use crate::Error;
 use crate::compression::{self, Coding, Form, Once, Payload};
+use crate::metrics::Metrics;
 use crate::policy::{CONTEXT_VARIABLE, RoutePolicy, SESSION_LIST, Scene};
 use crate::request::{Carried, SESSION_PARAMETER};
 use crate::route::Segments;
@@ -89,6 +91,8 @@ pub(crate) struct Session<'a> {
     pub(crate) admitted: &'a Admitted,
     /// When the URLs of keys end.
     pub(crate) keys_end: Option<UnixTime>,
+    /// Told how long it takes to render.
+    pub(crate) metrics: &'a Metrics,
 }
 
 impl<'k> CdnTerms<'k> {
@@ -263,19 +267,23 @@ impl Planned {
     ) -> Result<Payload, Error> {
         let is_for_one = terms.iter().flatten().any(|terms| terms.ip.is_some());
         let Some(shared) = self.shared.as_ref().filter(|_| !is_for_one) else {
+            let began = Instant::now();
             let tokens = self.tokens(session, terms)?;
-            return match coding {
+            let payload = match coding {
                 Coding::Identity => Ok(Payload::whole(Form::Plain, self.text(&tokens).into())),
                 Coding::Gzip => match self.copy(&tokens) {
                     Some(copy) => Ok(Payload::whole(Form::Copy, copy.into())),
                     None => Payload::for_one(self.text(&tokens), level),
                 },
             };
+            session.metrics.rendered(began.elapsed());
+            return payload;
         };
         let known = shared.load_full();
         let shared = match known.filter(|known| known.is_for(terms)) {
             Some(known) => known,
             None => {
+                let began = Instant::now();
                 let new = Arc::new(Shared {
                     terms: terms
                         .iter()
@@ -284,6 +292,7 @@ impl Planned {
                     text: self.text(&self.tokens(session, terms)?).into(),
                     compressed: OnceLock::new(),
                 });
+                session.metrics.rendered(began.elapsed());
                 shared.store(Some(Arc::clone(&new)));
                 new
             }
@@ -315,7 +324,7 @@ impl Planned {
         session: &Session<'_>,
         terms: &[Option<CdnTerms<'_>>],
     ) -> Result<Vec<ByteList>, Error> {
-        let Session { signer, admitted, keys_end } = *session;
+        let Session { signer, admitted, keys_end, .. } = *session;
         let mut sessions = ByteList::default();
         let mut push = |token: &sluicegate_token::SessionToken| match admitted.carried {
             Carried::Path => sessions.push(token.as_str().as_bytes()),

@@ -6,6 +6,7 @@
 //! Each process has its [`memory`]. Replicas agree by a store that they [share](shared): Redis, or what
 //! speaks its protocol.
 
+mod hashed;
 mod memory;
 mod shared;
 
@@ -149,8 +150,10 @@ impl StreamId {
     pub(crate) fn of(client: Option<IpAddr>, agent: &[u8]) -> Self {
         // The same in every replica, whatever built it.
         let mut hasher = Sha256::new();
-        if let Some(client) = client {
-            hasher.update(client.to_canonical().to_string());
+        match client.map(|client| client.to_canonical()) {
+            None => {}
+            Some(IpAddr::V4(client)) => hasher.update(client.octets()),
+            Some(IpAddr::V6(client)) => hasher.update(client.octets()),
         }
         hasher.update([0]);
         hasher.update(agent);

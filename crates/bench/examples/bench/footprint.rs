@@ -22,7 +22,7 @@ pub(crate) fn measure(report: &mut Report) {
     // Until it has settled.
     std::thread::sleep(Duration::from_secs(2));
     let idle = gateway.footprint().resident_kib as f64 / 1024.0;
-    report.note(Figures {
+    report.note(&Figures {
         name: "footprint",
         title: "The program itself".to_owned(),
         columns: &["value"],

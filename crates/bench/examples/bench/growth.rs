@@ -112,7 +112,7 @@ pub(crate) fn of_texts(report: &mut Report) {
         ],
         rows: rows.to_vec(),
     };
-    report.curve(figures, "µs, directory token");
+    report.curve(&figures, "µs, directory token");
     let rows = [1, 4, 16, 64].map(|variants| {
         let signed = Signed::of(variants_playlist(variants));
         let values = [signed.render(0), signed.render(1)].map(figure);
@@ -124,7 +124,7 @@ pub(crate) fn of_texts(report: &mut Report) {
         columns: &["directory token", "a token per file"],
         rows: rows.to_vec(),
     };
-    report.curve(figures, "µs, directory token");
+    report.curve(&figures, "µs, directory token");
 }
 
 pub(crate) fn of_sessions(report: &mut Report) {
@@ -165,7 +165,7 @@ pub(crate) fn of_sessions(report: &mut Report) {
         columns: &["core µs a request", "requests/s", "RSS MiB", "bytes a session"],
         rows,
     };
-    report.curve(figures, "µs of the core a request");
+    report.curve(&figures, "µs of the core a request");
 }
 
 pub(crate) fn of_manifests(report: &mut Report) {
@@ -202,5 +202,5 @@ pub(crate) fn of_manifests(report: &mut Report) {
         columns: &["core µs a request", "requests/s", "RSS MiB"],
         rows,
     };
-    report.curve(figures, "µs of the core a request");
+    report.curve(&figures, "µs of the core a request");
 }

@@ -46,7 +46,7 @@ pub(crate) fn release(report: &mut Report) {
         let at = (share * (took.len() - 1) as f64).round() as usize;
         took[at].as_secs_f64() * 1e3
     };
-    report.note(Figures {
+    report.note(&Figures {
         name: "held",
         title: format!(
             "{VIEWERS} requests for a low-latency playlist of 200 parts, held and released at once, {ROUNDS} times"

@@ -52,7 +52,7 @@ pub(crate) fn compare(plan: Plan, report: &mut Report) {
         ],
     );
     let asked = origin.asked() - asked_before;
-    report.add(Table {
+    report.add(&Table {
         name: "playlists",
         title: format!(
             "A playlist of 600 segments, {SESSIONS} sessions, {CONNECTIONS} connections (the origin was \

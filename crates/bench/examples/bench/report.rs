@@ -51,20 +51,20 @@ impl Report {
         Self { head, parts: Vec::new(), charts: Vec::new() }
     }
 
-    pub(crate) fn add(&mut self, table: Table) {
+    pub(crate) fn add(&mut self, table: &Table) {
         println!("{table}");
-        self.charts.push((table.name.to_owned(), chart::bars(&table)));
+        self.charts.push((table.name.to_owned(), chart::bars(table)));
         self.parts.push(table.to_string());
     }
 
-    pub(crate) fn note(&mut self, figures: Figures) {
+    pub(crate) fn note(&mut self, figures: &Figures) {
         println!("{figures}");
         self.parts.push(figures.to_string());
     }
 
     /// The same with a curve: the first column over the rows' names, which are numbers.
-    pub(crate) fn curve(&mut self, figures: Figures, unit: &str) {
-        self.charts.push((figures.name.to_owned(), chart::curve(&figures, unit)));
+    pub(crate) fn curve(&mut self, figures: &Figures, unit: &str) {
+        self.charts.push((figures.name.to_owned(), chart::curve(figures, unit)));
         self.note(figures);
     }
 

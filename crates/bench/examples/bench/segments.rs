@@ -32,7 +32,7 @@ pub(crate) fn compare(plan: Plan, report: &mut Report) {
         ],
     );
     let title = format!("Segments of {SEGMENT_BYTES} bytes over HTTP, {CONNECTIONS} connections");
-    report.add(Table { name: "segments-http", title, rows, against: PROXY });
+    report.add(&Table { name: "segments-http", title, rows, against: PROXY });
     let rows = turns::take(
         plan,
         &[
@@ -42,5 +42,5 @@ pub(crate) fn compare(plan: Plan, report: &mut Report) {
         ],
     );
     let title = format!("Segments of {SEGMENT_BYTES} bytes of a folder, {CONNECTIONS} connections");
-    report.add(Table { name: "segments-folder", title, rows, against: SENDFILE });
+    report.add(&Table { name: "segments-folder", title, rows, against: SENDFILE });
 }

@@ -5,6 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use sluicegate_token::{SessionId, UnixTime};
 
+use super::hashed::ById;
 use super::{Ended, MOST_REMEMBERED, NotServed, Opened, Seen, SessionRules, StreamId};
 
 /// Sessions are spread over so many locks.
@@ -31,7 +32,7 @@ impl Default for Memory {
 
 #[derive(Debug, Default)]
 struct Shard {
-    sessions: HashMap<SessionId, Record>,
+    sessions: ById<SessionId, Record>,
     sweep_at: usize,
 }
 
@@ -40,7 +41,7 @@ struct Record {
     opened: Opened,
     created: UnixTime,
     last: UnixTime,
-    streams: HashMap<StreamId, UnixTime>,
+    streams: ById<StreamId, UnixTime>,
     ended: Option<Ended>,
     /// Until when it is remembered, if that is longer than its token lives: a link may begin it again.
     kept_until: UnixTime,
@@ -371,7 +372,7 @@ impl Record {
             opened,
             created: now,
             last: now,
-            streams: HashMap::new(),
+            streams: ById::default(),
             ended: None,
             kept_until: UnixTime(0),
         }
