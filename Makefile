@@ -8,7 +8,7 @@ LISTEN ?= 127.0.0.1:8080
 # Of the command line: all that it can be built with.
 FEATURES := --features sluicegate/object-store,sluicegate/otel
 
-.PHONY: bench dist load publish soak help demo test proof tools npm fmt lint guard nextest test-doc test-npm golden fuzz clean
+.PHONY: bench bench-steps dist publish soak help demo test proof tools npm fmt lint guard nextest test-doc test-npm golden fuzz clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -66,13 +66,16 @@ test-npm: ## Tests of the npm packages
 	  for package in examples/player crates/testkit/browser; do (cd $$package && npm test --silent); done; \
 	else echo "SKIPPED: the npm tests need npm"; [ "$${CI:-}" != true ]; fi
 
-bench: ## Benchmarks beside the field's crates
-	$(CARGO) bench $(LOCKED) --package sluicegate-bench
-
-load: ## The gateway under load beside nginx and bare axum (needs nginx and wrk; SECS, ROUNDS)
+bench: ## The gateway beside nginx and bare axum, and how it grows; then each step by itself (needs nginx, wrk, valgrind; SECS, ROUNDS, OUT)
 	$(CARGO) build $(LOCKED) --release --package sluicegate
-	$(CARGO) build $(LOCKED) --release --package sluicegate-bench --example load
-	target/release/examples/load
+	$(CARGO) build $(LOCKED) --release --package sluicegate-bench --example bench --example icount
+	target/release/examples/bench $(PARTS)
+	$(MAKE) bench-steps
+
+bench-steps: ## Time of each step beside the field's crates, and its instructions
+	$(CARGO) bench $(LOCKED) --package sluicegate-bench
+	$(CARGO) build $(LOCKED) --release --package sluicegate-bench --example icount
+	scripts/instructions.sh
 
 publish: ## Signing a tree of a million URIs, and a live folder (FOLDER: where files are written)
 	$(CARGO) build $(LOCKED) --release --package sluicegate-bench --example publish
@@ -80,8 +83,8 @@ publish: ## Signing a tree of a million URIs, and a live folder (FOLDER: where f
 
 soak: ## Ten minutes at half load: no growth of memory or of open files after the first (MINUTES)
 	$(CARGO) build $(LOCKED) --release --package sluicegate
-	$(CARGO) build $(LOCKED) --release --package sluicegate-bench --example load
-	target/release/examples/load soak $${MINUTES:-10}
+	$(CARGO) build $(LOCKED) --release --package sluicegate-bench --example bench
+	target/release/examples/bench soak $${MINUTES:-10}
 
 dist: ## A stripped release archive with its checksum, in target/dist
 	scripts/dist.sh

@@ -11,6 +11,9 @@ const PARAMETER: &str = "CMCD";
 /// Or in headers.
 const HEADERS: [&str; 4] = ["cmcd-request", "cmcd-object", "cmcd-status", "cmcd-session"];
 
+/// How the names of all of them begin.
+const HEADERS_START: &str = "cmcd-";
+
 /// What is counted of it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Cmcd {
@@ -31,6 +34,10 @@ impl Cmcd {
         {
             let text: Vec<u8> = percent_decode(value).collect();
             told.get_or_insert_with(Self::default).read(&String::from_utf8_lossy(&text));
+        }
+        // Most players tell nothing so: one look at all names is less than four for each of these.
+        if !headers.keys().any(|name| name.as_str().starts_with(HEADERS_START)) {
+            return told;
         }
         for name in HEADERS {
             if let Some(text) = headers.get(name).and_then(|value| value.to_str().ok()) {

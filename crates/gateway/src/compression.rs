@@ -107,14 +107,6 @@ impl Payload {
         })
     }
 
-    /// Its length, if that is known before it is sent.
-    pub(crate) const fn len(&self) -> Option<usize> {
-        match &self.content {
-            Content::Whole(bytes) => Some(bytes.len()),
-            Content::Pieces(..) => None,
-        }
-    }
-
     pub(crate) fn into_body(self) -> Body {
         let (text, level) = match self.content {
             Content::Whole(bytes) => return Body::from(bytes),

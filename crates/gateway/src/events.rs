@@ -68,8 +68,12 @@ impl Events {
     pub(crate) fn record(&self, event: impl FnOnce() -> Event, is_refused: bool) {
         if is_refused {
             push(&self.refused, event());
-        } else if self.elapsed_ms() < self.watched_until.load(Ordering::Relaxed) {
-            push(&self.served, event());
+        } else {
+            let until = self.watched_until.load(Ordering::Relaxed);
+            // Where nobody ever looked, nobody asks for the time.
+            if until > 0 && self.elapsed_ms() < until {
+                push(&self.served, event());
+            }
         }
     }
 

@@ -95,9 +95,6 @@ pub(crate) fn respond(
     if payload.form != Form::Plain {
         headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
     }
-    if let Some(len) = payload.len() {
-        headers.insert(header::CONTENT_LENGTH, HeaderValue::from(len));
-    }
     *response.body_mut() = payload.into_body();
     Ok(response)
 }
@@ -141,7 +138,7 @@ fn entity_tag(
     hash.update(admitted.token.as_str());
     hash.update([u8::from(admitted.carried == Carried::Query)]);
     // Each with an end that it cannot hold, so that no two requests look alike.
-    for text in [admitted.place.raw.as_str(), given.query, given.sealed.unwrap_or_default()] {
+    for text in [&*admitted.place.raw, given.query, given.sealed.unwrap_or_default()] {
         hash.update(text);
         hash.update([0]);
     }
@@ -169,7 +166,8 @@ fn entity_tag(
 
 /// The tag of one form of a text.
 fn tag_of(text: [u8; 16], form: Form) -> String {
-    let mut tag = String::with_capacity(32);
+    // As long as it will be, so that it need not be moved.
+    let mut tag = String::with_capacity(24 + form.tag_suffix().len());
     tag.push('"');
     URL_SAFE_NO_PAD.encode_string(text, &mut tag);
     tag.push_str(form.tag_suffix());

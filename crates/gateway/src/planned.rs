@@ -54,7 +54,7 @@ struct Kind {
     signer: u8,
     grant: Grant,
     carried: Carried,
-    raw_path: String,
+    raw_path: Arc<str>,
     /// The query that players see, if the manifest takes values from it.
     query: String,
     variables: Variables,
@@ -181,7 +181,7 @@ impl Asked<'_> {
             signer: scene.signer.id(),
             grant: scene.grant,
             carried: scene.carried,
-            raw_path: scene.place.raw.clone(),
+            raw_path: Arc::clone(&scene.place.raw),
             query: query.to_owned(),
             variables: variables.clone(),
             now,

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use percent_encoding::percent_decode_str;
 use sluicegate_token::{ResourcePath, SessionToken, query};
@@ -19,7 +20,7 @@ const SESSION_PREFIX: &str = "/s/";
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct RequestPath {
     /// As it was written: begins with a slash.
-    pub(crate) raw: String,
+    pub(crate) raw: Arc<str>,
     /// Decoded.
     pub(crate) decoded: ResourcePath,
 }
@@ -74,7 +75,7 @@ impl RequestPath {
                 return Err(Error::BadPath("dot segments, doubled slashes or escaped slashes"));
             }
         }
-        Ok(Self { raw: raw.to_owned(), decoded })
+        Ok(Self { raw: raw.into(), decoded })
     }
 }
 
@@ -212,7 +213,7 @@ mod tests {
             "/a;b=c,d",
             "/100%25",
         ] {
-            assert_eq!(path(good).unwrap().raw, good);
+            assert_eq!(&*path(good).unwrap().raw, good);
         }
     }
 
@@ -225,10 +226,10 @@ mod tests {
     fn a_token_is_taken_off_path_or_query() {
         let in_path = request("/s/TOKEN/v/a.m3u8?x=1").unwrap();
         assert_eq!(in_path.token, Some(("TOKEN".to_owned(), Carried::Path)));
-        assert_eq!((in_path.path.raw.as_str(), in_path.query.as_str()), ("/v/a.m3u8", "x=1"));
+        assert_eq!((&*in_path.path.raw, in_path.query.as_str()), ("/v/a.m3u8", "x=1"));
         let in_query = request("/v/a.m3u8?x=1&SG=TOKEN&y").unwrap();
         assert_eq!(in_query.token, Some(("TOKEN".to_owned(), Carried::Query)));
-        assert_eq!((in_query.path.raw.as_str(), in_query.query.as_str()), ("/v/a.m3u8", "x=1&y"));
+        assert_eq!((&*in_query.path.raw, in_query.query.as_str()), ("/v/a.m3u8", "x=1&y"));
         assert_eq!(request("/v/a.m3u8").unwrap().token, None);
     }
 

@@ -4,6 +4,8 @@
 //! its CDN. A further host of `allow_hosts` has the gateway paths `/~1/...`, `/~2/...`, by its
 //! place in the list, so that no host is ever taken from a request.
 
+use std::sync::Arc;
+
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 use sluicegate_token::ResourcePath;
@@ -111,7 +113,7 @@ pub(crate) struct Place {
     /// 0 is the origin, n is entry n of `allow_hosts`.
     pub(crate) host: usize,
     /// The gateway's path, with `/~n` for a further host, as it stands in URLs.
-    pub(crate) raw: String,
+    pub(crate) raw: Arc<str>,
     /// The same, decoded: what session tokens are for.
     pub(crate) path: ResourcePath,
 }
@@ -151,7 +153,8 @@ impl Route {
 
     /// The resource that a gateway path names here, if it is one of this route's.
     pub(crate) fn place(&self, request: &RequestPath) -> Option<Place> {
-        let place = |host| Place { host, raw: request.raw.clone(), path: request.decoded.clone() };
+        let place =
+            |host| Place { host, raw: Arc::clone(&request.raw), path: request.decoded.clone() };
         let number = host_number(request.raw[1..].split('/').next()?.as_bytes());
         // Tokens are for decoded paths, so no other spelling may name another host's resource.
         if number != host_number(request.decoded.segments().next()?) {

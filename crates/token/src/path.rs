@@ -1,14 +1,15 @@
 //! Paths as a server sees them: percent-decoded once, dots resolved, slashes merged.
 
 use std::fmt;
+use std::sync::Arc;
 
 use thiserror::Error;
 
 /// The decoded and normalised path of a resource, as nginx's `$uri`: what a CDN token signs.
 ///
-/// Bytes, since a path need not be UTF-8. Begins with `/`.
+/// Bytes, since a path need not be UTF-8. Begins with `/`. Cheap to clone.
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub struct ResourcePath(Vec<u8>);
+pub struct ResourcePath(Arc<[u8]>);
 
 /// Why a path cannot be used; offsets are bytes of the raw path.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -56,9 +57,9 @@ impl ResourcePath {
                 && memchr::memmem::find(raw, b"/.").is_none()
         });
         if is_plain && memchr::memmem::find(raw, b"//").is_none() {
-            return Ok(Self(raw.to_vec()));
+            return Ok(Self(raw.into()));
         }
-        normalise(&decode(raw)?).map(Self)
+        normalise(&decode(raw)?).map(|path| Self(path.into()))
     }
 
     /// A path that is already decoded, such as a directory of a file system.
@@ -69,7 +70,7 @@ impl ResourcePath {
         if decoded.first() != Some(&b'/') {
             return Err(PathError::NotAbsolute);
         }
-        normalise(decoded).map(Self)
+        normalise(decoded).map(|path| Self(path.into()))
     }
 
     /// The decoded bytes.

@@ -29,7 +29,7 @@ pub(crate) fn release(report: &mut Report) {
     let gateway = Server::gateway_of(&inputs, "held", &format!("http://{origin}/live/"));
     // The origin runs where the viewers do, so it must run while sessions are opened, too.
     let sessions = std::thread::scope(|scope| {
-        let opened = scope.spawn(|| gateway.sessions("held", VIEWERS));
+        let opened = scope.spawn(|| gateway.sessions_of("/v/held/video/index.m3u8", 0..VIEWERS));
         runtime.block_on(async {
             while !opened.is_finished() {
                 tokio::time::sleep(Duration::from_millis(5)).await;
@@ -74,7 +74,7 @@ async fn origin(is_out: watch::Receiver<u64>) -> SocketAddr {
             ([(header::CONTENT_TYPE, "application/vnd.apple.mpegurl")], text.to_string())
         }
     };
-    let router = Router::new().route("/live/index.m3u8", get(answer));
+    let router = Router::new().route("/live/video/index.m3u8", get(answer));
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let addr = listener.local_addr().unwrap();
     tokio::spawn(async move { axum::serve(listener, router).await });

@@ -44,7 +44,7 @@ pub(crate) async fn auth(State(app): State<App>, request: Request) -> Result<Res
     answer.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     // For the server's log and its own decisions; nothing of it opens anything.
     for (name, value) in [
-        ("x-sluicegate-path", admitted.place.raw.clone()),
+        ("x-sluicegate-path", admitted.place.raw.to_string()),
         ("x-sluicegate-session", admitted.claims.session.to_string()),
     ] {
         if let Ok(value) = HeaderValue::from_str(&value) {
