@@ -48,7 +48,7 @@ async fn answer_failures(request: Request, next: Next) -> Response {
     let path = path_for_log(uri.path());
     let mut response = next.run(request).await;
     if let Some(Failure { error }) = response.extensions_mut().remove() {
-        tracing::info!(request_id = id.as_str(), path = &*path, reason = %error, "refused to an operator");
+        tracing::info!(request_id = %id.as_str(), path = &*path, reason = %error, "refused to an operator");
         fill(&mut response, &error, id.as_str());
     }
     set_safety_headers(response.headers_mut());
@@ -142,19 +142,19 @@ impl Answered<'_> {
         let Self { id, trace, method, path, status, .. } = *self;
         let elapsed_us = self.elapsed_us();
         let Some(error) = error else {
-            tracing::info!(request_id = id, trace_id = %trace, %method, path, status, elapsed_us, "served");
+            tracing::info!(request_id = %id, trace_id = %trace, %method, path, status, elapsed_us, "served");
             return;
         };
         let code = error.code();
         match error.source_kind() {
             ErrorSource::Client => {
-                tracing::info!(request_id = id, trace_id = %trace, %method, path, status, code, reason = %error, elapsed_us, "refused");
+                tracing::info!(request_id = %id, trace_id = %trace, %method, path, status, code, reason = %error, elapsed_us, "refused");
             }
             ErrorSource::Origin => {
-                tracing::warn!(request_id = id, trace_id = %trace, %method, path, status, code, reason = %error, elapsed_us, "origin failed");
+                tracing::warn!(request_id = %id, trace_id = %trace, %method, path, status, code, reason = %error, elapsed_us, "origin failed");
             }
             ErrorSource::Internal => {
-                tracing::error!(request_id = id, trace_id = %trace, %method, path, status, code, reason = %error, elapsed_us, "failed");
+                tracing::error!(request_id = %id, trace_id = %trace, %method, path, status, code, reason = %error, elapsed_us, "failed");
             }
         }
     }

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use headers::HeaderMapExt as _;
 use moka::future::Cache;
 use sha2::{Digest as _, Sha256};
-use sluicegate_manifest::{CompileError, Format, Options, Template};
+use sluicegate_manifest::{CompileError, Format, GCORE_QUERY_LEN, Options, Plan, Template};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use url::Url;
@@ -99,10 +99,13 @@ impl Templates {
         let cache = Cache::builder()
             .max_capacity(cache_bytes)
             .weigher(|key: &String, Kept { compiled, .. }: &Kept| {
-                let slots = std::mem::size_of_val(compiled.template.slots());
-                // A plan has the text once more, and so has what a crowd shares.
-                let texts = 3 * compiled.template.source().len();
-                u32::try_from(key.len() + texts + slots).unwrap_or(u32::MAX)
+                let template = &compiled.template;
+                let slots = template.slots();
+                // A plan has the text once more, with room for tokens, and so has what a crowd shares.
+                let signed = template.source().len() + slots.len() * GCORE_QUERY_LEN;
+                let places = size_of_val(slots) + slots.len() * Plan::BYTES_PER_TOKEN;
+                let all = key.len() + template.source().len() + 2 * signed + places;
+                u32::try_from(all).unwrap_or(u32::MAX)
             })
             .build();
         let plain = Cache::builder().max_capacity(MAX_PLAIN).time_to_live(PLAIN_FOR).build();

@@ -18,12 +18,8 @@ pub(crate) fn bars(table: &Table) -> String {
         let root = SVGBackend::with_string(&mut svg, (WIDTH, ROW * rows + 50)).into_drawing_area();
         root.fill(&WHITE).unwrap();
         let text = ("sans-serif", 15).into_font().color(&INK);
-        root.draw_text(
-            "requests a second, and the ratio to the last one that is grey",
-            &text,
-            (10, 12),
-        )
-        .unwrap();
+        let title = format!("requests a second, and the ratio to {}", table.against);
+        root.draw_text(&title, &text, (10, 12)).unwrap();
         let most = table.rows.iter().map(|row| row.run.per_second).fold(1.0, f64::max);
         let (left, widest) = (330, f64::from(WIDTH) - 330.0 - 130.0);
         for (at, (row, ratio)) in table.rows.iter().zip(table.ratios()).enumerate() {
@@ -61,7 +57,14 @@ pub(crate) fn curve(figures: &Figures, unit: &str) -> String {
             .y_label_area_size(70)
             .build_cartesian_2d((1.0..end).log_scale(), (low / 2.0..high * 2.0).log_scale())
             .unwrap();
-        chart.configure_mesh().y_desc(unit).draw().unwrap();
+        chart
+            .configure_mesh()
+            .light_line_style(TRANSPARENT)
+            .x_label_formatter(&|at| format!("{at:.0}"))
+            .y_label_formatter(&|at| format!("{at}"))
+            .y_desc(unit)
+            .draw()
+            .unwrap();
         chart.draw_series(LineSeries::new(points.iter().copied(), OURS.stroke_width(2))).unwrap();
         chart
             .draw_series(points.iter().map(|point| Circle::new(*point, 4, OURS.filled())))
