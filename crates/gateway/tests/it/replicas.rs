@@ -153,6 +153,38 @@ fn a_session_that_plays_elsewhere_is_not_idle() {
     assert_eq!((play(&a, "four", &target), play(&b, "four", &target)), (403, 403));
 }
 
+/// An older replica wrote the sessions that end without their users, and anybody may write what is none.
+#[test]
+fn what_others_wrote_into_the_store_does_not_stop_it() {
+    require_tools!("redis-server");
+    let redis = Redis::start(None);
+    let [a, b, _] = replicas(&redis, "");
+    let client = redis::Client::open(redis.url()).unwrap();
+    let mut connection = client.get_connection().unwrap();
+    let over = ["00112233445566778899aabbccdd", "", ":", "x:y:z"];
+    for member in over {
+        let () = redis::cmd("ZADD")
+            .arg("{sluicegate}:ends")
+            .arg(1)
+            .arg(member)
+            .query(&mut connection)
+            .unwrap();
+    }
+    for gateway in [&a, &b] {
+        let (_, target) = open(gateway, MASTER, ", \"user\": \"alice\"");
+        assert_eq!(play(&a, "one", &target), 200);
+        assert_eq!(play(&b, "one", &target), 200);
+        assert_eq!(Admin::of(gateway).count("session_store_failures_total", &[]), 0.0);
+    }
+    let left: Vec<String> = redis::cmd("ZRANGEBYSCORE")
+        .arg("{sluicegate}:ends")
+        .arg("-inf")
+        .arg(1)
+        .query(&mut connection)
+        .unwrap();
+    assert_eq!(left, [""; 0], "what is over leaves the list");
+}
+
 #[test]
 fn without_the_store_what_plays_goes_on_and_it_heals() {
     require_tools!("redis-server");
