@@ -316,6 +316,8 @@ fn digits_do_not_move_from_one_part_of_a_link_to_another() {
         ("fastly", "/v/a0", &[("a0", "a"), ("=1790000000", "=01790000000")]),
         ("cloudflare", "/v/master.m3u8", &[("m3u8", "m3u"), ("=1789989200", "=81789989200")]),
         ("bunny-basic", "/v/master.m3u8", &[("m3u8", "m3u"), ("=1790000000", "=81790000000")]),
+        ("bunny", "/v/master.m3u8", &[("m3u8", "m3u"), ("=1790000000", "=81790000000")]),
+        ("bunny", "/v/a?5=5", &[("=1790000000", "=17900000005"), ("5=5", "=5")]),
         ("nginx-hmac", "/v/a", &[("=1789996400", "=178999640"), ("e=3600", "e=03600")]),
         ("nginx-hmac", "/v/a", &[("=1789996400", "=1"), ("e=3600", "e=7899964003600")]),
         ("nginx-hmac", "/v/a", &[("=1789996400", "=17899964003"), ("e=3600", "e=600")]),
@@ -372,4 +374,28 @@ fn however_a_token_is_written_its_mark_is_the_same() {
         marks.push(own);
     }
     assert!(marks.iter().enumerate().all(|(at, mark)| !marks[..at].contains(mark)));
+}
+
+/// Bunny hashes its parameters joined by `&` and `=`, so one could be hidden in another.
+#[test]
+fn a_parameter_is_no_part_of_another() {
+    let vector = Vector {
+        scheme: "bunny".to_owned(),
+        key: "229248f0-f007-4bf9-ba1f-bbf1b4ad9d40".to_owned(),
+        ip: None,
+        scope: None,
+        layout: None,
+        fields: BTreeMap::from([
+            ("limit".to_owned(), "5".to_owned()),
+            ("countries".to_owned(), "US".to_owned()),
+        ]),
+        ..vectors().remove(0)
+    };
+    let link = Link::parse("/v/a.m3u8").unwrap();
+    let signed = link.sign(&*vector.scheme(), UnixTime(1_790_000_000), None).unwrap();
+    assert!(vector.verify(&signed, None, 1_789_000_000).is_ok(), "{signed}");
+    let hidden = signed.replace("limit=5", "limit=5%26token_countries%3DUS");
+    let hidden = hidden.replace("token_countries=US&", "");
+    assert_ne!(hidden, signed);
+    assert!(matches!(vector.verify(&hidden, None, 1_789_000_000), Err(Refusal::MalformedToken(_))));
 }
