@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
-use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer, ExposeHeaders};
+use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 use url::Url;
 
 use crate::layers::REQUEST_ID;
@@ -98,7 +98,6 @@ impl AllowedSites {
             .allow_origin(origins)
             .allow_methods([Method::GET, Method::HEAD, Method::POST, Method::OPTIONS])
             .allow_headers(AllowHeaders::list(ALLOWED_HEADERS))
-            .expose_headers(ExposeHeaders::list(EXPOSED_HEADERS))
             .max_age(Duration::from_secs(86_400))
     }
 }

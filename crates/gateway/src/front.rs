@@ -3,7 +3,6 @@
 
 use std::convert::Infallible;
 use std::fmt;
-use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -12,7 +11,6 @@ use axum::Router;
 use axum::extract::Request;
 use axum::http::Method;
 use axum::response::Response;
-use futures_util::FutureExt as _;
 use tower::{Layer as _, Service, ServiceExt as _, service_fn};
 use tower_http::cors::Cors;
 
@@ -63,11 +61,7 @@ impl Front {
         }
         let origin = parts.cors.origin_of(request.headers());
         let mut response = layers::observe(&parts.observer, request, |request, trace| {
-            // A panic costs its own request, and no other.
-            let panicked = |_| Err(Error::Internal("a handler panicked".to_owned()));
-            AssertUnwindSafe(trace.within(parts.handle(request)))
-                .catch_unwind()
-                .map(move |answered| answered.unwrap_or_else(panicked))
+            layers::caught(trace.within(parts.handle(request)))
         })
         .await;
         parts.cors.add(origin, response.headers_mut());

@@ -1,6 +1,7 @@
 //! What every request passes through: safety headers, request ids, errors made responses,
 //! one log line.
 
+use std::panic::AssertUnwindSafe;
 use std::time::{Duration, Instant, SystemTime};
 
 use axum::Router;
@@ -9,7 +10,7 @@ use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Version, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use tower_http::catch_panic::CatchPanicLayer;
+use futures_util::FutureExt as _;
 
 use crate::error::Failure;
 use crate::events::Event;
@@ -24,10 +25,16 @@ pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id"
 /// Wraps the operators' own in what holds for every request of theirs, which is neither counted nor for pages of
 /// others.
 pub(crate) fn wrap_unobserved(router: Router) -> Router {
-    let caught = CatchPanicLayer::custom(|_| {
-        Error::Internal("a handler panicked".to_owned()).into_response()
-    });
-    router.layer(caught).layer(middleware::from_fn(answer_failures))
+    router.layer(middleware::from_fn(answer_failures))
+}
+
+/// What a request is answered, whatever its handler does: a panic costs its own request, and no other.
+pub(crate) fn caught<F>(answer: F) -> impl Future<Output = Result<Response, Error>>
+where
+    F: Future<Output = Result<Response, Error>>,
+{
+    let panicked = |_| Err(Error::Internal("a handler panicked".to_owned()));
+    AssertUnwindSafe(answer).catch_unwind().map(move |answered| answered.unwrap_or_else(panicked))
 }
 
 /// Whether all who read a request agree on its host.
@@ -46,7 +53,8 @@ async fn answer_failures(request: Request, next: Next) -> Response {
     let id = Trace::of(request.headers()).request_id();
     let uri = request.uri().clone();
     let path = path_for_log(uri.path());
-    let mut response = next.run(request).await;
+    let answered = caught(next.run(request).map(Ok)).await;
+    let mut response = answered.unwrap_or_else(IntoResponse::into_response);
     if let Some(Failure { error }) = response.extensions_mut().remove() {
         tracing::info!(request_id = %id.as_str(), path = &*path, reason = %error, "refused to an operator");
         fill(&mut response, &error, id.as_str());

@@ -65,7 +65,7 @@ pub use explain::Subject;
 pub use fetch::{Document, Fetcher};
 pub use front::{Answering, Front};
 pub use key_source::{FoundKey, KeyProblem, KeySource};
-pub use live::{Bound, Following, Live, ReloadError};
+pub use live::{Bound, Live, ReloadError};
 pub use media_type::{by_name as media_type_of, names_a_media_file};
 pub use rates::RateLimits;
 pub use route::{Carry, GrantMode, KeyDelivery, Segments, ThirdParty, Unexpandable};

@@ -7,7 +7,6 @@ use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwap;
@@ -38,10 +37,6 @@ pub struct Live {
     changed: Arc<watch::Sender<()>>,
     bound: Bound,
 }
-
-/// The service over HTTP as it is configured at each request. Cheap to clone.
-#[derive(Clone, Debug)]
-pub struct Following(Arc<ArcSwap<Current>>);
 
 /// Where a process really listens, whatever its configuration says now: on a port that it was given, or
 /// that another one has bound for it.
@@ -115,8 +110,14 @@ impl Live {
 
     /// The service over HTTP, always as it is configured last.
     #[must_use]
-    pub fn front(&self) -> Following {
-        Following(Arc::clone(&self.current))
+    pub fn front(
+        &self,
+    ) -> impl Service<Request, Response = Response, Error = Infallible, Future = Answering>
+    + Clone
+    + Send
+    + 'static {
+        let current = Arc::clone(&self.current);
+        service_fn(move |request| current.load().front.clone().call(request))
     }
 
     /// The operators' service. None without an `[admin]` table at the beginning.
@@ -248,21 +249,6 @@ impl Live {
             Some((file.modified().ok()?, file.len(), file.ino()))
         };
         files.map(look).collect()
-    }
-}
-
-impl Service<Request> for Following {
-    type Response = Response;
-    type Error = Infallible;
-    type Future = Answering;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: Request) -> Answering {
-        let mut front = self.0.load().front.clone();
-        front.call(request)
     }
 }
 

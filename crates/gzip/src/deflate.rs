@@ -23,9 +23,8 @@ const REACH: usize = WINDOW - 262;
 const LONGEST: usize = 60_000;
 
 /// Which gaps must be stored: a token's first, and what lies too far behind the one before it.
-pub(crate) fn to_store(gaps: &[Gap]) -> Vec<bool> {
-    let count = gaps.iter().map(|gap| gap.token + 1).max().unwrap_or(0);
-    let mut last = vec![None; count];
+pub(crate) fn to_store(gaps: &[Gap], tokens: usize) -> Vec<bool> {
+    let mut last = vec![None; tokens];
     let is_stored = |gap: &Gap| {
         let before: Option<usize> = last[gap.token].replace(gap.at);
         before.is_none_or(|before| gap.at + gap.len - before > REACH)

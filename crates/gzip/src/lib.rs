@@ -75,7 +75,7 @@ impl Template {
     #[must_use]
     pub fn compile(text: &[u8], gaps: &[Gap]) -> Option<Self> {
         let lens = lengths(text, gaps)?;
-        let stored = deflate::to_store(gaps);
+        let stored = deflate::to_store(gaps, lens.len());
         if stored.iter().filter(|is_stored| **is_stored).count() > MAX_STORED {
             return None;
         }

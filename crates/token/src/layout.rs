@@ -55,6 +55,8 @@ pub(crate) struct Parts {
     pub(crate) key: KeyText,
     pub(crate) key_chars: Option<(usize, usize)>,
     pub(crate) message: Template,
+    /// Whether digits of the time could be those of a field beside it.
+    pub(crate) time_may_shift: bool,
     pub(crate) output: Output,
     pub(crate) scopes: Vec<Scope>,
     pub(crate) place: Place,
@@ -338,10 +340,7 @@ fn check(raw: raw::Layout) -> Result<Parts, LayoutError> {
     if !says_path {
         return Err(wrong("message", "without {path} or {segment.N} a token opens everything"));
     }
-    let are_one = |pair: &[Field]| matches!(pair, [Field::Segment(_), Field::Segment(_)]);
-    if fields.windows(2).any(are_one)
-        && message.path_may_shift(&|field| matches!(field, Field::Segment(_)))
-    {
+    if message.segments_touch() {
         return Err(wrong(
             "message",
             "of two segments side by side nobody can tell where one ends",
@@ -371,6 +370,7 @@ fn check(raw: raw::Layout) -> Result<Parts, LayoutError> {
         hmac: raw.hmac,
         key: raw.key,
         key_chars: raw.key_chars.map(|chars| (chars.min, chars.max)),
+        time_may_shift: message.time_may_shift(),
         message,
         output: raw.output,
         scopes,

@@ -1,11 +1,11 @@
 //! What the program itself takes: on disk, at its start, and idle.
 
-use std::net::SocketAddr;
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use sluicegate_testkit::port::free_port;
 
-use crate::held::first_byte;
 use crate::inputs::Inputs;
 use crate::report::{Figures, Report};
 use crate::servers::{Origin, Server, program};
@@ -53,4 +53,13 @@ fn cold_start(inputs: &Inputs, origin: &Origin) -> Duration {
     child.kill().unwrap();
     child.wait().unwrap();
     answered - began
+}
+
+/// When the first byte of an answer came, if anybody answers.
+fn first_byte(addr: SocketAddr, target: &str) -> Option<Instant> {
+    let mut stream = TcpStream::connect(addr).ok()?;
+    write!(stream, "GET {target} HTTP/1.1\r\nHost: {addr}\r\nConnection: close\r\n\r\n").ok()?;
+    let mut first = [0];
+    stream.read_exact(&mut first).ok()?;
+    Some(Instant::now())
 }

@@ -1,7 +1,6 @@
 //! Low latency: viewers who ask for a playlist that is not out yet, and get it at once when it is.
 
-use std::io::{Read as _, Write as _};
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -113,13 +112,4 @@ async fn one_round(
         took.push(asked.await.unwrap() - released);
     }
     took
-}
-
-/// The time from a program's start to its first byte for a viewer.
-pub(crate) fn first_byte(addr: SocketAddr, target: &str) -> Option<Instant> {
-    let mut stream = TcpStream::connect(addr).ok()?;
-    write!(stream, "GET {target} HTTP/1.1\r\nHost: {addr}\r\nConnection: close\r\n\r\n").ok()?;
-    let mut first = [0];
-    stream.read_exact(&mut first).ok()?;
-    Some(Instant::now())
 }

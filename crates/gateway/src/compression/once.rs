@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use sluicegate_gzip::{Gap, Template};
 use sluicegate_manifest::{Plan, TokenRef};
@@ -16,8 +16,8 @@ const MOST_BYTES: usize = 16 << 20;
 /// are used once.
 #[derive(Debug, Default)]
 pub(crate) struct Once {
-    was_asked: AtomicBool,
-    is_begun: AtomicBool,
+    /// How often somebody asked, as far as that matters.
+    asked: AtomicU32,
     made: OnceLock<Option<Made>>,
 }
 
@@ -37,11 +37,7 @@ impl Once {
 
     /// Whether whoever asks shall see to it that it is made. Only one is told so.
     pub(crate) fn is_wanted(&self) -> bool {
-        let is_first = !self.was_asked.load(Ordering::Relaxed)
-            && !self.was_asked.swap(true, Ordering::Relaxed);
-        !is_first
-            && !self.is_begun.load(Ordering::Relaxed)
-            && !self.is_begun.swap(true, Ordering::Relaxed)
+        self.asked.load(Ordering::Relaxed) < 2 && self.asked.fetch_add(1, Ordering::Relaxed) == 1
     }
 
     /// Makes it, which takes some milliseconds.

@@ -400,7 +400,7 @@ pub(super) struct Limits {
     pub(super) origin_requests: Option<usize>,
     /// How hard playlists are compressed that differ from viewer to viewer in every line, by a token
     /// for each file: 1 (fast) to 9 (small), or 0 to send them as they are. All others are compressed
-    /// once, at the best level.
+    /// once.
     ///
     /// Default: 1.
     pub(super) gzip_level: Option<u32>,

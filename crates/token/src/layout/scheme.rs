@@ -449,8 +449,7 @@ impl Scheme for LayoutScheme {
             true => parts.time.text.read(shown.time).ok_or(Refusal::MalformedExpiry)?,
             false => UnixTime(u64::MAX),
         };
-        let may_shift = parts.message.time_may_shift();
-        if may_shift && !parts.time.text.has_usual_length(shown.time) {
+        if parts.time_may_shift && !parts.time.text.has_usual_length(shown.time) {
             return Err(SHIFTED);
         }
         let ttl = match shown.ttl {
@@ -476,7 +475,10 @@ impl Scheme for LayoutScheme {
         if !bool::from(right.ct_eq(&hash)) {
             return Err(Refusal::WrongToken);
         }
-        if may_shift && parts.time.is_issue && moment > now.saturating_add(MOST_SKEW_SECS) {
+        if parts.time_may_shift
+            && parts.time.is_issue
+            && moment > now.saturating_add(MOST_SKEW_SECS)
+        {
             return Err(Refusal::NotYetValid { in_secs: moment.0 - now.0 });
         }
         let expires = self.last_second(moment, ttl, shown.ttl.is_some());

@@ -132,6 +132,12 @@ impl Template {
         })
     }
 
+    /// Whether nobody can tell where one segment ends and the next begins.
+    pub(crate) fn segments_touch(&self) -> bool {
+        let mut neighbours = self.neighbours(&|_| true);
+        neighbours.any(|pair| matches!(pair, (Field::Segment(_), Field::Segment(_))))
+    }
+
     /// Fields that may stand side by side, or with nothing but digits between, whatever parts vanish.
     fn neighbours(&self, is_there: &dyn Fn(Field) -> bool) -> impl Iterator<Item = (Field, Field)> {
         // Each field or text, with the part that it vanishes with.
