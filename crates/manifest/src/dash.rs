@@ -7,7 +7,6 @@
 //! writes it where it stands, or in each Representation where they differ.
 
 pub(crate) mod bases;
-pub(crate) mod budget;
 pub(crate) mod carriers;
 pub(crate) mod changes;
 pub(crate) mod descend;

@@ -59,6 +59,17 @@ pub enum CompileError {
         /// The limit.
         limit: usize,
     },
+    /// The elements of an XML document take more memory than [`crate::Limits::max_result_bytes`] and
+    /// [`crate::Limits::result_bytes_per_byte`] allow.
+    #[error(
+        "line {line}: its elements take more than {limit} bytes of memory; limits.max_result_bytes, limits.result_bytes_per_byte"
+    )]
+    TooManyElements {
+        /// Line number of the first one too many, from 1.
+        line: usize,
+        /// The limit.
+        limit: usize,
+    },
     /// A JSON document breaks the grammar of RFC 8259, or is nested too deeply.
     #[error("line {line} (byte {offset}): the JSON is malformed: {problem}")]
     Json {
@@ -130,10 +141,32 @@ pub enum RefuseReason {
     /// There are more combinations of alternative base URLs than anybody needs.
     #[error("it has more than {0} combinations of alternative base URLs")]
     TooManyBases(usize),
-    /// So many Representations share so much that this many MiB would have to be looked at, or
-    /// written.
-    #[error("with all that its Representations share it is more than {0} MiB")]
-    TooManyUses(usize),
+    /// The URI is longer than [`crate::Limits::max_uri_bytes`] with its variables and identifiers filled
+    /// in.
+    #[error(
+        "with its variables and identifiers filled in it has {bytes} bytes or more; limits.max_uri_bytes = {limit}"
+    )]
+    UriTooLong {
+        /// Its length.
+        bytes: usize,
+        /// The limit.
+        limit: usize,
+    },
+    /// Planning takes more steps than [`crate::Limits::max_steps`] and
+    /// [`crate::Limits::steps_per_byte`] allow.
+    #[error(
+        "planning the manifest up to here takes more than {limit} steps; limits.max_steps, limits.steps_per_byte"
+    )]
+    TooMuchWork {
+        /// The limit.
+        limit: usize,
+    },
+    /// The templates stand for more text than [`crate::Limits::max_expanded_bytes`].
+    #[error("its segments, written out, have more than limits.max_expanded_bytes = {limit}")]
+    TooMuchWrittenOut {
+        /// The limit.
+        limit: usize,
+    },
     /// No token could be made for it.
     #[error("no token could be made for it: {0}")]
     Unsignable(String),
@@ -160,7 +193,13 @@ pub enum RenderError {
     /// A profile leaves out all that there is, or every picture.
     #[error("the profile leaves nothing to play")]
     NothingLeft,
-    /// The text would have 4 GiB or more.
-    #[error("the rendered manifest would have 4 GiB or more")]
-    TooLong,
+    /// The text would be longer than [`crate::Limits::max_result_bytes`] and
+    /// [`crate::Limits::result_bytes_per_byte`] allow.
+    #[error(
+        "the rendered manifest would have more than {limit} bytes; limits.max_result_bytes, limits.result_bytes_per_byte"
+    )]
+    TooLong {
+        /// The limit.
+        limit: usize,
+    },
 }

@@ -28,6 +28,7 @@
 //! ```
 
 mod asset_list;
+mod budget;
 mod dash;
 mod detect;
 mod edit;

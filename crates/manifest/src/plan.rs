@@ -12,6 +12,7 @@ use url::{Position, Url};
 
 use self::beside::Beside;
 use self::writer::Writer;
+use crate::budget::{Budget, DECISION};
 use crate::policy::{Decision, TokenAt, TokenRef, Uri, UriPolicy};
 use crate::resolve::{self, Resolved};
 use crate::slot::Slot;
@@ -47,6 +48,7 @@ pub struct Plan {
     pub(crate) cuts: Vec<Cut>,
     kept: Vec<Kept>,
     dropped: Vec<usize>,
+    steps: usize,
 }
 
 /// A place in the text where a token goes: the start of its gap.
@@ -126,6 +128,13 @@ impl Plan {
         self.holes.iter().any(|hole| hole.token.list == list)
     }
 
+    /// Steps that planning took, about one for each byte that was read or written:
+    /// [`crate::Limits::max_steps`] bounds them.
+    #[must_use]
+    pub const fn steps(&self) -> usize {
+        self.steps
+    }
+
     /// Bytes of memory that the plan takes beside its source.
     #[must_use]
     pub fn size(&self) -> usize {
@@ -154,6 +163,13 @@ impl Template {
         let withdrawn = if policy.allows_delta_updates() { &[] } else { self.delta_updates() };
         let mut withdrawn = withdrawn.iter().peekable();
         let mut beside = Beside::of(place, policy);
+        let refused = |slot: &Slot, reason| RenderError::Refused {
+            line: slot.line(),
+            offset: slot.span().start,
+            carrier: self.carrier(slot).into_owned(),
+            role: slot.role(),
+            reason,
+        };
         for (index, slot) in self.slots().iter().enumerate() {
             while let Some(offer) = withdrawn.next_if(|offer| offer.start < slot.span().start) {
                 planner.writer.remove(offer.clone());
@@ -164,17 +180,17 @@ impl Template {
                 && matches!(slot.quoting(), Quoting::Line | Quoting::Double)
             {
                 let token = policy.token_of_path(path);
+                planner
+                    .budget
+                    .check_uri(reference.len())
+                    .map_err(|reason| refused(slot, reason))?;
                 planner.writer.insert_query(slot.span().end, token);
+                planner.writer.check()?;
                 continue;
             }
-            let refused = |reason| RenderError::Refused {
-                line: slot.line(),
-                offset: slot.span().start,
-                carrier: self.carrier(slot).into_owned(),
-                role: slot.role(),
-                reason,
-            };
+            let refused = |reason| refused(slot, reason);
             let expanded = planner.expand(slot, reference).map_err(refused)?;
+            planner.charge(&expanded.reference).map_err(refused)?;
             match planner.decide(slot, &expanded.reference, policy).map_err(refused)? {
                 Decision::Keep(reason) => planner.kept.push(Kept { slot: index, reason }),
                 Decision::Refuse(reason) => return Err(refused(reason)),
@@ -184,11 +200,12 @@ impl Template {
                     planner.deliver(slot, reference, &expanded, &url, token).map_err(refused)?;
                 }
             }
+            planner.writer.check()?;
         }
         for offer in withdrawn {
             planner.writer.remove(offer.clone());
         }
-        planner.writer.finish(planner.kept, Vec::new()).ok_or(RenderError::TooLong)
+        planner.writer.finish(planner.kept, Vec::new(), planner.budget.steps())
     }
 
     /// What would become of each URI, in order. Decides as [`Self::plan`] does, goes on after one
@@ -212,6 +229,7 @@ impl Template {
 struct Planner<'t> {
     source: &'t Bytes,
     place: &'t Place,
+    budget: Budget,
     defined: Defined,
     writer: Writer<'t>,
     kept: Vec<Kept>,
@@ -220,11 +238,14 @@ struct Planner<'t> {
 impl<'t> Planner<'t> {
     fn new(template: &'t Template, place: &'t Place, gap: usize) -> Self {
         let slots = template.slots().len();
+        let budget = template.budget();
+        let limit = budget.max_result();
         Self {
             source: template.source(),
             place,
+            budget,
             defined: Defined::new(template.definitions(), &place.served, &place.variables),
-            writer: Writer::new(template.source(), gap, slots, false),
+            writer: Writer::new(template.source(), gap, slots, false, limit),
             kept: Vec::new(),
         }
     }
@@ -237,7 +258,13 @@ impl<'t> Planner<'t> {
         if self.defined.is_empty() {
             return Ok(Expanded { reference: Cow::Borrowed(reference), hides_fragment: false });
         }
-        self.defined.expand(reference, slot.span().start)
+        self.defined.expand(reference, slot.span().start, &self.budget)
+    }
+
+    /// Charges a decision on a reference before its URL is made.
+    fn charge(&self, reference: &[u8]) -> Result<(), RefuseReason> {
+        self.budget.check_reference(reference, reference.len())?;
+        self.budget.charge(DECISION + self.place.base.as_str().len() + reference.len())
     }
 
     fn unquote<'r>(&self, slot: &Slot, written: &'r [u8]) -> Result<Expanded<'r>, RefuseReason> {
@@ -269,7 +296,10 @@ impl<'t> Planner<'t> {
         }
         Ok(match resolve::resolve(base, reference)? {
             Resolved::Kept(reason) => Decision::Keep(reason),
-            Resolved::Http(url) => policy.decide(&Uri::of(slot.role(), &url)),
+            Resolved::Http(url) => {
+                self.budget.check_uri(url.as_str().len())?;
+                policy.decide(&Uri::of(slot.role(), &url))
+            }
         })
     }
 
@@ -282,6 +312,9 @@ impl<'t> Planner<'t> {
             Ok(expanded) => expanded,
             Err(reason) => return Decided { slot, url: None, decision: Decision::Refuse(reason) },
         };
+        if let Err(reason) = self.charge(&expanded.reference) {
+            return Decided { slot, url: None, decision: Decision::Refuse(reason) };
+        }
         let url = match resolve::resolve(&self.place.base, &expanded.reference) {
             Ok(Resolved::Http(url)) => Some(url),
             Ok(Resolved::Kept(_)) | Err(_) => None,
@@ -305,6 +338,7 @@ impl<'t> Planner<'t> {
         url: &Url,
         token: Option<TokenAt>,
     ) -> Result<(), RefuseReason> {
+        self.budget.check_uri(url.as_str().len())?;
         let reference = &expanded.reference[..];
         let at = fragment_start(written);
         let has_query = reference[..fragment_start(reference)].contains(&b'?');

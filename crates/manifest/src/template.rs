@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use crate::budget::Budget;
 use crate::dash::tree::Tree;
 use crate::slot::Slot;
 use crate::steering::{self, Replacement};
 use crate::variables::{Definer, Definition};
-use crate::{CompileError, Format, Options, asset_list, dash, detect, hls, vtt};
+use crate::{CompileError, Format, Limits, Options, asset_list, dash, detect, hls, vtt};
 
 /// A compiled manifest. Cheap to clone but for its slots.
 #[derive(Clone, Debug)]
@@ -26,6 +27,8 @@ pub struct Template {
     update_interval: Option<Duration>,
     /// EXT-X-TARGETDURATION.
     longest: Option<Duration>,
+    /// Bounds on what becomes of it.
+    limits: Limits,
 }
 
 impl Template {
@@ -59,26 +62,30 @@ impl Template {
                     tree: None,
                     update_interval: target.filter(|_| is_reloaded),
                     longest,
+                    limits: options.limits,
                 })
             }
             Some(Format::AssetList) => {
                 let slots = asset_list::scan(&source, options)?;
-                Ok(Self::of_slots(source, Format::AssetList, slots))
+                Ok(Self::of_slots(source, Format::AssetList, slots, options))
             }
             Some(Format::Steering) => {
                 let (slots, replacements) = steering::scan(&source, options)?;
-                Ok(Self { replacements, ..Self::of_slots(source, Format::Steering, slots) })
+                Ok(Self {
+                    replacements,
+                    ..Self::of_slots(source, Format::Steering, slots, options)
+                })
             }
             Some(Format::WebVtt) => {
                 let slots = vtt::scan(&source, options)?;
-                Ok(Self::of_slots(source, Format::WebVtt, slots))
+                Ok(Self::of_slots(source, Format::WebVtt, slots, options))
             }
             Some(format @ (Format::Dash | Format::DashElement | Format::DashPatch)) => {
                 let (slots, tree) = dash::scan(&source, options)?;
                 let is_reloaded = tree.is_reloaded;
                 let update_interval = tree.update_period;
                 let tree = Some(tree);
-                let plain = Self::of_slots(source, format, slots);
+                let plain = Self::of_slots(source, format, slots, options);
                 Ok(Self { is_reloaded, tree, update_interval, ..plain })
             }
             None => Err(CompileError::NotAManifest),
@@ -86,7 +93,7 @@ impl Template {
     }
 
     /// A document that is loaded once and has neither variables nor updates.
-    fn of_slots(source: Bytes, format: Format, slots: Vec<Slot>) -> Self {
+    fn of_slots(source: Bytes, format: Format, slots: Vec<Slot>, options: &Options) -> Self {
         Self {
             source,
             format,
@@ -98,6 +105,7 @@ impl Template {
             tree: None,
             update_interval: None,
             longest: None,
+            limits: options.limits,
         }
     }
 
@@ -197,6 +205,11 @@ impl Template {
     #[must_use]
     pub fn is_dynamic(&self) -> bool {
         self.tree.as_ref().is_some_and(|tree| tree.is_dynamic)
+    }
+
+    /// The budget of one plan.
+    pub(crate) fn budget(&self) -> Budget {
+        Budget::of(&self.limits, self.source.len())
     }
 
     /// The skeleton of a DASH document.

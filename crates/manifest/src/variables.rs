@@ -1,6 +1,7 @@
 //! Variables of EXT-X-DEFINE (RFC 8216bis section 4.4.2.3): what `{$name}` stands for.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::ops::Range;
 
 use bytes::Bytes;
@@ -9,6 +10,7 @@ use sluicegate_token::query;
 use url::Url;
 
 use crate::RefuseReason;
+use crate::budget::Budget;
 
 /// One EXT-X-DEFINE tag.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,13 +39,12 @@ pub struct Variables {
     pub imported: Vec<(String, String)>,
 }
 
-/// The variables of one playlist with their values.
+/// The variables of one playlist with their values: by name, in the order of their tags.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Defined(Vec<Variable>);
+pub(crate) struct Defined(HashMap<Bytes, Vec<Variable>>);
 
 #[derive(Clone, Debug)]
 struct Variable {
-    name: Bytes,
     /// None if it is to come from outside and did not.
     value: Option<Bytes>,
     /// A viewer chose the value.
@@ -60,20 +61,36 @@ pub(crate) struct Expanded<'r> {
 
 impl Defined {
     pub(crate) fn new(definitions: &[Definition], served: &Url, given: &Variables) -> Self {
-        let variable = |definition: &Definition| {
-            let (value, is_viewers) = match &definition.value {
+        if definitions.is_empty() {
+            return Self::default();
+        }
+        // The last of two that are imported under one name counts, and the first parameter.
+        let imported = given.imported.iter().map(|(name, value)| (name.as_bytes(), value));
+        let imported: HashMap<_, _> = imported.collect();
+        let mut parameters = HashMap::new();
+        for (name, value) in query::parameters(served.query().unwrap_or_default().as_bytes()) {
+            parameters.entry(name).or_insert(value);
+        }
+        let mut defined: HashMap<Bytes, Vec<Variable>> = HashMap::new();
+        for Definition { name, value, offset } in definitions {
+            let (value, is_viewers) = match value {
                 Definer::Value(value) => (Some(value.clone()), false),
                 Definer::Import => {
-                    let imported = given.imported.iter();
-                    let found =
-                        imported.rev().find(|(name, _)| name.as_bytes() == &definition.name[..]);
-                    (found.map(|(_, value)| Bytes::copy_from_slice(value.as_bytes())), false)
+                    let found = imported.get(&name[..]);
+                    (found.map(|value| Bytes::copy_from_slice(value.as_bytes())), false)
                 }
-                Definer::QueryParameter => (query_parameter(served, &definition.name), true),
+                Definer::QueryParameter => {
+                    let found = parameters.get(&name[..]);
+                    let decode = |value: &Option<&[u8]>| {
+                        percent_decode(value.unwrap_or_default()).collect::<Vec<u8>>().into()
+                    };
+                    (found.map(decode), true)
+                }
             };
-            Variable { name: definition.name.clone(), value, is_viewers, offset: definition.offset }
-        };
-        Self(definitions.iter().map(variable).collect())
+            let variable = Variable { value, is_viewers, offset: *offset };
+            defined.entry(name.clone()).or_default().push(variable);
+        }
+        Self(defined)
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -85,35 +102,43 @@ impl Defined {
         &self,
         reference: &'r [u8],
         offset: usize,
+        budget: &Budget,
     ) -> Result<Expanded<'r>, RefuseReason> {
-        let mut expanded: Vec<u8> = Vec::new();
+        let mut pieces = Vec::new();
+        let mut len = 0_usize;
         let mut copied = 0;
         let mut hides_fragment = false;
+        let mut has_query = false;
         for Range { start, end } in references(reference) {
             let name = &reference[start + 2..end - 1];
-            let undefined =
-                || RefuseReason::UndefinedVariable(String::from_utf8_lossy(name).into_owned());
-            let mut known = self.0.iter().rev();
-            let variable = known
-                .find(|variable| variable.offset < offset && variable.name == name)
-                .ok_or_else(undefined)?;
+            let shown = || String::from_utf8_lossy(name).into_owned();
+            let undefined = || RefuseReason::UndefinedVariable(shown());
+            let of_name = self.0.get(name).ok_or_else(undefined)?;
+            let before = of_name.partition_point(|variable| variable.offset < offset);
+            let variable = before.checked_sub(1).map(|last| &of_name[last]);
+            let variable = variable.ok_or_else(undefined)?;
             let value = variable.value.as_deref().ok_or_else(undefined)?;
-            expanded.extend_from_slice(&reference[copied..start]);
+            let written = &reference[copied..start];
+            has_query |= written.contains(&b'?');
             // Whoever chooses a path chooses what is signed; a query signs nothing.
-            if variable.is_viewers && !expanded.contains(&b'?') {
-                return Err(RefuseReason::ViewersVariable(
-                    String::from_utf8_lossy(name).into_owned(),
-                ));
+            if variable.is_viewers && !has_query {
+                return Err(RefuseReason::ViewersVariable(shown()));
             }
-            expanded.extend_from_slice(value);
+            len = len.saturating_add(written.len()).saturating_add(value.len());
+            let begins_with = if written.is_empty() { value } else { written };
+            budget.check_reference(pieces.first().copied().unwrap_or(begins_with), len)?;
+            // A value is looked through once for each use.
+            budget.charge(value.len())?;
+            has_query |= value.contains(&b'?');
             hides_fragment |= value.contains(&b'#');
+            pieces.extend([written, value]);
             copied = end;
         }
         if copied == 0 {
             return Ok(Expanded { reference: Cow::Borrowed(reference), hides_fragment });
         }
-        expanded.extend_from_slice(&reference[copied..]);
-        Ok(Expanded { reference: Cow::Owned(expanded), hides_fragment })
+        pieces.push(&reference[copied..]);
+        Ok(Expanded { reference: Cow::Owned(pieces.concat()), hides_fragment })
     }
 }
 
@@ -126,13 +151,6 @@ fn references(text: &[u8]) -> impl Iterator<Item = Range<usize>> + '_ {
         let end = start + 2 + len;
         (len > 0 && text[end] == b'}').then_some(start..end + 1)
     })
-}
-
-fn query_parameter(url: &Url, name: &[u8]) -> Option<Bytes> {
-    let name = std::str::from_utf8(name).ok()?;
-    let mut parameters = query::parameters(url.query()?.as_bytes());
-    let (_, value) = parameters.find(|(key, _)| *key == name.as_bytes())?;
-    Some(percent_decode(value.unwrap_or_default()).collect::<Vec<u8>>().into())
 }
 
 #[cfg(test)]
@@ -161,7 +179,8 @@ mod tests {
     }
 
     fn expand(defined: &Defined, reference: &str, offset: usize) -> Result<String, RefuseReason> {
-        let expanded = defined.expand(reference.as_bytes(), offset)?;
+        let budget = Budget::of(&crate::Limits::default(), reference.len());
+        let expanded = defined.expand(reference.as_bytes(), offset, &budget)?;
         Ok(String::from_utf8(expanded.reference.into_owned()).unwrap())
     }
 

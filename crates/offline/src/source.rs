@@ -66,7 +66,7 @@ impl Source {
     /// sends.
     pub(crate) fn template(&self) -> Result<Template, Unusable> {
         let bytes = fs::read(&self.path)?;
-        let options = Options { limits: Limits::NONE, ..Options::default() };
+        let options = Options { limits: Limits::OWN_FILE, ..Options::default() };
         Ok(Template::compile(bytes.into(), &options)?)
     }
 

@@ -265,7 +265,7 @@ fn the_corpus_is_signed_as_a_tree() {
             };
             signed += 1;
             let source = fs::read(&done.path).unwrap();
-            let options = Options { limits: Limits::NONE, ..Options::default() };
+            let options = Options { limits: Limits::OWN_FILE, ..Options::default() };
             let template = Template::compile(source.clone().into(), &options).unwrap();
             let place = Place { now: Some(NOW), ..Place::at(places().url_of(&done.relative)) };
             let host = &terms.hosts[0];

@@ -96,7 +96,7 @@ impl Input {
 
     fn compile(&self, source: Vec<u8>) -> Result<Template, Failed> {
         // It is the caller's own file: the limits are for what an origin sends.
-        let options = Options { limits: Limits::NONE, ..Options::default() };
+        let options = Options { limits: Limits::OWN_FILE, ..Options::default() };
         Template::compile(source.into(), &options).map_err(|error| self.not_compiled(&error))
     }
 

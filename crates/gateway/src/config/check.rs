@@ -477,6 +477,16 @@ fn limits(raw: &raw::Limits) -> Result<Limits, ConfigError> {
             max_line_bytes: raw.max_line_bytes.unwrap_or(default.manifest.max_line_bytes),
             max_lines: raw.max_lines.unwrap_or(default.manifest.max_lines),
             max_uris: raw.max_uris.unwrap_or(default.manifest.max_uris),
+            max_uri_bytes: raw.max_uri_bytes.unwrap_or(default.manifest.max_uri_bytes),
+            max_steps: raw.max_steps.unwrap_or(default.manifest.max_steps),
+            steps_per_byte: raw.steps_per_byte.unwrap_or(default.manifest.steps_per_byte),
+            max_result_bytes: raw.max_result_bytes.unwrap_or(default.manifest.max_result_bytes),
+            result_bytes_per_byte: raw
+                .result_bytes_per_byte
+                .unwrap_or(default.manifest.result_bytes_per_byte),
+            max_expanded_bytes: raw
+                .max_expanded_bytes
+                .unwrap_or(default.manifest.max_expanded_bytes),
         },
         max_expanded_segments: raw.max_expanded_segments.unwrap_or(default.max_expanded_segments),
         cache_bytes: raw.cache_bytes.unwrap_or(default.cache_bytes),

@@ -370,6 +370,33 @@ pub(super) struct Limits {
     ///
     /// Default: 1000000.
     pub(super) max_uris: Option<usize>,
+    /// Bytes of one URI with its variables and identifiers filled in, and of the URL that players get.
+    /// A `data:` URI may be longer.
+    ///
+    /// Default: 8192.
+    pub(super) max_uri_bytes: Option<usize>,
+    /// Steps of planning a manifest, about one for each byte that is read or written. A manifest that
+    /// takes more is 502. The larger of `max_steps` and `steps_per_byte` holds.
+    ///
+    /// Default: 67108864.
+    pub(super) max_steps: Option<usize>,
+    /// Steps of planning for each byte of the manifest.
+    ///
+    /// Default: 16.
+    pub(super) steps_per_byte: Option<usize>,
+    /// Bytes of a rendered manifest, and of memory that the elements of an MPD take. A larger one is
+    /// 502. The larger of `max_result_bytes` and `result_bytes_per_byte` holds.
+    ///
+    /// Default: 33554432.
+    pub(super) max_result_bytes: Option<usize>,
+    /// The same for each byte of the manifest.
+    ///
+    /// Default: 8.
+    pub(super) result_bytes_per_byte: Option<usize>,
+    /// Bytes of the segments that the DASH templates of a manifest are written out to.
+    ///
+    /// Default: 33554432.
+    pub(super) max_expanded_bytes: Option<usize>,
     /// Segments that one DASH template is written out to; see [dash.md](dash.md).
     ///
     /// Default: 10000.

@@ -7,6 +7,7 @@ use url::{Position, Url};
 
 use super::tree::{LevelKind, Tree};
 use super::{outcome, text};
+use crate::budget::{Budget, COMBINATION};
 use crate::plan::Place;
 use crate::policy::{Decision, TokenAt, Uri, UriPolicy};
 use crate::resolve::{self, Resolved};
@@ -55,6 +56,7 @@ pub(crate) fn resolve_all(
     tree: &Tree,
     place: &Place,
     is_dropped: &dyn Fn(u32) -> bool,
+    budget: &Budget,
     policy: &mut dyn UriPolicy,
 ) -> Result<Bases, (u32, RefuseReason)> {
     let mut bases = Bases {
@@ -89,7 +91,13 @@ pub(crate) fn resolve_all(
                 return Err((slot, RefuseReason::TooManyBases(MAX_COMBINATIONS)));
             }
             let place = &slots[slot as usize];
-            let reference = text::decode(&source[place.span()], place.quoting());
+            let raw = &source[place.span()];
+            let base_len = |one: &Combination| one.source.as_ref().map_or(0, |u| u.as_str().len());
+            let around_len: usize = around.iter().map(base_len).sum();
+            let each = COMBINATION + raw.len();
+            budget.charge(around.len() * each + around_len).map_err(|why| (slot, why))?;
+            let reference = text::decode(raw, place.quoting());
+            budget.check_reference(&reference, reference.len()).map_err(|why| (slot, why))?;
             let (resolved, rewritten, kept) = rebase(&around, &reference, must_be_absolute, policy);
             bases.kept.extend(kept.map(|reason| (slot, reason)));
             bases.rebased.extend(rewritten.map(|rewritten| (slot, rewritten)));

@@ -6,8 +6,13 @@ use crate::plan::writer::Writer;
 use crate::policy::TokenRef;
 
 /// Changes of a source.
-#[derive(Debug, Default)]
-pub(crate) struct Changes(Vec<Change>);
+#[derive(Debug)]
+pub(crate) struct Changes {
+    list: Vec<Change>,
+    /// Bytes that all of them write.
+    written: usize,
+    limit: usize,
+}
 
 /// Other bytes in the place of some of the source's.
 #[derive(Debug)]
@@ -25,12 +30,25 @@ pub(crate) struct Written {
 }
 
 impl Changes {
+    /// No changes yet. They may write `limit` bytes.
+    pub(crate) const fn within(limit: usize) -> Self {
+        Self { list: Vec::new(), written: 0, limit }
+    }
+
     pub(crate) fn len(&self) -> usize {
-        self.0.len()
+        self.list.len()
+    }
+
+    /// Whether they would write more than they may. Some of them are lost then.
+    pub(crate) const fn exceeds_limit(&self) -> bool {
+        self.written > self.limit
     }
 
     pub(crate) fn replace(&mut self, span: Range<usize>, written: Written) {
-        self.0.push(Change { span, written });
+        self.written = self.written.saturating_add(written.len());
+        if !self.exceeds_limit() {
+            self.list.push(Change { span, written });
+        }
     }
 
     pub(crate) fn insert(&mut self, at: usize, written: Written) {
@@ -44,12 +62,12 @@ impl Changes {
     /// Writes all of them; one within a part that another replaces is left out.
     pub(crate) fn write(mut self, writer: &mut Writer<'_>) {
         // What begins first, and of these the longer one, but for what is inserted before it.
-        self.0.sort_by_key(|change| {
+        self.list.sort_by_key(|change| {
             let is_replaced = !change.span.is_empty();
             (change.span.start, is_replaced, std::cmp::Reverse(change.span.end))
         });
         let mut end = 0;
-        for Change { span, written } in self.0 {
+        for Change { span, written } in self.list {
             if span.start < end {
                 continue;
             }
@@ -75,6 +93,11 @@ impl Written {
     pub(crate) fn push(&mut self, bytes: &[u8]) -> &mut Self {
         self.bytes.extend_from_slice(bytes);
         self
+    }
+
+    /// Bytes without the tokens.
+    pub(crate) fn len(&self) -> usize {
+        self.bytes.len()
     }
 
     pub(crate) fn is_empty(&self) -> bool {

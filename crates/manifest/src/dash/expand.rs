@@ -13,6 +13,7 @@ use super::outcome::{Outcome, Question};
 use super::reference::{Reference, Values};
 use super::text;
 use super::timeline::Segment;
+use crate::budget::Budget;
 use crate::policy::UriPolicy;
 use crate::{Quoting, RefuseReason, Role};
 
@@ -29,6 +30,9 @@ const NOT_COPIED: [&str; 8] = [
     "eptDelta",
 ];
 
+/// What a segment takes beside its URIs: its S with two numbers of 20 digits, and its SegmentURL.
+pub(crate) const SEGMENT_BYTES: usize = 100;
+
 /// A template that is written out for one Representation.
 pub(crate) struct Expansion<'e> {
     pub(crate) source: &'e [u8],
@@ -37,6 +41,7 @@ pub(crate) struct Expansion<'e> {
     /// In the order of [`super::carriers::TEMPLATE_ATTRIBUTES`].
     pub(crate) references: &'e [Option<Reference>; 4],
     pub(crate) combinations: &'e [Combination],
+    pub(crate) budget: &'e Budget,
     pub(crate) may_drop: bool,
     /// The elements of the template that name a resource each, as they are to be written.
     pub(crate) units: Written,
@@ -72,6 +77,7 @@ impl Expansion<'_> {
         list.push(&self.timeline(prefix));
         unit(&mut list, 3, switching, "BitstreamSwitching", Role::BitstreamSwitching)?;
         let [media, _, index, _] = self.references;
+        let limit = self.budget.max_result();
         for segment in self.segments {
             let values = Values {
                 number: Some(segment.number),
@@ -89,6 +95,10 @@ impl Expansion<'_> {
                 list.push_str(" ").push_str(name).push_str("=\"").append(&written).push_str("\"");
             }
             list.push_str("/>");
+            // Whatever the policy writes may be longer than what the template says.
+            if list.len() > limit {
+                return Err((0, RefuseReason::TooMuchWrittenOut { limit }));
+            }
         }
         list.push_str("</").push(prefix).push_str("SegmentList>");
         Ok(list)
@@ -103,11 +113,12 @@ impl Expansion<'_> {
         policy: &mut dyn UriPolicy,
         losers: &mut Vec<u32>,
     ) -> Result<Written, RefuseReason> {
+        self.budget.check_uri(template.filled_len(values))?;
         let filled = template.fill(values).text;
         let reference = Reference::plain(filled.clone());
         let question = Question {
             may_drop: self.may_drop,
-            ..Question::of(role, &reference, values, self.combinations)
+            ..Question::of(role, &reference, values, self.combinations, self.budget)
         };
         let evaluated = question.evaluate(policy)?;
         losers.extend(evaluated.losers);

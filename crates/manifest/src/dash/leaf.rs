@@ -27,13 +27,8 @@ pub(crate) struct Leaf<'t> {
 impl<'t> Leaf<'t> {
     pub(crate) fn of(source: &[u8], tree: &'t Tree, level: u32) -> Self {
         let own = tree.level(level);
-        // Of several kinds in one place, which is not allowed, players take the first of these.
-        let first = |level: &Level| level.segments.iter().map(|segments| segments.kind).min();
-        let kind = tree.line(level).find_map(|(_, level)| first(level));
-        let of_kind = |(at, level): (u32, &'t Level)| {
-            let found = level.segments.iter().rev().find(|segments| Some(segments.kind) == kind)?;
-            Some((at, found))
-        };
+        let kind = tree.line(level).find_map(|(_, level)| level.segments_kind());
+        let of_kind = |(at, level): (u32, &'t Level)| Some((at, level.segments_of_kind(kind?)?));
         let chain: Vec<_> = tree.line(level).filter_map(of_kind).collect();
         let attributes = std::array::from_fn(|at| {
             chain.iter().find_map(|(_, segments)| segments.attributes[at])
@@ -51,7 +46,7 @@ impl<'t> Leaf<'t> {
         Self {
             level,
             values: Values {
-                representation_id: own.id.as_ref().map(|id| id.text(source).into_owned()),
+                representation_id: own.id.as_ref().map(|id| id.text(source).into()),
                 bandwidth: own
                     .bandwidth
                     .as_ref()

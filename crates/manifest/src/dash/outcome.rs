@@ -7,6 +7,7 @@ use super::bases::Combination;
 use super::changes::Written;
 use super::reference::{Filled, Reference, Values};
 use super::text;
+use crate::budget::{Budget, DECISION};
 use crate::plan::{decide_unsigned, fragment_start, may_be_extended};
 use crate::policy::{Decision, TokenAt, TokenRef, Uri, UriPolicy, Varies};
 use crate::resolve::{self, Resolved};
@@ -51,6 +52,7 @@ pub(crate) struct Question<'q> {
     pub(crate) reference: &'q Reference,
     pub(crate) values: &'q Values,
     pub(crate) combinations: &'q [Combination],
+    pub(crate) budget: &'q Budget,
     pub(crate) context: Option<&'q Url>,
     /// Why the template cannot be written out, if that is known.
     pub(crate) unexpandable: Option<&'q str>,
@@ -74,9 +76,26 @@ impl<'q> Question<'q> {
         reference: &'q Reference,
         values: &'q Values,
         combinations: &'q [Combination],
+        budget: &'q Budget,
     ) -> Self {
         let (context, unexpandable, may_drop) = (None, None, true);
-        Self { role, reference, values, combinations, context, unexpandable, may_drop }
+        Self { role, reference, values, combinations, budget, context, unexpandable, may_drop }
+    }
+
+    /// Charges what the answer takes, before anything is filled in.
+    fn charge(&self) -> Result<(), RefuseReason> {
+        let len = self.reference.filled_len(self.values);
+        let id = self.values.representation_id.as_ref().map_or(0, |id| id.len());
+        self.budget.charge(id)?;
+        match self.reference.is_template() {
+            true => self.budget.check_uri(len)?,
+            false => self.budget.check_reference(self.reference.text().as_bytes(), len)?,
+        }
+        for Combination { source, .. } in self.combinations {
+            let base = source.as_ref().map_or(0, |url| url.as_str().len());
+            self.budget.charge(DECISION + len + base)?;
+        }
+        Ok(())
     }
 
     /// Asks the policy.
@@ -84,6 +103,7 @@ impl<'q> Question<'q> {
     /// # Errors
     /// Why nothing can be written, if the policy refuses what there is.
     pub(crate) fn evaluate(&self, policy: &mut dyn UriPolicy) -> Result<Evaluated, RefuseReason> {
+        self.charge()?;
         let bases = self.combinations.iter().filter_map(|one| one.source.as_deref());
         let filled = self.reference.fill_beside(self.values, &mut bases.map(Url::as_str));
         // A name would begin the query, or the fragment, that a token goes to.
@@ -119,6 +139,7 @@ impl<'q> Question<'q> {
             Decision::Expand if self.reference.is_template() => Outcome::Expand,
             Decision::Expand => return Err(RefuseReason::NeedsRepresentation),
             Decision::Deliver { url, token } => {
+                self.budget.check_uri(url.as_str().len())?;
                 let added = added(*token);
                 let fits =
                     self.role != Role::Location && leads_there(&filled.text, answer, url, added);
@@ -168,6 +189,7 @@ impl<'q> Question<'q> {
             Resolved::Kept(reason) => return Ok(kept(reason)),
             Resolved::Http(url) => url,
         };
+        self.budget.check_uri(url.as_str().len())?;
         if matches!(self.role, Role::OtherPresentation | Role::Information) {
             let decision = Decision::Keep(KeepReason::ReportedOnly);
             return Ok(Answer { url: Some(url), decision, led_to: None });

@@ -4,11 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::bases::{self, Bases, Combination};
-use super::budget::Budget;
 use super::carriers::{TEMPLATE_ATTRIBUTES, Unit};
 use super::changes::{Changes, Written};
 use super::descend::{self, Own};
-use super::expand::Expansion;
+use super::expand::{self, Expansion};
 use super::leaf::Leaf;
 use super::outcome::{Evaluated, Outcome, Question, Rewritten};
 use super::reference::{Reference, Values};
@@ -28,6 +27,20 @@ const COPIES_QUERY: &str = "EssentialProperty schemeIdUri=\"urn:mpeg:dash:urlpar
     <up:UrlQueryInfo xmlns:up=\"urn:mpeg:dash:schema:urlparam:2014\" queryTemplate=\"$querypart$\" \
     useMPDUrlQuery=\"true\"/>";
 
+/// How often the tag of a template is read for the times of its segments.
+const TEMPLATE_READINGS: usize = 8;
+
+/// Steps of reading one S for one Representation.
+const RUN: usize = 8;
+
+/// Why the segments of a template are not known.
+enum Untold {
+    /// They would be too much.
+    Refused(Refused),
+    /// The text goes on from "cannot be written out: ".
+    Because(String),
+}
+
 /// Plans a DASH document.
 pub(crate) fn plan(
     template: &Template,
@@ -35,7 +48,8 @@ pub(crate) fn plan(
     place: &Place,
     policy: &mut dyn UriPolicy,
 ) -> Result<Plan, RenderError> {
-    let scene = Scene { template, tree, place };
+    let budget = template.budget();
+    let scene = Scene { template, tree, place, budget: &budget };
     let mut dropped = BTreeSet::new();
     let mut may_drop = true;
     // Each round leaves more base URLs out, until one text serves all that are left.
@@ -64,24 +78,27 @@ pub(crate) fn plan(
             may_drop = false;
         }
     };
+    let limit = budget.max_result();
+    if draft.changes.exceeds_limit() {
+        return Err(RenderError::TooLong { limit });
+    }
     let escapes = policy.token_ampersands() * (text::AMPERSAND.len() - 1);
     let gap = policy.token_len() + escapes;
-    let mut writer = Writer::new(template.source(), gap, draft.changes.len(), true);
+    let mut writer = Writer::new(template.source(), gap, draft.changes.len(), true, limit);
     draft.changes.write(&mut writer);
     let mut kept = draft.kept;
     kept.sort_by_key(|kept| kept.slot);
     let dropped = dropped.into_iter().map(|slot| slot as usize).collect();
-    writer.finish(kept, dropped).ok_or(RenderError::TooLong)
+    writer.finish(kept, dropped, budget.steps())
 }
 
 /// A plan under construction.
-struct Draft<'t> {
-    scene: Scene<'t>,
+struct Draft<'t, 'b> {
+    scene: Scene<'t, 'b>,
     may_drop: bool,
     bases: Bases,
     leaves: Vec<Leaf<'t>>,
     schedule: Schedule<'t>,
-    budget: Budget,
     /// By slot, what becomes of it for each of the leaves that it holds for.
     outcomes: Vec<Vec<(usize, Outcome)>>,
     /// The segments of leaves whose template is written out.
@@ -93,9 +110,9 @@ struct Draft<'t> {
 
 // === impl Draft ===
 
-impl<'t> Draft<'t> {
+impl<'t, 'b> Draft<'t, 'b> {
     fn make(
-        scene: Scene<'t>,
+        scene: Scene<'t, 'b>,
         dropped: &BTreeSet<u32>,
         may_drop: bool,
         policy: &mut dyn UriPolicy,
@@ -106,10 +123,9 @@ impl<'t> Draft<'t> {
             bases: scene.bases(dropped, policy)?,
             leaves: scene.leaves(),
             schedule: scene.schedule(),
-            budget: Budget::default(),
             outcomes: vec![Vec::new(); scene.template.slots().len()],
             expanded: BTreeMap::new(),
-            changes: Changes::default(),
+            changes: Changes::within(scene.budget.max_result()),
             kept: Vec::new(),
             losers: BTreeSet::new(),
         };
@@ -140,15 +156,12 @@ impl<'t> Draft<'t> {
     ) -> Result<(), Refused> {
         let leaf = &self.leaves[at];
         let level = leaf.level as usize;
-        let mut budget = std::mem::take(&mut self.budget);
         let mut found = Vec::new();
         for (slot, combinations) in self.scene.fetched_bases(leaf, &self.bases, document, dropped) {
             // What others fetched is the same.
             if self.outcomes[slot as usize].is_empty() {
                 let values = Values::default();
-                let reference = self.scene.reference(slot, false);
-                let cost = Budget::cost(&reference, combinations);
-                budget.spend(cost).map_err(|why| (slot, why))?;
+                let reference = self.scene.reference(slot, false)?;
                 let question = self.question(Role::Segment, &reference, &values, combinations);
                 let mut evaluated = question.evaluate(policy).map_err(|why| (slot, why))?;
                 if policy.writes_absolute_bases() && policy.token_ampersands() > 0 {
@@ -160,9 +173,8 @@ impl<'t> Draft<'t> {
         let combinations = &self.bases.of_level[level][..];
         for unit in leaf.units() {
             for slot in [unit.slot, unit.index].into_iter().flatten() {
-                let reference = self.scene.reference(slot, false);
-                let cost = unit.element.len() + Budget::cost(&reference, combinations);
-                budget.spend(cost).map_err(|why| (slot, why))?;
+                self.scene.budget.charge(unit.element.len()).map_err(|why| (slot, why))?;
+                let reference = self.scene.reference(slot, false)?;
                 let role = self.scene.slot(slot).role();
                 let question = self.question(role, &reference, &leaf.values, combinations);
                 found.push((slot, question.evaluate(policy).map_err(|why| (slot, why))?));
@@ -170,16 +182,15 @@ impl<'t> Draft<'t> {
         }
         let mut segments = None;
         for slot in leaf.attributes.into_iter().flatten() {
-            let reference = self.scene.reference(slot, true);
-            let cost = Budget::cost(&reference, combinations);
-            budget.spend(cost).map_err(|why| (slot, why))?;
+            let reference = self.scene.reference(slot, true)?;
             let role = self.scene.slot(slot).role();
             let mut question = self.question(role, &reference, &leaf.values, combinations);
             let mut evaluated = question.evaluate(policy).map_err(|why| (slot, why))?;
             if evaluated.outcome == Outcome::Expand {
-                match segments.get_or_insert_with(|| self.tell(leaf, policy, &mut budget)) {
+                match segments.get_or_insert_with(|| self.tell(leaf, policy)) {
                     Ok(_) => {}
-                    Err(reason) => {
+                    Err(Untold::Refused(refused)) => return Err(refused.clone()),
+                    Err(Untold::Because(reason)) => {
                         question.unexpandable = Some(reason);
                         evaluated = question.evaluate(policy).map_err(|why| (slot, why))?;
                     }
@@ -190,7 +201,6 @@ impl<'t> Draft<'t> {
         if let Some(Ok(segments)) = segments {
             self.expanded.insert(at, segments);
         }
-        self.budget = budget;
         for (slot, evaluated) in found {
             self.take(slot, at, evaluated);
         }
@@ -203,8 +213,13 @@ impl<'t> Draft<'t> {
         reference: &'q Reference,
         values: &'q Values,
         combinations: &'q [Combination],
-    ) -> Question<'q> {
-        Question { may_drop: self.may_drop, ..Question::of(role, reference, values, combinations) }
+    ) -> Question<'q>
+    where
+        'b: 'q,
+    {
+        let budget = self.scene.budget;
+        let question = Question::of(role, reference, values, combinations, budget);
+        Question { may_drop: self.may_drop, ..question }
     }
 
     fn take(&mut self, slot: u32, leaf: usize, evaluated: Evaluated) {
@@ -289,13 +304,14 @@ impl<'t> Draft<'t> {
                 if !is_lost || self.expanded.contains_key(&at) {
                     continue;
                 }
-                let mut budget = std::mem::take(&mut self.budget);
                 let leaf = &self.leaves[at];
-                let segments = self.tell(leaf, policy, &mut budget).map_err(|reason| {
-                    let slot = leaf.attributes.into_iter().flatten().next().unwrap_or(0);
-                    (slot, RefuseReason::NotExpandable(reason))
+                let segments = self.tell(leaf, policy).map_err(|untold| match untold {
+                    Untold::Refused(refused) => refused,
+                    Untold::Because(reason) => {
+                        let slot = leaf.attributes.into_iter().flatten().next().unwrap_or(0);
+                        (slot, RefuseReason::NotExpandable(reason))
+                    }
                 })?;
-                self.budget = budget;
                 self.expanded.insert(at, segments);
                 lost.extend(own);
             }
@@ -306,31 +322,46 @@ impl<'t> Draft<'t> {
     }
 
     /// The segments that a leaf's template stands for.
-    fn tell(
-        &self,
-        leaf: &Leaf<'t>,
-        policy: &dyn UriPolicy,
-        budget: &mut Budget,
-    ) -> Result<Vec<Segment>, String> {
+    fn tell(&self, leaf: &Leaf<'t>, policy: &dyn UriPolicy) -> Result<Vec<Segment>, Untold> {
         let chain: Vec<_> = leaf.chain.iter().map(|(_, segments)| *segments).collect();
-        let mut spend = |bytes| budget.spend(bytes).map_err(|reason| reason.to_string());
-        spend(chain.iter().map(|segments| segments.shape.tag.len()).sum())?;
+        let budget = self.scene.budget;
+        let [media, _, index, _] = leaf.attributes;
+        let first = leaf.attributes.into_iter().flatten().next().unwrap_or(0);
+        let refused = |why| Untold::Refused((first, why));
+        // Each of its attributes is looked for in each tag.
+        let tags: usize = chain.iter().map(|segments| segments.shape.tag.len()).sum();
+        budget.charge(tags.saturating_mul(TEMPLATE_READINGS)).map_err(refused)?;
         let limit = policy.max_expanded();
         let told = Told { schedule: &self.schedule, leaf: leaf.level, chain: &chain, limit };
-        let segments = told.segments()?;
-        let combinations = &self.bases.of_level[leaf.level as usize];
-        let [media, _, index, _] = leaf.attributes;
-        let cost = |slot| Budget::cost(&self.scene.reference(slot, true), combinations);
-        let of_each: usize = [media, index].into_iter().flatten().map(cost).sum();
-        spend(segments.len().saturating_mul(of_each))?;
+        budget.charge(told.runs().saturating_mul(RUN)).map_err(refused)?;
+        let segments = told.segments().map_err(Untold::Because)?;
+        let Some((_, nearest)) = leaf.chain.first() else { return Ok(segments) };
+        let prefix = nearest.shape.prefix(self.scene.source()).len();
+        let most = |of: fn(&Segment) -> u64| segments.iter().map(of).max();
+        let values = Values {
+            number: most(|segment| segment.number),
+            time: most(|segment| segment.time),
+            ..leaf.values.clone()
+        };
+        let mut longest = expand::SEGMENT_BYTES + 2 * prefix;
+        for slot in [media, index].into_iter().flatten() {
+            let reference = self.scene.reference(slot, true).map_err(Untold::Refused)?;
+            let refused = |why| Untold::Refused((slot, why));
+            budget.check_uri(reference.filled_len(&values)).map_err(refused)?;
+            let filled = reference.fill(&values).text;
+            longest += text::escape(&filled, Quoting::XmlDouble).len() + policy.token_len();
+        }
+        budget.charge_segments(segments.len(), longest).map_err(refused)?;
         Ok(segments)
     }
 
     fn write_expanded(&mut self, at: usize, policy: &mut dyn UriPolicy) -> Result<(), Refused> {
         let leaf = &self.leaves[at];
         let source = self.scene.source();
-        let references =
-            leaf.attributes.map(|found| found.map(|slot| self.scene.reference(slot, true)));
+        let mut references = [const { None }; 4];
+        for (reference, found) in references.iter_mut().zip(leaf.attributes) {
+            *reference = found.map(|slot| self.scene.reference(slot, true)).transpose()?;
+        }
         let mut units = Written::default();
         for unit in leaf.units() {
             if unit.unit == Unit::Initialization && references[1].is_some() {
@@ -345,6 +376,7 @@ impl<'t> Draft<'t> {
             segments: self.expanded.get(&at).map_or(&[], Vec::as_slice),
             references: &references,
             combinations: &self.bases.of_level[leaf.level as usize],
+            budget: self.scene.budget,
             may_drop: self.may_drop,
             units,
         };
@@ -421,13 +453,14 @@ impl<'t> Draft<'t> {
                 }
                 continue;
             }
-            let reference = self.scene.reference(slot, tree.is_part);
+            let reference = self.scene.reference(slot, tree.is_part)?;
             let values = Values::default();
             let question = Question {
                 role: self.scene.slot(slot).role(),
                 reference: &reference,
                 values: &values,
                 combinations: &self.bases.of_level[level as usize],
+                budget: self.scene.budget,
                 context: None,
                 unexpandable: Some("the Representation is not known"),
                 may_drop: self.may_drop,
@@ -497,13 +530,14 @@ impl<'t> Draft<'t> {
             let role = self.scene.slot(slot).role();
             has_location |= role == Role::Location;
             let context = self.bases.context(level);
-            let reference = self.scene.reference(slot, false);
+            let reference = self.scene.reference(slot, false)?;
             let values = Values::default();
             let question = Question {
                 role,
                 reference: &reference,
                 values: &values,
                 combinations: document,
+                budget: self.scene.budget,
                 context: context.filter(|_| matches!(role, Role::Remote | Role::PatchLocation)),
                 unexpandable: None,
                 may_drop: self.may_drop,

@@ -2,10 +2,17 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
+use std::rc::Rc;
 
 /// What stands for an identifier that differs from segment to segment while its URL is decided. A
 /// URL keeps it as it is, and `%0Nd` never gets near a decoder of percent escapes.
 const STAND_IN: char = '~';
+
+/// The longest text of a 64-bit number, in octal digits.
+const LONGEST_NUMBER: usize = 22;
+
+/// The longest text that stands in for an identifier: `~N-N~` with numbers of seven digits.
+const LONGEST_STAND_IN: usize = 18;
 
 /// A reference, taken apart.
 #[derive(Clone, Debug)]
@@ -58,7 +65,7 @@ enum Radix {
 /// What is known of a Representation or a segment.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Values {
-    pub(crate) representation_id: Option<String>,
+    pub(crate) representation_id: Option<Rc<str>>,
     pub(crate) bandwidth: Option<u64>,
     pub(crate) number: Option<u64>,
     pub(crate) time: Option<u64>,
@@ -142,9 +149,26 @@ impl Reference {
         self.is_template
     }
 
-    /// How long it is as it is written.
-    pub(crate) const fn len(&self) -> usize {
-        self.text.len()
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The most bytes that it has with these values filled in: widths and identifiers can make it much
+    /// longer than it is written.
+    pub(crate) fn filled_len(&self, values: &Values) -> usize {
+        let mut start = 0;
+        let lens = self.pieces.iter().map(|piece| {
+            let written = piece.end - std::mem::replace(&mut start, piece.end);
+            match piece.is {
+                Is::Text => written,
+                Is::Dollar => 1,
+                Is::Identifier(Identifier::RepresentationId, _) => {
+                    values.representation_id.as_ref().map_or(LONGEST_STAND_IN, |id| id.len())
+                }
+                Is::Identifier(_, format) => format.width.max(LONGEST_NUMBER),
+            }
+        });
+        lens.fold(0, usize::saturating_add)
     }
 
     /// Fills in what is known.
@@ -340,7 +364,7 @@ mod tests {
     #[test]
     fn identifiers_are_filled_in() {
         let values = Values {
-            representation_id: Some("v1".to_owned()),
+            representation_id: Some("v1".into()),
             bandwidth: Some(800_000),
             number: Some(7),
             time: Some(90_000),
@@ -366,12 +390,12 @@ mod tests {
     #[test]
     fn what_is_not_known_comes_back_as_it_was() {
         let template = "a~$RepresentationID$/$Number%05d$-$Time$.m4s?x=$$";
-        let values = Values { representation_id: Some("v$".to_owned()), ..Values::default() };
+        let values = Values { representation_id: Some("v$".into()), ..Values::default() };
         let filled = filled(template, &values);
         assert_eq!(filled.text, "a~v$/~0-0~-~0-1~.m4s?x=$");
         assert!(filled.differs_by_segment && !filled.lacks_representation);
         assert_eq!(filled.restore(&filled.text), "a~v$$/$Number%05d$-$Time$.m4s?x=$$");
-        let values = Values { representation_id: Some("0-x".to_owned()), ..Values::default() };
+        let values = Values { representation_id: Some("0-x".into()), ..Values::default() };
         let reference = Reference::template("~$RepresentationID$/$Number$".to_owned());
         let filled = reference.fill_beside(&values, &mut ["http://h/~1-/"].into_iter());
         assert_eq!(filled.text, "~0-x/~2-0~");
@@ -381,7 +405,7 @@ mod tests {
     #[test]
     fn a_tail_is_the_templates_own() {
         let reference = Reference::template("d/$RepresentationID$-$Number$.m4s".to_owned());
-        let values = Values { representation_id: Some("x/v1".to_owned()), ..Values::default() };
+        let values = Values { representation_id: Some("x/v1".into()), ..Values::default() };
         let filled = reference.fill(&values);
         assert_eq!(filled.text, "d/x/v1-~0-0~.m4s");
         assert_eq!(reference.tail(&filled, 2), Some("$RepresentationID$-$Number$.m4s"));

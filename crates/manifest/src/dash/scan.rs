@@ -20,6 +20,8 @@ pub(crate) fn scan(source: &[u8], options: &Options) -> Result<(Vec<Slot>, Tree)
     let mut scanner = Scanner {
         source,
         limit: options.limits.max_uris,
+        memory: 0,
+        max_memory: options.limits.max_result(source.len()),
         lines: Lines { source, at: 0, line: 1 },
         slots: Vec::new(),
         tree: Tree::default(),
@@ -48,6 +50,9 @@ pub(crate) fn scan(source: &[u8], options: &Options) -> Result<(Vec<Slot>, Tree)
 struct Scanner<'s> {
     source: &'s [u8],
     limit: usize,
+    /// Bytes that the elements take so far, and may take.
+    memory: usize,
+    max_memory: usize,
     lines: Lines<'s>,
     slots: Vec<Slot>,
     tree: Tree,
@@ -85,7 +90,7 @@ impl Scanner<'_> {
         let mut is = element_use(tag);
         if self.open.is_empty() {
             if self.tree.levels.is_empty() {
-                self.begin(tag, is);
+                self.begin(tag, is)?;
             }
             if is == ElementUse::Level(LevelKind::Mpd) {
                 is = ElementUse::Other;
@@ -98,18 +103,13 @@ impl Scanner<'_> {
         let is_protection = around.is_some_and(|around| around.is_protection);
         let outer = level;
         let level = match is {
-            ElementUse::Level(kind) => self.level(tag, kind, level),
+            ElementUse::Level(kind) => self.level(tag, kind, level)?,
             // What a base URL in it is for is told by its selector, and at least not the others.
-            ElementUse::Operation if self.tree.is_part => self.level(tag, LevelKind::Mpd, level),
+            ElementUse::Operation if self.tree.is_part => self.level(tag, LevelKind::Mpd, level)?,
             ElementUse::Segments(kind) => {
-                let segments = Segments {
-                    kind,
-                    shape: shape(tag),
-                    attributes: [None; 4],
-                    units: Vec::new(),
-                    timeline: None,
-                };
-                self.tree.levels[level as usize].segments.push(segments);
+                self.take_memory(size_of::<Segments>(), tag.span.start)?;
+                let segments = Segments::new(kind, shape(tag));
+                self.tree.levels[level as usize].push_segments(segments);
                 level
             }
             _ => level,
@@ -117,6 +117,7 @@ impl Scanner<'_> {
         let is_utc_timing = tag.namespace == Namespace::Dash && tag.local == "UTCTiming";
         let mut unit = match is {
             ElementUse::Unit(unit) if self.is_within_segments() => {
+                self.take_memory(size_of::<UnitSlot>(), tag.span.start)?;
                 Some(UnitSlot { unit, slot: None, index: None, element: tag.span.clone() })
             }
             _ => None,
@@ -165,7 +166,7 @@ impl Scanner<'_> {
         if let Some(unit) = unit
             && let Some(segments) = self.segments_of(level)
         {
-            segments.units.push(unit);
+            segments.push_unit(unit);
         }
         let operated_on = (is == ElementUse::Operation && self.tree.is_part)
             .then(|| {
@@ -193,7 +194,7 @@ impl Scanner<'_> {
     }
 
     /// The document's element: a level of its own, whatever it is.
-    fn begin(&mut self, tag: &Tag<'_>, is: ElementUse) {
+    fn begin(&mut self, tag: &Tag<'_>, is: ElementUse) -> Result<(), CompileError> {
         let value = |name: &str| {
             let found = tag.attributes.iter().find(|a| a.local == name)?;
             Some(value_of(found).text(self.source))
@@ -209,18 +210,13 @@ impl Scanner<'_> {
                 .map(Duration::from_nanos);
         }
         self.tree.location_at = tag.span.end;
-        self.tree.levels.push(Level {
-            kind: LevelKind::Mpd,
-            parent: None,
-            shape: shape(tag),
-            id: None,
-            bandwidth: None,
-            bases: Vec::new(),
-            segments: Vec::new(),
-        });
+        self.take_memory(size_of::<Level>(), tag.span.start)?;
+        self.tree.levels.push(Level::new(LevelKind::Mpd, None, shape(tag)));
+        Ok(())
     }
 
-    fn level(&mut self, tag: &Tag<'_>, kind: LevelKind, parent: u32) -> u32 {
+    fn level(&mut self, tag: &Tag<'_>, kind: LevelKind, parent: u32) -> Result<u32, CompileError> {
+        self.take_memory(size_of::<Level>(), tag.span.start)?;
         let value = |name: &str| {
             let is_it = |a: &&Attribute<'_>| a.namespace == Namespace::Dash && a.local == name;
             tag.attributes.iter().find(is_it).map(value_of)
@@ -228,15 +224,21 @@ impl Scanner<'_> {
         let is_representation = kind == LevelKind::Representation;
         let level = narrow(self.tree.levels.len());
         self.tree.levels.push(Level {
-            kind,
-            parent: Some(parent),
-            shape: shape(tag),
             id: value("id").filter(|_| is_representation),
             bandwidth: value("bandwidth").filter(|_| is_representation),
-            bases: Vec::new(),
-            segments: Vec::new(),
+            ..Level::new(kind, Some(parent), shape(tag))
         });
-        level
+        Ok(level)
+    }
+
+    /// Charges what an element takes, of which a few bytes of XML can make many.
+    fn take_memory(&mut self, bytes: usize, at: usize) -> Result<(), CompileError> {
+        self.memory += bytes;
+        if self.memory > self.max_memory {
+            let (line, limit) = (self.lines.of(at), self.max_memory);
+            return Err(CompileError::TooManyElements { line, limit });
+        }
+        Ok(())
     }
 
     fn close(&mut self, end: usize, end_tag: Option<usize>) -> Result<(), CompileError> {
@@ -262,9 +264,9 @@ impl Scanner<'_> {
                     segments.shape.end_tag = end_tag;
                 }
             }
-            ElementUse::Unit(_) => {
+            ElementUse::Unit(unit) => {
                 if let Some(unit) =
-                    self.segments_of(open.level).and_then(|segments| segments.units.last_mut())
+                    self.segments_of(open.level).and_then(|segments| segments.last_unit(unit))
                     && unit.element.start == open.start
                 {
                     unit.element.end = end;

@@ -10,6 +10,7 @@ use super::reference::Reference;
 use super::text;
 use super::timeline::Schedule;
 use super::tree::Tree;
+use crate::budget::Budget;
 use crate::plan::{Kept, Place, fragment_start};
 use crate::policy::UriPolicy;
 use crate::slot::Slot;
@@ -17,16 +18,17 @@ use crate::{Quoting, RefuseReason, Role, Template};
 
 /// What is planned.
 #[derive(Clone, Copy)]
-pub(crate) struct Scene<'t> {
+pub(crate) struct Scene<'t, 'b> {
     pub(crate) template: &'t Template,
     pub(crate) tree: &'t Tree,
     pub(crate) place: &'t Place,
+    pub(crate) budget: &'b Budget,
 }
 
 /// A slot whose URI is refused, and why.
 pub(crate) type Refused = (u32, RefuseReason);
 
-impl<'t> Scene<'t> {
+impl<'t> Scene<'t, '_> {
     pub(crate) fn source(self) -> &'t [u8] {
         self.template.source()
     }
@@ -36,15 +38,26 @@ impl<'t> Scene<'t> {
     }
 
     /// The text that a slot's reference stands for.
-    pub(crate) fn reference(self, slot: u32, is_template: bool) -> Reference {
-        let slot = self.slot(slot);
-        let decoded = text::decode(&self.source()[slot.span()], slot.quoting());
+    ///
+    /// # Errors
+    /// Why it cannot be read, if it is too long, or too often looked at.
+    pub(crate) fn reference(self, at: u32, is_template: bool) -> Result<Reference, Refused> {
+        let slot = self.slot(at);
+        let raw = &self.source()[slot.span()];
+        let refused = |reason| (at, reason);
+        self.budget.charge(raw.len()).map_err(refused)?;
+        let decoded = text::decode(raw, slot.quoting());
+        match is_template {
+            true => self.budget.check_uri(decoded.len()),
+            false => self.budget.check_reference(&decoded, decoded.len()),
+        }
+        .map_err(refused)?;
         let decoded = String::from_utf8_lossy(&decoded).into_owned();
-        match slot.role() {
+        Ok(match slot.role() {
             _ if !is_template => Reference::plain(decoded),
             Role::InitSection | Role::BitstreamSwitching => Reference::template_of_one(decoded),
             _ => Reference::template(decoded),
-        }
+        })
     }
 
     pub(crate) fn bases(
@@ -53,8 +66,9 @@ impl<'t> Scene<'t> {
         policy: &mut dyn UriPolicy,
     ) -> Result<Bases, Refused> {
         let is_dropped = |slot| dropped.contains(&slot);
-        let Self { template, tree, place } = self;
-        bases::resolve_all(self.source(), template.slots(), tree, place, &is_dropped, policy)
+        let Self { template, tree, place, budget } = self;
+        let (source, slots) = (self.source(), template.slots());
+        bases::resolve_all(source, slots, tree, place, &is_dropped, budget, policy)
     }
 
     /// What the document's own references are resolved against.
@@ -72,7 +86,7 @@ impl<'t> Scene<'t> {
         let segments = self.tree.levels.iter().flat_map(|level| &level.segments);
         segments
             .flat_map(|segments| {
-                let units = segments.units.iter().flat_map(|unit| [unit.slot, unit.index]);
+                let units = segments.all_units().flat_map(|unit| [unit.slot, unit.index]);
                 segments.attributes.into_iter().chain(units).flatten()
             })
             .collect()
@@ -107,7 +121,7 @@ impl<'t> Scene<'t> {
 
 /// Writes an outcome where the reference stands.
 pub(crate) fn write_in_place(
-    scene: Scene<'_>,
+    scene: Scene<'_, '_>,
     at: u32,
     outcome: &Outcome,
     changes: &mut Changes,

@@ -4,7 +4,6 @@
 use std::collections::BTreeSet;
 
 use super::bases::Combination;
-use super::budget::Budget;
 use super::outcome::Question;
 use super::reference::Values;
 use super::scene::Scene;
@@ -20,8 +19,9 @@ pub(crate) fn decisions<'t>(
     place: &'t Place,
     policy: &mut dyn UriPolicy,
 ) -> Vec<Decided<'t>> {
-    let scene = Scene { template, tree, place };
-    let mut survey = Survey { scene, budget: Budget::default(), found: Vec::new() };
+    let budget = template.budget();
+    let scene = Scene { template, tree, place, budget: &budget };
+    let mut survey = Survey { scene, found: Vec::new() };
     let none_dropped = BTreeSet::new();
     let document = [scene.document()];
     let bases = match scene.bases(&none_dropped, policy) {
@@ -72,13 +72,12 @@ pub(crate) fn decisions<'t>(
     survey.found.into_iter().map(|(_, decided)| decided).collect()
 }
 
-struct Survey<'t> {
-    scene: Scene<'t>,
-    budget: Budget,
+struct Survey<'t, 'b> {
+    scene: Scene<'t, 'b>,
     found: Vec<(u32, Decided<'t>)>,
 }
 
-impl Survey<'_> {
+impl Survey<'_, '_> {
     fn ask(
         &mut self,
         slot: u32,
@@ -88,17 +87,19 @@ impl Survey<'_> {
         combinations: &[Combination],
         policy: &mut dyn UriPolicy,
     ) {
-        let reference = self.scene.reference(slot, is_template);
         let written = self.scene.slot(slot);
         let role = role.unwrap_or_else(|| written.role());
-        if let Err(reason) = self.budget.spend(Budget::cost(&reference, combinations)) {
-            let decision = Decision::Refuse(reason);
-            if self.found.last().is_none_or(|(_, last)| last.decision != decision) {
-                self.found.push((slot, Decided { slot: written, url: None, decision }));
+        let reference = match self.scene.reference(slot, is_template) {
+            Ok(reference) => reference,
+            Err((_, reason)) => {
+                let decision = Decision::Refuse(reason);
+                if self.found.last().is_none_or(|(_, last)| last.decision != decision) {
+                    self.found.push((slot, Decided { slot: written, url: None, decision }));
+                }
+                return;
             }
-            return;
-        }
-        let question = Question::of(role, &reference, values, combinations);
+        };
+        let question = Question::of(role, &reference, values, combinations, self.scene.budget);
         // Each alternative of its own.
         for combination in combinations.chunks(1) {
             let question = Question { combinations: combination, ..question };

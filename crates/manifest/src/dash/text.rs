@@ -56,7 +56,9 @@ pub(crate) fn decode(raw: &[u8], quoting: Quoting) -> Cow<'_, [u8]> {
     if is_plain(raw, quoting) {
         Cow::Borrowed(raw)
     } else {
-        Cow::Owned(characters(raw).into_iter().map(|(byte, _)| byte).collect())
+        let mut text = Vec::with_capacity(raw.len());
+        pieces(raw, |piece, _| text.extend_from_slice(piece));
+        Cow::Owned(text)
     }
 }
 
@@ -65,7 +67,15 @@ pub(crate) fn raw_offset(raw: &[u8], quoting: Quoting, at: usize) -> usize {
     if is_plain(raw, quoting) {
         return at;
     }
-    characters(raw).get(at).map_or(raw.len(), |&(_, offset)| offset)
+    let (mut seen, mut found) = (0, raw.len());
+    pieces(raw, |piece, offset| {
+        if (seen..seen + piece.len()).contains(&at) {
+            let is_written_so = raw[offset..].starts_with(piece);
+            found = if is_written_so { offset + (at - seen) } else { offset };
+        }
+        seen += piece.len();
+    });
+    found
 }
 
 /// Whether a raw value is what it stands for.
@@ -77,32 +87,32 @@ fn is_plain(raw: &[u8], quoting: Quoting) -> bool {
     }
 }
 
-/// Each byte that a raw value stands for, with the offset at which its character is written.
-fn characters(raw: &[u8]) -> Vec<(u8, usize)> {
-    let mut found = Vec::with_capacity(raw.len());
+/// Shows each piece of the text that a raw value stands for, with the offset at which it is written:
+/// a run of bytes that stand for themselves, or a character that a reference stands for.
+fn pieces(raw: &[u8], mut see: impl FnMut(&[u8], usize)) {
     let mut at = 0;
     while let Some(&byte) = raw.get(at) {
         let rest = &raw[at..];
         if byte == b'&' {
             // Checked when the document was read, so there is always one.
             let (character, len) = reference(rest).unwrap_or(('&', 1));
-            found.extend(character.encode_utf8(&mut [0; 4]).bytes().map(|byte| (byte, at)));
+            see(character.encode_utf8(&mut [0; 4]).as_bytes(), at);
             at += len;
         } else if let Some(section) = rest.strip_prefix(CDATA) {
             let len = memmem::find(section, CDATA_END).unwrap_or(section.len());
             let start = at + CDATA.len();
-            found.extend(section[..len].iter().zip(start..).map(|(byte, at)| (*byte, at)));
+            see(&section[..len], start);
             at = (start + len + CDATA_END.len()).min(raw.len());
         } else if rest.starts_with(b"<!--") {
             at += memmem::find(rest, b"-->").map_or(rest.len(), |end| end + 3);
         } else if rest.starts_with(b"<?") {
             at += memmem::find(rest, b"?>").map_or(rest.len(), |end| end + 2);
         } else {
-            found.push((byte, at));
-            at += 1;
+            let len = memchr::memchr2(b'&', b'<', &rest[1..]).map_or(rest.len(), |len| 1 + len);
+            see(&rest[..len], at);
+            at += len;
         }
     }
-    found
 }
 
 /// Whether a part of a text stands in a CDATA section.

@@ -8,7 +8,7 @@ use self::schedule::Extent;
 pub(crate) use self::schedule::Schedule;
 use self::time::NANOS;
 use super::carriers::SegmentsKind;
-use super::tree::Segments;
+use super::tree::{Level, Segments};
 
 mod by_duration;
 mod runs;
@@ -37,13 +37,20 @@ pub(crate) struct Told<'t> {
 }
 
 impl Told<'_> {
+    /// How many elements are read to tell the segments.
+    pub(crate) fn runs(&self) -> usize {
+        let timeline = self.chain.iter().find_map(|segments| segments.timeline.clone());
+        let runs = timeline.and_then(|span| self.schedule.runs(span, self.limit).ok());
+        runs.map_or(0, |runs| runs.len())
+    }
+
     /// All segments in order.
     ///
     /// # Errors
     /// Why they cannot be told, as text that goes on from "cannot be written out: ".
     pub(crate) fn segments(&self) -> Result<Vec<Segment>, String> {
-        let is_list = |segments: &Segments| segments.kind == SegmentsKind::List;
-        if self.schedule.tree.line(self.leaf).any(|(_, level)| level.segments.iter().any(is_list)) {
+        let is_list = |level: &Level| level.segments_of_kind(SegmentsKind::List).is_some();
+        if self.schedule.tree.line(self.leaf).any(|(_, level)| is_list(level)) {
             return Err("it would inherit from another SegmentList".to_owned());
         }
         let number = |name, default| self.number(name, default);
@@ -112,11 +119,8 @@ impl Told<'_> {
         start_number: u64,
         extent: &dyn Fn() -> Result<Extent, String>,
     ) -> Result<Vec<Segment>, String> {
-        let runs = self.schedule.runs(span)?;
+        let runs = self.schedule.runs(span, self.limit)?;
         let runs = runs.as_slice();
-        if runs.len() > self.limit {
-            return Err(too_many(self.limit));
-        }
         let mut segments = Vec::new();
         let (mut time, mut number) = (0, start_number);
         for (at, run) in runs.iter().enumerate() {

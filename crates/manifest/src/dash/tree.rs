@@ -66,6 +66,8 @@ pub(crate) struct Level {
     /// Siblings are alternatives.
     pub(crate) bases: Vec<Base>,
     pub(crate) segments: Vec<Segments>,
+    /// The last element of each [`SegmentsKind`]: its place in `segments`.
+    pub(crate) last_of_kind: [Option<u32>; 3],
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -113,8 +115,10 @@ pub(crate) struct Segments {
     /// The slots of a template's attributes, in the order of
     /// [`super::carriers::TEMPLATE_ATTRIBUTES`].
     pub(crate) attributes: [Option<u32>; 4],
-    /// The elements within that name a resource each, in order.
-    pub(crate) units: Vec<UnitSlot>,
+    /// The elements within that name a resource each, by [`Unit`], in order.
+    units: [Vec<UnitSlot>; 4],
+    /// Whether one of a [`Unit`] means the base URL.
+    has_unnamed: [bool; 4],
     /// The whole SegmentTimeline.
     pub(crate) timeline: Option<Range<usize>>,
 }
@@ -165,20 +169,78 @@ impl Tree {
     }
 }
 
+// === impl Level ===
+
+impl Level {
+    pub(crate) const fn new(kind: LevelKind, parent: Option<u32>, shape: Shape) -> Self {
+        Self {
+            kind,
+            parent,
+            shape,
+            id: None,
+            bandwidth: None,
+            bases: Vec::new(),
+            segments: Vec::new(),
+            last_of_kind: [None; 3],
+        }
+    }
+
+    pub(crate) fn push_segments(&mut self, segments: Segments) {
+        self.last_of_kind[segments.kind as usize] = u32::try_from(self.segments.len()).ok();
+        self.segments.push(segments);
+    }
+
+    /// The last element of a kind: Representations look for it at each level that they are within.
+    pub(crate) fn segments_of_kind(&self, kind: SegmentsKind) -> Option<&Segments> {
+        self.segments.get(self.last_of_kind[kind as usize]? as usize)
+    }
+
+    /// The kind of its segments. If it has several, which is not allowed, players take the first of
+    /// these.
+    pub(crate) fn segments_kind(&self) -> Option<SegmentsKind> {
+        let kinds = [SegmentsKind::Base, SegmentsKind::List, SegmentsKind::Template];
+        kinds.into_iter().find(|&kind| self.segments_of_kind(kind).is_some())
+    }
+}
+
 // === impl Segments ===
 
 impl Segments {
-    pub(crate) fn units(&self, unit: Unit) -> impl Iterator<Item = &UnitSlot> + Clone {
-        self.units.iter().filter(move |known| known.unit == unit)
+    pub(crate) const fn new(kind: SegmentsKind, shape: Shape) -> Self {
+        Self {
+            kind,
+            shape,
+            attributes: [None; 4],
+            units: [const { Vec::new() }; 4],
+            has_unnamed: [false; 4],
+            timeline: None,
+        }
     }
 
-    pub(crate) fn has(&self, unit: Unit) -> bool {
-        self.units(unit).next().is_some()
+    pub(crate) fn push_unit(&mut self, unit: UnitSlot) {
+        self.has_unnamed[unit.unit as usize] |= unit.slot.is_none();
+        self.units[unit.unit as usize].push(unit);
+    }
+
+    pub(crate) fn last_unit(&mut self, unit: Unit) -> Option<&mut UnitSlot> {
+        self.units[unit as usize].last_mut()
+    }
+
+    pub(crate) fn units(&self, unit: Unit) -> impl Iterator<Item = &UnitSlot> + Clone {
+        self.units[unit as usize].iter()
+    }
+
+    pub(crate) fn all_units(&self) -> impl Iterator<Item = &UnitSlot> {
+        self.units.iter().flatten()
+    }
+
+    pub(crate) const fn has(&self, unit: Unit) -> bool {
+        !self.units[unit as usize].is_empty()
     }
 
     /// Whether one of them means the base URL.
-    pub(crate) fn has_unnamed(&self, unit: Unit) -> bool {
-        self.units(unit).any(|unit| unit.slot.is_none())
+    pub(crate) const fn has_unnamed(&self, unit: Unit) -> bool {
+        self.has_unnamed[unit as usize]
     }
 }
 

@@ -5,6 +5,7 @@ use std::ops::Range;
 use bytes::Bytes;
 
 use super::{Cut, Hole, Kept, Plan};
+use crate::RenderError;
 use crate::policy::TokenRef;
 use crate::sign::GCORE_QUERY_LEN;
 
@@ -13,6 +14,8 @@ pub(crate) struct Writer<'t> {
     source: &'t Bytes,
     gap: usize,
     is_xml: bool,
+    /// Bytes that the text may have.
+    limit: usize,
     copied: usize,
     text: Vec<u8>,
     holes: Vec<Hole>,
@@ -20,14 +23,22 @@ pub(crate) struct Writer<'t> {
 }
 
 impl<'t> Writer<'t> {
-    /// `gap` is what most tokens will take, and `changes` how many places will change, about.
-    pub(crate) fn new(source: &'t Bytes, gap: usize, changes: usize, is_xml: bool) -> Self {
+    /// `gap` is what most tokens will take, and `changes` how many places will change, about. The text
+    /// may have `limit` bytes.
+    pub(crate) fn new(
+        source: &'t Bytes,
+        gap: usize,
+        changes: usize,
+        is_xml: bool,
+        limit: usize,
+    ) -> Self {
         Self {
             source,
             gap,
             is_xml,
+            limit,
             copied: 0,
-            text: Vec::with_capacity(source.len() + changes * (gap + 1)),
+            text: Vec::with_capacity((source.len() + changes * (gap + 1)).min(limit)),
             holes: Vec::with_capacity(changes),
             cuts: Vec::with_capacity(changes),
         }
@@ -88,11 +99,32 @@ impl<'t> Writer<'t> {
         self.copied = at;
     }
 
-    /// None if the text has 4 GiB or more.
-    pub(crate) fn finish(mut self, kept: Vec<Kept>, dropped: Vec<usize>) -> Option<Plan> {
-        self.text.extend_from_slice(&self.source[self.copied..]);
-        u32::try_from(self.text.len()).ok()?;
-        Some(Plan {
+    /// Whether the text is within its limit so far. One change writes no more than a few URIs.
+    ///
+    /// # Errors
+    /// [`RenderError::TooLong`].
+    #[inline]
+    pub(crate) fn check(&self) -> Result<(), RenderError> {
+        let limit = self.limit;
+        if self.text.len() > limit { Err(RenderError::TooLong { limit }) } else { Ok(()) }
+    }
+
+    /// The plan, with what stays and what is left out, and the steps that it took.
+    ///
+    /// # Errors
+    /// [`RenderError::TooLong`].
+    pub(crate) fn finish(
+        mut self,
+        kept: Vec<Kept>,
+        dropped: Vec<usize>,
+        steps: usize,
+    ) -> Result<Plan, RenderError> {
+        let rest = &self.source[self.copied..];
+        if self.text.len() + rest.len() > self.limit {
+            return Err(RenderError::TooLong { limit: self.limit });
+        }
+        self.text.extend_from_slice(rest);
+        Ok(Plan {
             source: self.source.clone(),
             gap: self.gap,
             is_xml: self.is_xml,
@@ -101,12 +133,12 @@ impl<'t> Writer<'t> {
             text: self.text,
             kept,
             dropped,
+            steps,
         })
     }
 }
 
-/// Every offset is at most the text's length, which finishing bounds, or the source's, which compiling
-/// does.
+/// Every offset is at most the text's length, which is bounded, or the source's, which compiling bounds.
 fn narrow(offset: usize) -> u32 {
     u32::try_from(offset).unwrap_or(u32::MAX)
 }

@@ -23,22 +23,22 @@ pub(super) fn excess(
 ) -> Result<Vec<Range<usize>>, RenderError> {
     let mut counts: BTreeMap<u32, Count> = BTreeMap::new();
     let mut too_much = Vec::new();
+    // What each AdaptationSet says for all of its Representations.
+    let mut heights: BTreeMap<u32, Option<u64>> = BTreeMap::new();
     for (at, level) in (0_u32..).zip(&tree.levels) {
         if level.kind != LevelKind::Representation {
             continue;
         }
-        let number = |name| {
+        let number = |level: &Level, name| {
             let text = level.shape.attribute(source, name)?;
             Some(text.trim().parse().unwrap_or(u64::MAX))
         };
-        let set = level.parent.map(|up| (up, tree.level(up)));
-        let set = set.filter(|(_, above)| above.kind == LevelKind::AdaptationSet);
-        let inherited = |name| {
-            let text = set?.1.shape.attribute(source, name)?;
-            Some(text.trim().parse().unwrap_or(u64::MAX))
-        };
-        let height = number("height").or_else(|| inherited("height"));
-        let is_allowed = profile.allows(height, number("bandwidth"));
+        let set = level.parent.filter(|&up| tree.level(up).kind == LevelKind::AdaptationSet);
+        let height = number(level, "height").or_else(|| {
+            let set = set?;
+            *heights.entry(set).or_insert_with(|| number(tree.level(set), "height"))
+        });
+        let is_allowed = profile.allows(height, number(level, "bandwidth"));
         if !is_allowed {
             too_much.push(at);
         }

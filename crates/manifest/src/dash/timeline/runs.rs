@@ -15,14 +15,17 @@ pub(super) struct Run {
     pub(super) repeat: i64,
 }
 
-/// Those of the timeline at `span`.
-pub(super) fn runs(source: &[u8], span: Range<usize>) -> Result<Vec<Run>, String> {
+/// Those of the timeline at `span`, which may have `limit`.
+pub(super) fn runs(source: &[u8], span: Range<usize>, limit: usize) -> Result<Vec<Run>, String> {
     let text = String::from_utf8_lossy(&source[span]);
     let mut reader = Reader::from_str(&text);
     let mut runs = Vec::new();
     loop {
         match reader.read_event() {
             Ok(Event::Empty(tag) | Event::Start(tag)) if tag.local_name().as_ref() == "S" => {
+                if runs.len() == limit {
+                    return Err(super::too_many(limit));
+                }
                 runs.push(run(&tag)?);
             }
             Ok(Event::Eof) => return Ok(runs),

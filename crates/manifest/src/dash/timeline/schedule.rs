@@ -90,10 +90,10 @@ impl<'t> Schedule<'t> {
         })
     }
 
-    /// The runs of the SegmentTimeline at `span`.
-    pub(super) fn runs(&self, span: Range<usize>) -> Runs {
+    /// The runs of the SegmentTimeline at `span`, which may have `limit`.
+    pub(super) fn runs(&self, span: Range<usize>, limit: usize) -> Runs {
         let mut known = self.runs.borrow_mut();
-        let read = || runs::runs(self.source, span.clone()).map(Rc::new);
+        let read = || runs::runs(self.source, span.clone(), limit).map(Rc::new);
         known.entry(span.start).or_insert_with(read).clone()
     }
 

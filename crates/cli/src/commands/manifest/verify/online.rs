@@ -107,7 +107,7 @@ impl Online {
         let name = PathBuf::from(shown::url(&url));
         let template = match self.fetcher.document(url, MAX_FETCHED_BYTES).await {
             Ok(document) => {
-                let options = Options { limits: Limits::NONE, ..Options::default() };
+                let options = Options { limits: Limits::OWN_FILE, ..Options::default() };
                 let template = Template::compile(document.bytes, &options);
                 template
                     .map(|template| (template, document.url))
