@@ -11,12 +11,27 @@ export async function runCommand(work) {
   }
 }
 
-/** Asks `look` until it gives something true or `seconds` are over; says whether it did. */
-export async function poll(seconds, look) {
-  const deadline = Date.now() + seconds * 1000;
+/** How often a wait may begin anew. */
+const MOST_TIMES = 3;
+
+/**
+ * Asks `look` until it gives something true; says whether it did. It gives up `seconds` after the
+ * last change of `progress()`: a busy machine is slow, and what stalls does not change. In all it
+ * waits three times as long at most.
+ */
+export async function poll(seconds, look, progress = () => 0) {
+  const began = Date.now();
+  let changed = began;
+  let last = progress();
   for (;;) {
     if (await look()) return true;
-    if (Date.now() >= deadline) return false;
+    const now = Date.now();
+    const current = progress();
+    if (current !== last) {
+      last = current;
+      changed = now;
+    }
+    if (now - changed >= seconds * 1000 || now - began >= MOST_TIMES * seconds * 1000) return false;
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
 }

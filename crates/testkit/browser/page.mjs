@@ -22,7 +22,7 @@ async function look({ page, recorder }, options, script) {
   const finished = await poll(options.timeout, async () => {
     sides = await page.evaluate(readSides);
     return isDone(sides, options);
-  });
+  }, () => sides && `${sides.left?.frames} ${sides.right?.frames} ${recorder.rows.length}`);
   const result = script === null ? null : await page.evaluate(script);
   if (script !== null) sides = await page.evaluate(readSides);
   if (options.screenshot) await page.screenshot({ path: options.screenshot, fullPage: true });

@@ -22,7 +22,7 @@ async function play({ page, recorder }, origin, options) {
     return state.over
       || (options.frames !== null && state.frames >= options.frames)
       || (options.liveSeconds !== null && state.playedSeconds >= options.liveSeconds);
-  });
+  }, () => state && `${state.frames} ${state.currentTime} ${recorder.rows.length}`);
   if (options.screenshot) await page.screenshot({ path: options.screenshot });
 
   const { over, playedSeconds, ...seen } = state;

@@ -19,6 +19,9 @@ export async function createPlayer(video, { url, level, audioTrack, fail, ready 
       if (wanted) player.updateSettings({ streaming: { abr: { initialBitrate: { video: wanted / 1000 } } } });
     });
   }
+  // Within this time of the end dash.js takes every stall for a gap and seeks to the end, where it may
+  // wait for ever. A stall of a busy machine is no gap. Gaps are still jumped, by `jumpLargeGaps`.
+  player.updateSettings({ streaming: { gaps: { smallGapLimit: 0 } } });
   player.on(events.ERROR, ({ error }) => fail(describe(error)));
   player.on(events.STREAM_INITIALIZED, () => {
     const audio = audioTrack === null ? null : tracks("audio")[audioTrack];

@@ -18,6 +18,9 @@ use crate::tools::tool;
 
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
+/// How often a script's timeout may begin anew, while something moves.
+const MOST_TIMES: u32 = 3;
+
 /// What the start and the end of a browser may take beside the script's own timeout.
 const START_AND_END: Duration = Duration::from_secs(45);
 
@@ -28,7 +31,8 @@ pub struct Browser;
 /// How to play a stream.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PlayOptions {
-    /// When to give up: 30 s unless told.
+    /// When to give up after the last progress: 30 s unless told. A play takes three times as long at
+    /// most.
     pub timeout: Duration,
     /// Stop once so many frames were decoded; without it, play to the end.
     pub frames: Option<u64>,
@@ -150,7 +154,8 @@ pub struct PageOptions {
     pub wait_frames: u64,
     /// Wait for the end of the right player as well.
     pub until_ended: bool,
-    /// When to give up: 30 s unless told.
+    /// When to give up after the last progress: 30 s unless told. A look takes three times as long at
+    /// most.
     pub timeout: Duration,
     /// A file with a script to run in the page after the wait.
     pub eval_file: Option<PathBuf>,
@@ -256,7 +261,7 @@ fn run_script<T: DeserializeOwned>(script: &str, arguments: &[String], timeout: 
     // On SIGTERM the script closes the browser and removes its profile, which takes a while.
     let mut process =
         Process::spawn(&mut command).expect("node can be run").with_grace(Duration::from_secs(10));
-    let done = finish(&mut process, timeout + START_AND_END).unwrap();
+    let done = finish(&mut process, MOST_TIMES * timeout + START_AND_END).unwrap();
     assert!(
         done.status.is_some_and(|status| status.success()),
         "{script} failed with {:?}:\n{}",
