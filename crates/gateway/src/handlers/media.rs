@@ -103,7 +103,6 @@ pub(crate) fn forwarded(route: &Route, raw_query: &str) -> String {
         |name: &[u8]| owned.iter().any(|parameter| name.eq_ignore_ascii_case(parameter.as_bytes()));
     let is_dropped =
         |name: &[u8]| is_link(name) || directives::is_directive(name) || !route.forwards(name);
-    let mut kept = query::without(raw_query.as_bytes(), is_dropped);
     // Each of a player's directives once, in one order, so that viewers choose no spelling.
     let mut directives: Vec<_> = query::parameters(raw_query.as_bytes())
         .filter(|(name, _)| directives::is_directive(name) && !is_link(name))
@@ -112,13 +111,20 @@ pub(crate) fn forwarded(route: &Route, raw_query: &str) -> String {
         .collect();
     directives.sort_by_key(|(name, _)| *name);
     directives.dedup_by_key(|(name, _)| *name);
+    let others = query::without(raw_query.as_bytes(), is_dropped);
+    if directives.is_empty() {
+        return String::from_utf8_lossy(&others).into_owned();
+    }
+    let mut kept: Vec<u8> = Vec::with_capacity(raw_query.len());
     for (name, value) in directives {
-        if !kept.is_empty() {
-            kept.push(b'&');
-        }
         kept.extend_from_slice(name);
         kept.push(b'=');
         kept.extend_from_slice(value);
+        kept.push(b'&');
+    }
+    kept.extend_from_slice(&others);
+    if others.is_empty() {
+        kept.pop();
     }
     String::from_utf8_lossy(&kept).into_owned()
 }

@@ -114,8 +114,7 @@ fn no_plan_is_kept_by_a_viewers_text() {
     let session = viewer.enter("/v/index.m3u8");
     for number in 0..12 {
         let value = format!("{}{number}", "x".repeat(200));
-        let answer = viewer.get(&format!("{session}?t={value}"));
-        assert!(answer.text().contains(&format!("?t={value}")));
+        assert_eq!(viewer.status(&format!("{session}?t={value}")), 200);
     }
     let bytes = admin.count("cached_manifests_bytes", &[]);
     assert!(bytes < 4.0 * source, "{bytes} of {source}");
@@ -125,13 +124,17 @@ fn no_plan_is_kept_by_a_viewers_text() {
 #[test]
 fn a_refused_manifest_is_asked_for_once_a_second() {
     // A plan is refused for what it names, a template for what it is.
-    let plan = "#EXTM3U\n#EXTINF:4,\n{$undefined}.ts\n#EXT-X-ENDLIST\n";
-    let template = format!("#EXTM3U\n#EXTINF:4,\n{}\n", "a".repeat(70_000));
-    for (text, code) in [(plan.to_owned(), "manifest-uri-refused"), (template, "manifest-invalid")]
-    {
+    let plan = "#EXTM3U\n#EXTINF:4,\nhttp://other.example/a.ts\n#EXT-X-ENDLIST\n".to_owned();
+    let template = long_playlist(9, "#EXT-X-ENDLIST\n");
+    let site = Site {
+        top: "[limits]\nmax_uris = 5\n",
+        route: "third_party = \"refuse\"\n",
+        ..Site::default()
+    };
+    for (text, code) in [(plan, "manifest-uri-refused"), (template, "manifest-invalid")] {
         for name in ["index.m3u8", "index"] {
             let origin = origin_of(text.clone(), HLS);
-            let gateway = Site::default().start(&origin.url("/"));
+            let gateway = site.start(&origin.url("/"));
             let (_, session) = open(&gateway, &format!("/v/{name}"), "");
             let mut viewer = Viewer::of(&gateway);
             let began = std::time::Instant::now();
