@@ -629,7 +629,8 @@ pub(super) struct Route {
     #[serde(default)]
     pub(super) bind_ip: bool,
     /// Parameters that are sent to the origin, and by `redirect` to the CDN; a `*` at the end
-    /// stands for any rest.
+    /// stands for any rest. Directives
+    /// of players (`_HLS_*`, `_DASH_*`) are sent where they are known and well-formed.
     ///
     /// Default: `["_HLS_*"]`.
     #[serde(default = "default_forward_query")]
