@@ -29,7 +29,7 @@ use crate::refusals::Refusals;
 use crate::route::Route;
 use crate::serve::{Door, Tls};
 use crate::session_store::SessionStore;
-use crate::templates::{Allowed, Templates};
+use crate::templates::Templates;
 use crate::{Error, admin};
 
 /// Bytes of an API call's body.
@@ -119,14 +119,7 @@ impl App {
     fn assemble(config: Config, clock: Arc<dyn Clock>, lasting: Lasting) -> Result<Self, Error> {
         let Lasting { metrics, registry, events, sessions, refusals, door, is_draining } = lasting;
         let limits = &config.limits;
-        let allowed =
-            Allowed { while_revalidate: limits.while_revalidate, if_error: limits.stale_for };
-        let templates = Templates::new(
-            config.manifest_options(),
-            limits.cache_bytes,
-            allowed,
-            Arc::clone(&metrics),
-        );
+        let templates = Templates::new(config.manifest_options(), limits, Arc::clone(&metrics));
         let resolver = Resolver::new(&config.origin_addresses);
         let client = new_client(&config.timeouts, resolver)?;
         let http = HttpOrigin::new(

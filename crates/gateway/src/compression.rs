@@ -112,15 +112,16 @@ impl Payload {
             Content::Whole(bytes) => return Body::from(bytes),
             Content::Pieces(text, level) => (text, level),
         };
-        let mut encoder = flate2::read::GzEncoder::new(Cursor::new(text), level);
-        let next = move || {
+        let encoder = flate2::read::GzEncoder::new(Cursor::new(text), level);
+        Body::from_stream(stream::unfold(encoder, async |mut encoder| {
+            // Others have their turn between two pieces.
+            tokio::task::yield_now().await;
             let mut piece = Vec::with_capacity(PIECE);
             match (&mut encoder).take(PIECE as u64).read_to_end(&mut piece) {
                 Ok(0) => None,
-                read => Some(read.map(|_| Bytes::from(piece))),
+                read => Some((read.map(|_| Bytes::from(piece)), encoder)),
             }
-        };
-        Body::from_stream(stream::iter(std::iter::from_fn(next)))
+        }))
     }
 }
 

@@ -140,6 +140,22 @@ pub struct Limits {
     pub max_expanded_segments: usize,
     /// Bytes of compiled manifests that are kept.
     pub cache_bytes: u64,
+    /// Bytes of one manifest's kept plans, and of the texts that were made of them.
+    pub plan_bytes: usize,
+    /// A manifest of more bytes is compiled, planned and rendered on threads of its own.
+    pub inline_manifest_bytes: usize,
+    /// How many such threads there are.
+    pub manifest_threads: usize,
+    /// How many manifests may wait for one of them.
+    pub manifest_queue: usize,
+    /// How long a manifest may wait for one of them.
+    pub manifest_wait: Duration,
+    /// Bytes of JSON that is read whole to learn what it is, if no name says that it is a manifest.
+    pub json_bytes: usize,
+    /// Bytes of such documents together.
+    pub all_json_bytes: usize,
+    /// The longest freshness that is concluded from how often a manifest is reloaded.
+    pub heuristic_for: Duration,
     /// How long a manifest is served after its time, when the origin fails and said nothing of it.
     pub stale_for: Duration,
     /// How long a manifest is served after its time while it is fetched again, if the origin says
@@ -365,6 +381,14 @@ impl Default for Limits {
             manifest: sluicegate_manifest::Limits::default(),
             max_expanded_segments: 10_000,
             cache_bytes: 256 << 20,
+            plan_bytes: 64 << 20,
+            inline_manifest_bytes: 100_000,
+            manifest_threads: spare_cores(),
+            manifest_queue: 256,
+            manifest_wait: Duration::from_secs(2),
+            json_bytes: 1 << 20,
+            all_json_bytes: 32 << 20,
+            heuristic_for: Duration::from_secs(10),
             stale_for: Duration::from_secs(300),
             while_revalidate: Duration::ZERO,
             missing_for: Duration::from_secs(1),
@@ -372,6 +396,11 @@ impl Default for Limits {
             gzip_level: 1,
         }
     }
+}
+
+/// One core is for everything else.
+fn spare_cores() -> usize {
+    std::thread::available_parallelism().map_or(1, |cores| cores.get().saturating_sub(1).max(1))
 }
 
 impl Default for Timeouts {

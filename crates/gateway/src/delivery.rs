@@ -12,6 +12,8 @@ use sluicegate_manifest::{CompileError, Format};
 use sluicegate_token::UnixTime;
 
 use crate::app::App;
+use crate::directives;
+use crate::looks::{Look, Looks};
 use crate::manifest::Given;
 use crate::origin::{CONDITIONS, Conditions, Fetched};
 use crate::session::Admitted;
@@ -36,6 +38,11 @@ pub(crate) async fn deliver(
         return Box::pin(key::deliver(admitted, query, now)).await;
     }
     let templates = app.templates();
+    // A playlist that has ended is the same at each of a viewer's directives.
+    let settled = directives::without_reload(query);
+    let settled = settled.map(|query| (route.resource_key(place, &query), query));
+    let ended = settled.as_ref().filter(|(key, _)| templates.has_ended(key));
+    let query = ended.map_or(query, |(_, query)| query.as_str());
     let key = &route.resource_key(place, query);
     let resource = Resource { route, place, query, key };
     let is_named = media_type::names_a_manifest(&place.raw);
@@ -43,7 +50,7 @@ pub(crate) async fn deliver(
     if hands_over
         && !is_named
         && !templates.knows(resource)
-        && (media_type::names_a_media_file(&place.raw) || templates.is_plain(resource))
+        && (media_type::names_a_media_file(&place.raw) || templates.is_plain(resource).await)
     {
         return hand_over::answer(admitted, query, now);
     }
@@ -68,7 +75,12 @@ pub(crate) async fn deliver(
             Opened::OfAnother => return hand_over::answer(admitted, query, now),
         },
     };
-    manifest::respond(app, admitted, &compiled, given, request, now)
+    if let Some((settled, _)) = settled.as_ref().filter(|_| compiled.has_ended())
+        && settled != key
+    {
+        templates.remember_ended(settled.clone()).await;
+    }
+    manifest::respond(app, admitted, resource.key, &compiled, given, request, now).await
 }
 
 /// What was opened without a promise of what it is.
@@ -91,14 +103,29 @@ async fn open(
     // What is remembered of a resource is the same for all, so its whole is looked at.
     let conditions = if hands_over { Conditions::new() } else { conditions(method, request) };
     let mut fetched = route.origin.fetch(route, place, resource.query, &conditions).await?;
-    let compiled = match look(&mut fetched, &place.raw, templates.max_bytes()).await? {
+    if !hands_over && templates.is_plain(resource).await {
+        return Ok(Opened::Other(Box::new(fetched)));
+    }
+    let (found, read) = look(&mut fetched, &place.raw, templates.looks()).await?;
+    let is_whole = fetched.status == StatusCode::OK;
+    let compiled = match found {
         Found::Nothing if hands_over => {
-            templates.remember_plain(resource).await;
+            templates.remember_plain(resource, read.is_some()).await;
             return Ok(Opened::OfAnother);
         }
+        Found::Nothing if read.is_some() => {
+            if is_whole {
+                templates.remember_plain(resource, true).await;
+            }
+            // Its memory is taken until it is sent.
+            fetched.body = fetched.body.holding(read);
+            return Ok(Opened::Other(Box::new(fetched)));
+        }
         Found::Nothing => return Ok(Opened::Other(Box::new(fetched))),
-        Found::Document if fetched.status == StatusCode::OK => {
-            templates.accept(resource, fetched).await?
+        Found::Document if is_whole => {
+            // It asks for memory by itself.
+            drop(read);
+            templates.accept_once(resource, fetched).await?
         }
         // A part of a manifest is of no use: the whole is fetched.
         Found::Document => templates.fetch(resource).await?,
@@ -186,12 +213,16 @@ enum Found {
 }
 
 /// Looks at a body: by its content type, and by its first bytes if it is shown from the beginning.
-/// JSON is told by its whole, which `max_bytes` bounds.
-async fn look(fetched: &mut Fetched, name: &str, max_bytes: usize) -> Result<Found, Error> {
+/// JSON is told by its whole, which `looks` bounds; the memory for it comes along.
+async fn look(
+    fetched: &mut Fetched,
+    name: &str,
+    looks: &Looks,
+) -> Result<(Found, Option<Look>), Error> {
     let content_type =
         fetched.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     if content_type.is_some_and(media_type::is_manifest) {
-        return Ok(Found::Document);
+        return Ok((Found::Document, None));
     }
     let is_part = fetched.status == StatusCode::PARTIAL_CONTENT;
     let otherwise = if is_part && media_type::may_be_document(name, content_type) {
@@ -204,31 +235,35 @@ async fn look(fetched: &mut Fetched, name: &str, max_bytes: usize) -> Result<Fou
         None => fetched.status == StatusCode::OK,
     };
     if !begins {
-        return Ok(otherwise);
+        return Ok((otherwise, None));
     }
     let start = fetched.body.peek(1).await?;
     // Only text that begins like a manifest is worth waiting for more of it.
     if !matches!(start, [b'#' | b'<' | b'{' | b'W' | 0xEF | b' ' | b'\t' | b'\r' | b'\n', ..]) {
-        return Ok(Found::Nothing);
+        return Ok((Found::Nothing, None));
     }
     let start = fetched.body.peek(Format::SNIFF_BYTES).await?;
     if Format::needs_whole(start) {
         if is_part {
-            return Ok(Found::Part);
+            return Ok((Found::Part, None));
         }
+        let most = looks.most_bytes();
         let length = fetched.headers.typed_get::<ContentLength>();
-        let max_bytes_u64 = u64::try_from(max_bytes).unwrap_or(u64::MAX);
-        if length.is_some_and(|length| length.0 > max_bytes_u64) {
-            return Ok(Found::Nothing);
+        let length = length.map(|length| usize::try_from(length.0).unwrap_or(usize::MAX));
+        if length.is_some_and(|length| length > most) {
+            return Ok((Found::Nothing, None));
         }
-        let whole = fetched.body.peek(max_bytes.saturating_add(1)).await?;
-        let is_ours = whole.len() <= max_bytes && Format::detect(whole).is_some();
-        return Ok(if is_ours { Found::Document } else { Found::Nothing });
+        let mut look = looks.begin(length.unwrap_or(most)).await?;
+        let whole = fetched.body.peek(most.saturating_add(1)).await?;
+        look.shrink(whole.len());
+        let is_ours = whole.len() <= most && Format::detect(whole).is_some();
+        return Ok((if is_ours { Found::Document } else { Found::Nothing }, Some(look)));
     }
-    Ok(match Format::detect(start) {
+    let found = match Format::detect(start) {
         Some(format) if format.may_hold_uris(start) => Found::Document,
         // Of a whole document, or of one that is long enough, the start says it.
         _ if start.len() >= Format::SNIFF_BYTES => Found::Nothing,
         _ => otherwise,
-    })
+    };
+    Ok((found, None))
 }

@@ -131,6 +131,12 @@ pub enum Error {
     /// As many requests are under way to the origin as may be.
     #[error("the origin bears no more requests at once: limits.origin_requests")]
     OriginBusy,
+    /// As many manifests are worked on as may be.
+    #[error(
+        "no thread was free for the manifest: limits.manifest_threads, limits.manifest_queue, \
+         limits.manifest_wait_secs, limits.all_json_bytes"
+    )]
+    ManifestBusy,
     /// The origin did not answer lately, so it was not asked.
     #[error("the origin does not answer; it is asked again in a moment")]
     OriginDown,
@@ -185,7 +191,7 @@ impl Error {
             | Self::NotAKey(_)
             | Self::Manifest(_)
             | Self::Uri(_) => ErrorSource::Origin,
-            Self::Internal(_) | Self::StoreGone => ErrorSource::Internal,
+            Self::Internal(_) | Self::StoreGone | Self::ManifestBusy => ErrorSource::Internal,
             _ => ErrorSource::Client,
         }
     }
@@ -225,7 +231,9 @@ impl Error {
             Self::CallTooSlow => StatusCode::REQUEST_TIMEOUT,
             Self::TooManyRequests { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::OriginTimeout(_) => StatusCode::GATEWAY_TIMEOUT,
-            Self::OriginBusy | Self::StoreGone => StatusCode::SERVICE_UNAVAILABLE,
+            Self::OriginBusy | Self::StoreGone | Self::ManifestBusy => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             Self::OriginUnreachable(_)
             | Self::OriginDown
             | Self::OriginStatus(_)
@@ -286,6 +294,7 @@ impl Error {
             Self::OriginTimeout(_) => "origin-timeout",
             Self::OriginStatus(_) => "origin-status",
             Self::OriginBusy => "origin-busy",
+            Self::ManifestBusy => "manifest-busy",
             Self::OriginDown => "origin-down",
             Self::OriginRedirect(_) => "origin-redirect",
             Self::OriginEncoding(_) => "origin-encoding",
@@ -316,7 +325,7 @@ impl IntoResponse for Error {
     fn into_response(self) -> Response {
         let mut response = self.status().into_response();
         let retry_secs = match self {
-            Self::StoreGone => Some(1),
+            Self::StoreGone | Self::ManifestBusy => Some(1),
             Self::TooManyRequests { retry_secs } => Some(retry_secs),
             _ => None,
         };

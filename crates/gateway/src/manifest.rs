@@ -1,6 +1,7 @@
 //! Manifests, rendered for each session.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -15,6 +16,7 @@ use sluicegate_token::{Binding, UnixTime};
 use crate::Error;
 use crate::app::App;
 use crate::compression::{Coding, Form};
+use crate::making::Making;
 use crate::planned::{self, CdnTerms, Session};
 use crate::policy::Scene;
 use crate::request::Carried;
@@ -36,18 +38,14 @@ pub(crate) struct Given<'r> {
     pub(crate) sealed: Option<&'r str>,
 }
 
-/// Renders a manifest for a session and answers with it.
-pub(crate) fn respond(
-    app: &App,
-    admitted: &Admitted,
-    compiled: &Compiled,
-    given: &Given<'_>,
-    request: &HeaderMap,
+/// The scene of a session's manifest.
+pub(crate) fn scene<'a>(
+    app: &'a App,
+    admitted: &'a Admitted,
     now: UnixTime,
-) -> Result<Response, Error> {
-    let signer = app.signer(now)?;
-    let scene = Scene {
-        signer,
+) -> Result<Scene<'a>, Error> {
+    Ok(Scene {
+        signer: app.signer(now)?,
         public_host: app.public_host(),
         public_path: app.public_path(),
         route: &admitted.route,
@@ -60,7 +58,20 @@ pub(crate) fn respond(
             0 => None,
             id => Some(app.profile(id).ok_or(Error::UnknownProfile(id))?),
         },
-    };
+    })
+}
+
+/// Renders a manifest for a session and answers with it. The manifest is kept under `key`.
+pub(crate) async fn respond(
+    app: &App,
+    admitted: &Admitted,
+    key: &str,
+    compiled: &Arc<Compiled>,
+    given: &Given<'_>,
+    request: &HeaderMap,
+    now: UnixTime,
+) -> Result<Response, Error> {
+    let scene = scene(app, admitted, now)?;
     let terms = cdn_terms(admitted, &compiled.template, now)?;
     let moment = planned::moment(&compiled.template, scene, now);
     let coding = Coding::wanted(request);
@@ -86,10 +97,29 @@ pub(crate) fn respond(
         }
     }
 
-    let Compiled { template, url, plans, .. } = compiled;
-    let planned = plans.of(template, url, scene, given.query, given.variables, moment)?;
-    let session = Session { signer, admitted, keys_end, metrics: &app.observer().metrics };
-    let payload = planned.body(&session, &terms, coding, app.limits().gzip_level)?;
+    let made = Making { app, admitted, key, compiled, given, now, moment };
+    let planned = match made.known(scene) {
+        Some(planned) => planned?,
+        None => Box::pin(made.plan(scene)).await?,
+    };
+    let is_short =
+        planned.has_body(&terms, coding) || app.templates().workers().is_short(planned.work());
+    let payload = match is_short {
+        true => {
+            let session = Session {
+                signer: scene.signer,
+                admitted,
+                keys_end,
+                metrics: &app.observer().metrics,
+            };
+            let rendered = planned.body(&session, &terms, coding, app.limits().gzip_level)?;
+            match rendered.has_grown || rendered.to_compress.is_some() {
+                true => Box::pin(made.settle(&planned, rendered)).await,
+                false => rendered.payload,
+            }
+        }
+        false => Box::pin(made.render(&planned, &terms, coding, keys_end)).await?,
+    };
     let headers = response.headers_mut();
     insert_tag(headers, tag_of(etag, payload.form));
     if payload.form != Form::Plain {
@@ -101,7 +131,7 @@ pub(crate) fn respond(
 
 /// For each host that has a CDN. Live playlists bring fresh tokens with each reload, so theirs may
 /// be short. Whatever is loaded once must hold for the session.
-fn cdn_terms<'a>(
+pub(crate) fn cdn_terms<'a>(
     admitted: &'a Admitted,
     template: &Template,
     now: UnixTime,

@@ -1,9 +1,11 @@
 //! Plans of a manifest, kept beside it: made once for each kind of session, rendered for each.
 
+mod kept;
+
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
-use arc_swap::{ArcSwap, ArcSwapOption};
+use arc_swap::ArcSwapOption;
 use bytes::Bytes;
 
 use sluicegate_manifest::{
@@ -13,6 +15,7 @@ use sluicegate_token::session::Grant;
 use sluicegate_token::{ByteList, KeyId, RingKey, Scope, SessionKey, UnixTime};
 use url::Url;
 
+pub(crate) use self::kept::Plans;
 use crate::Error;
 use crate::compression::{self, Coding, Form, Once, Payload};
 use crate::metrics::Metrics;
@@ -20,9 +23,6 @@ use crate::policy::{CONTEXT_VARIABLE, RoutePolicy, SESSION_LIST, Scene};
 use crate::request::{Carried, SESSION_PARAMETER};
 use crate::route::Segments;
 use crate::session::{self, Admitted, Extension};
-
-/// How many kinds of sessions are kept for one manifest; they differ in grant and carrier.
-const MAX_PLANS: usize = 8;
 
 /// A plan, and what its tokens are for.
 #[derive(Debug)]
@@ -55,8 +55,6 @@ struct Kind {
     grant: Grant,
     carried: Carried,
     raw_path: Arc<str>,
-    /// The query that players see, if the manifest takes values from it.
-    query: String,
     variables: Variables,
     /// The moment, if the manifest says something else at each.
     now: Option<UnixTime>,
@@ -64,17 +62,25 @@ struct Kind {
     profile: Option<u8>,
 }
 
-/// A kind that is looked for.
-struct Asked<'a> {
-    scene: Scene<'a>,
-    query: &'a str,
-    variables: &'a Variables,
-    now: Option<UnixTime>,
+/// A kind that is asked for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Asked<'a> {
+    pub(crate) scene: Scene<'a>,
+    /// The query that players see, if the manifest takes values from it. A viewer chose it, so that no
+    /// plan with one is kept.
+    pub(crate) query: &'a str,
+    pub(crate) variables: &'a Variables,
+    pub(crate) now: Option<UnixTime>,
 }
 
-/// The plans made so far, the newest last.
-#[derive(Debug, Default)]
-pub(crate) struct Plans(ArcSwap<Vec<(Kind, Arc<Planned>)>>);
+/// A body, and what became of the plan.
+pub(crate) struct Rendered {
+    pub(crate) payload: Payload,
+    /// The plan holds more than before.
+    pub(crate) has_grown: bool,
+    /// Tokens to compress the plan's text with once for all, which is yet to be done.
+    pub(crate) to_compress: Option<Vec<ByteList>>,
+}
 
 /// When the CDN's tokens of a rendering end, and for whom they are.
 #[derive(Clone, Copy, Debug)]
@@ -102,7 +108,17 @@ impl<'k> CdnTerms<'k> {
     }
 }
 
+/// Whether a text with these terms is for one viewer alone.
+fn is_for_one(terms: &[Option<CdnTerms<'_>>]) -> bool {
+    terms.iter().flatten().any(|terms| terms.ip.is_some())
+}
+
 impl Shared {
+    fn size(&self) -> usize {
+        let compressed = self.compressed.get().map_or(0, |(_, bytes)| bytes.len());
+        size_of::<Self>() + self.text.len() + compressed
+    }
+
     fn is_for(&self, terms: &[Option<CdnTerms<'_>>]) -> bool {
         let known = self.terms.iter();
         let known = known.map(|terms| terms.as_ref().map(|(key, expires)| (key, *expires)));
@@ -130,59 +146,25 @@ impl Shared {
     }
 }
 
-impl Plans {
-    /// The plan for a session's kind, made now if it is the first.
-    pub(crate) fn of(
-        &self,
-        template: &Template,
-        base: &Url,
-        scene: Scene<'_>,
-        viewers_query: &str,
-        variables: &Variables,
-        now: Option<UnixTime>,
-    ) -> Result<Arc<Planned>, Error> {
-        let query = if template.reads_its_query() { viewers_query } else { "" };
-        let asked = Asked { scene, query, variables, now };
-        if let Some(known) = self.find(&asked) {
-            return Ok(known);
-        }
-        let kind = asked.kind();
-        let planned = Arc::new(make(template, base, scene, &kind)?);
-        self.0.rcu(|plans| {
-            let too_many = (plans.len() + 1).saturating_sub(MAX_PLANS);
-            let kept = plans.iter().skip(too_many).cloned();
-            kept.chain([(kind.clone(), Arc::clone(&planned))]).collect::<Vec<_>>()
-        });
-        Ok(planned)
-    }
-
-    fn find(&self, asked: &Asked<'_>) -> Option<Arc<Planned>> {
-        let plans = self.0.load();
-        plans.iter().find(|(known, _)| asked.is(known)).map(|(_, planned)| Arc::clone(planned))
-    }
-}
-
 impl Asked<'_> {
     fn is(&self, known: &Kind) -> bool {
-        let Self { scene, query, variables, now } = self;
+        let Self { scene, variables, now, .. } = self;
         known.signer == scene.signer.id()
             && known.grant == scene.grant
             && known.carried == scene.carried
             && known.raw_path == scene.place.raw
-            && known.query == *query
             && known.variables == **variables
             && known.now == *now
             && known.profile == scene.profile.map(|profile| profile.id)
     }
 
     fn kind(&self) -> Kind {
-        let Self { scene, query, variables, now } = *self;
+        let Self { scene, variables, now, .. } = *self;
         Kind {
             signer: scene.signer.id(),
             grant: scene.grant,
             carried: scene.carried,
             raw_path: Arc::clone(&scene.place.raw),
-            query: query.to_owned(),
             variables: variables.clone(),
             now,
             profile: scene.profile.map(|profile| profile.id),
@@ -202,7 +184,12 @@ pub(crate) fn moment(template: &Template, scene: Scene<'_>, now: UnixTime) -> Op
     Some(now).filter(|_| template.is_dynamic() && is_written_out)
 }
 
-fn make(template: &Template, base: &Url, scene: Scene<'_>, kind: &Kind) -> Result<Planned, Error> {
+/// Makes a plan, which takes its time.
+///
+/// # Errors
+/// [`Error::Uri`] if the manifest is refused.
+pub(crate) fn make(template: &Template, base: &Url, asked: &Asked<'_>) -> Result<Planned, Error> {
+    let Asked { scene, query, variables, now } = *asked;
     let within;
     let template = match scene.profile {
         None => template,
@@ -214,17 +201,17 @@ fn make(template: &Template, base: &Url, scene: Scene<'_>, kind: &Kind) -> Resul
     let mut served = scene
         .served()
         .ok_or_else(|| Error::Internal("a request's path makes no URL".to_owned()))?;
-    served.set_query(Some(&kind.query).filter(|query| !query.is_empty()).map(String::as_str));
+    served.set_query(Some(query).filter(|query| !query.is_empty()));
     // A part of an MPD is resolved as if it stood there.
-    let context = kind.variables.imported.iter().find(|(name, _)| name == CONTEXT_VARIABLE);
+    let context = variables.imported.iter().find(|(name, _)| name == CONTEXT_VARIABLE);
     let base = match context.and_then(|(_, context)| Url::parse(context).ok()) {
         Some(context) if template.format().is_part() => context,
         _ => base.clone(),
     };
-    let placement = Placement { base, served, variables: kind.variables.clone(), now: kind.now };
+    let placement = Placement { base, served, variables: variables.clone(), now };
     let exported = match template.format() {
         // The playlists of a pathway clone import from the multivariant playlist.
-        Format::Steering => kind.variables.imported.clone(),
+        Format::Steering => variables.imported.clone(),
         _ => template
             .own_variables()
             .map(|(name, value)| (name.into_owned(), value.into_owned()))
@@ -257,29 +244,76 @@ fn make(template: &Template, base: &Url, scene: Scene<'_>, kind: &Kind) -> Resul
 }
 
 impl Planned {
+    /// Bytes of memory that it takes now, beside the manifest's own `source`.
+    pub(crate) fn size(&self, source: &Bytes) -> usize {
+        let of_extension = |extension: &Extension| {
+            size_of::<Extension>()
+                + extension.place.raw.len()
+                + extension.place.path.as_bytes().len()
+        };
+        let is_of_source = self.plan.source().as_ptr() == source.as_ptr();
+        let shared = self.shared.as_ref().and_then(ArcSwapOption::load_full);
+        size_of::<Self>()
+            + self.plan.size()
+            + if is_of_source { 0 } else { self.plan.source().len() }
+            + self.extended.iter().map(of_extension).sum::<usize>()
+            + self.cdns.iter().flatten().map(ByteList::size).sum::<usize>()
+            + shared.map_or(0, |shared| shared.size())
+            + self.gzip.size()
+    }
+
+    /// About as much work as rendering takes, in bytes of a manifest that is compiled: copying is far
+    /// faster, and a token takes as long as a line.
+    pub(crate) fn work(&self) -> usize {
+        const BYTES_COPIED: usize = 16;
+        const BYTES_PER_TOKEN: usize = 64;
+        let signed = self.cdns.iter().flatten().map(ByteList::len).sum::<usize>();
+        let tokens = signed + self.extended.len();
+        self.plan.size() / BYTES_COPIED + tokens.saturating_mul(BYTES_PER_TOKEN)
+    }
+
+    /// Whether the body is there and need not be made.
+    pub(crate) fn has_body(&self, terms: &[Option<CdnTerms<'_>>], coding: Coding) -> bool {
+        let shared = self.shared.as_ref().and_then(ArcSwapOption::load_full);
+        shared.is_some_and(|shared| {
+            let is_coded = coding == Coding::Identity || shared.compressed.get().is_some();
+            is_coded && shared.is_for(terms) && !is_for_one(terms)
+        })
+    }
+
+    /// Whether the body is one for all, so that the first who asks makes it for the others.
+    pub(crate) fn is_shared(&self, terms: &[Option<CdnTerms<'_>>]) -> bool {
+        self.shared.is_some() && !is_for_one(terms)
+    }
+
     /// The body for one session. `level` is how hard is compressed what nobody else gets.
     pub(crate) fn body(
-        self: &Arc<Self>,
+        &self,
         session: &Session<'_>,
         terms: &[Option<CdnTerms<'_>>],
         coding: Coding,
         level: u32,
-    ) -> Result<Payload, Error> {
-        let is_for_one = terms.iter().flatten().any(|terms| terms.ip.is_some());
-        let Some(shared) = self.shared.as_ref().filter(|_| !is_for_one) else {
+    ) -> Result<Rendered, Error> {
+        let mut to_compress = None;
+        let Some(shared) = self.shared.as_ref().filter(|_| !is_for_one(terms)) else {
             let began = Instant::now();
             let tokens = self.tokens(session, terms)?;
             let payload = match coding {
                 Coding::Identity => Ok(Payload::whole(Form::Plain, self.text(&tokens).into())),
-                Coding::Gzip => match self.copy(&tokens) {
+                Coding::Gzip => match self.gzip.body(&self.plan, &tokens) {
                     Some(copy) => Ok(Payload::whole(Form::Copy, copy.into())),
-                    None => Payload::for_one(self.text(&tokens), level),
+                    None => {
+                        let text = self.text(&tokens);
+                        to_compress = self.gzip.is_wanted().then_some(tokens);
+                        Payload::for_one(text, level)
+                    }
                 },
             };
             session.metrics.rendered(began.elapsed());
-            return payload;
+            return payload.map(|payload| Rendered { payload, has_grown: false, to_compress });
         };
         let known = shared.load_full();
+        let mut has_grown = false;
         let shared = match known.filter(|known| known.is_for(terms)) {
             Some(known) => known,
             None => {
@@ -294,22 +328,33 @@ impl Planned {
                 });
                 session.metrics.rendered(began.elapsed());
                 shared.store(Some(Arc::clone(&new)));
+                has_grown = true;
                 new
             }
         };
-        match coding {
-            Coding::Identity => Ok(Payload::whole(Form::Plain, shared.text.clone())),
-            Coding::Gzip => shared.compressed(|| Ok(self.copy(&self.tokens(session, terms)?))),
-        }
+        let payload = match coding {
+            Coding::Identity => Payload::whole(Form::Plain, shared.text.clone()),
+            Coding::Gzip => {
+                has_grown |= shared.compressed.get().is_none();
+                shared.compressed(|| {
+                    let tokens = self.tokens(session, terms)?;
+                    let copy = self.gzip.body(&self.plan, &tokens);
+                    to_compress = self.gzip.is_wanted().then_some(tokens);
+                    Ok(copy)
+                })?
+            }
+        };
+        Ok(Rendered { payload, has_grown, to_compress })
     }
 
-    /// The compressed body, by copying what was compressed once. None until that is so.
-    fn copy(self: &Arc<Self>, tokens: &[ByteList]) -> Option<Vec<u8>> {
-        if self.gzip.is_wanted() {
-            let (planned, tokens) = (Arc::clone(self), tokens.to_vec());
-            drop(tokio::task::spawn_blocking(move || planned.gzip.make(&planned.plan, &tokens)));
-        }
-        self.gzip.body(&self.plan, tokens)
+    /// Compresses the text once for whichever tokens come to stand in it.
+    pub(crate) fn compress(&self, tokens: &[ByteList]) {
+        self.gzip.make(&self.plan, tokens);
+    }
+
+    /// Lets the next request see to it that the text is compressed.
+    pub(crate) fn compress_later(&self) {
+        self.gzip.want_again();
     }
 
     fn text(&self, tokens: &[ByteList]) -> Vec<u8> {

@@ -19,8 +19,10 @@ const SESSION_PREFIX: &str = "/s/";
 /// A path that keeps the gateway's rules, without any token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct RequestPath {
-    /// As it was written: begins with a slash.
+    /// As it stands in URLs, in one spelling: begins with a slash.
     pub(crate) raw: Arc<str>,
+    /// As it was written, if that was another spelling.
+    written: Option<Arc<str>>,
     /// Decoded.
     pub(crate) decoded: ResourcePath,
 }
@@ -75,8 +77,47 @@ impl RequestPath {
                 return Err(Error::BadPath("dot segments, doubled slashes or escaped slashes"));
             }
         }
-        Ok(Self { raw: raw.into(), decoded })
+        Ok(match normalize(raw) {
+            Cow::Borrowed(raw) => Self { raw: raw.into(), written: None, decoded },
+            Cow::Owned(normal) => Self { raw: normal.into(), written: Some(raw.into()), decoded },
+        })
     }
+
+    /// As it was written, for schemes that sign it so.
+    pub(crate) fn written(&self) -> &str {
+        self.written.as_deref().unwrap_or(&self.raw)
+    }
+}
+
+/// A path with the escapes that mean the same in one spelling (RFC 3986 section 6.2.2): those of unreserved
+/// characters are decoded, and the digits of all others are upper case. What a path cannot hold unescaped is
+/// escaped.
+fn normalize(raw: &str) -> Cow<'_, str> {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~/!$&'()*+,;=:@".contains(&byte);
+    if raw.bytes().all(is_plain) {
+        return Cow::Borrowed(raw);
+    }
+    let mut normal = String::with_capacity(raw.len());
+    let mut rest = raw.as_bytes();
+    while let Some((&byte, after)) = rest.split_first() {
+        rest = after;
+        let escaped = after.get(..2).filter(|_| byte == b'%');
+        let digits = escaped.and_then(|digits| std::str::from_utf8(digits).ok());
+        let escaped = digits.and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        if escaped.is_some() {
+            rest = &after[2..];
+        }
+        match (escaped, byte) {
+            (Some(byte), _) if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) => {
+                normal.push(char::from(byte));
+            }
+            (None, byte) if is_plain(byte) => normal.push(char::from(byte)),
+            (escaped, byte) => {
+                normal.push_str(percent_encoding::percent_encode_byte(escaped.unwrap_or(byte)));
+            }
+        }
+    }
+    if normal == raw { Cow::Borrowed(raw) } else { Cow::Owned(normal) }
 }
 
 impl MediaRequest {
@@ -214,6 +255,23 @@ mod tests {
             "/100%25",
         ] {
             assert_eq!(&*path(good).unwrap().raw, good);
+        }
+    }
+
+    #[test]
+    fn escapes_that_mean_the_same_are_one_path() {
+        for (raw, normal) in [
+            ("/%61/%62%2Em3u8", "/a/b.m3u8"),
+            ("/caf%c3%a9/%7E", "/caf%C3%A9/~"),
+            ("/a%2bb+c", "/a%2Bb+c"),
+            ("/a{b}|c", "/a%7Bb%7D%7Cc"),
+            ("/100%25", "/100%25"),
+            ("/a;b=c,d", "/a;b=c,d"),
+        ] {
+            let path = path(raw).unwrap();
+            assert_eq!((&*path.raw, path.written()), (normal, raw));
+            let again = super::RequestPath::parse(normal, 64).unwrap();
+            assert_eq!((&again.raw, &again.decoded), (&path.raw, &path.decoded), "{raw}");
         }
     }
 

@@ -12,6 +12,7 @@ use sluicegate_token::ResourcePath;
 use url::Url;
 
 use crate::config::{CdnConfig, HostConfig, RouteConfig};
+use crate::directives;
 use crate::metrics::Name;
 use crate::origin::Origin;
 use crate::request::RequestPath;
@@ -155,7 +156,7 @@ impl Route {
     pub(crate) fn place(&self, request: &RequestPath) -> Option<Place> {
         let place =
             |host| Place { host, raw: Arc::clone(&request.raw), path: request.decoded.clone() };
-        let number = host_number(request.raw[1..].split('/').next()?.as_bytes());
+        let number = host_number(request.written()[1..].split('/').next()?.as_bytes());
         // Tokens are for decoded paths, so no other spelling may name another host's resource.
         if number != host_number(request.decoded.segments().next()?) {
             return None;
@@ -295,6 +296,13 @@ impl Route {
             Some(start) => name.starts_with(start.as_bytes()),
             None => name == pattern.as_bytes(),
         })
+    }
+
+    /// Whether a player's directive is passed to the origin.
+    pub(crate) fn forwards_directive(&self, name: &[u8], value: &[u8]) -> bool {
+        let mut patterns = self.config.forward_query.iter();
+        let is_named = patterns.any(|pattern| pattern.as_bytes() == name);
+        self.forwards(name) && directives::is_well_formed(name, value, is_named)
     }
 
     fn below(&self, base: &Url, place: &Place) -> Url {

@@ -3,6 +3,7 @@
 
 mod life;
 
+use std::future;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,19 +11,22 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use bytes::Bytes;
 use headers::HeaderMapExt as _;
 use moka::future::Cache;
+use moka::ops::compute::Op;
 use sha2::{Digest as _, Sha256};
-use sluicegate_manifest::{CompileError, Format, GCORE_QUERY_LEN, Options, Plan, Template};
+use sluicegate_manifest::{CompileError, Format, Options, Template};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use url::Url;
 
-pub(crate) use self::life::Allowed;
-use self::life::{Life, Standing};
+use self::life::{Allowed, Life, Standing};
+use crate::config::Limits;
+use crate::looks::Looks;
 use crate::metrics::{CacheUse, Metrics};
 use crate::origin::caching::Caching;
 use crate::origin::{Conditions, DECODED, Fetched};
 use crate::planned::Plans;
 use crate::route::{Place, Route};
+use crate::workers::Workers;
 use crate::{Error, ErrorSource, media_type, trace};
 
 /// A manifest as an origin sent it, compiled.
@@ -42,6 +46,16 @@ pub(crate) struct Compiled {
 impl Compiled {
     pub(crate) const fn format(&self) -> Format {
         self.template.format()
+    }
+
+    /// Bytes of memory that it takes now, its plans and their texts among them.
+    fn size(&self) -> usize {
+        size_of::<Self>() + self.url.as_str().len() + self.template.size() + self.plans.size()
+    }
+
+    /// Whether it is a playlist that nobody loads again.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.format() == Format::Hls && !self.template.is_reloaded()
     }
 }
 
@@ -70,18 +84,30 @@ pub(crate) struct Templates {
     cache: Cache<String, Kept>,
     /// Fetches that are under way: who asks meanwhile gets the same answer.
     under_way: Cache<String, Arc<Compiled>>,
-    /// What an origin failed to answer a moment ago.
+    /// What an origin failed to answer a moment ago, and what of its answers was refused.
     failed: Cache<String, Error>,
     /// What was looked at and is no document, whatever its name.
-    plain: Cache<String, ()>,
-    options: Options,
+    plain: Cache<String, Instant>,
+    /// Playlists that have ended, by their keys without a player's directives.
+    ended: Cache<String, ()>,
+    options: Arc<Options>,
     allowed: Allowed,
+    workers: Workers,
+    looks: Looks,
+    plan_bytes: usize,
     metrics: Arc<Metrics>,
 }
 
-/// How many resources are known not to be documents, and for how long that is believed.
-const MAX_PLAIN: u64 = 100_000;
+/// Bytes of what is remembered of resources beside manifests, each kind for itself. Viewers choose names.
+const MAX_KNOWN_BYTES: u64 = 16 << 20;
+/// Memory that an entry takes beside its key.
+const ENTRY_BYTES: usize = 256;
+/// For how long it is believed that a resource is no document.
 const PLAIN_FOR: Duration = Duration::from_secs(300);
+/// The same for JSON, of which the next answer may be one.
+const PLAIN_JSON_FOR: Duration = Duration::from_secs(10);
+/// For how long it is believed that a playlist has ended.
+const ENDED_FOR: Duration = Duration::from_secs(30);
 /// More are hardly fetched at once, or fail.
 const MAX_UNDER_WAY: u64 = 100_000;
 /// How long an origin that failed is left alone.
@@ -90,28 +116,29 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 const PATIENCE: Duration = Duration::from_secs(2);
 
 impl Templates {
-    pub(crate) fn new(
-        options: Options,
-        cache_bytes: u64,
-        allowed: Allowed,
-        metrics: Arc<Metrics>,
-    ) -> Self {
+    pub(crate) fn new(options: Options, limits: &Limits, metrics: Arc<Metrics>) -> Self {
         let cache = Cache::builder()
-            .max_capacity(cache_bytes)
-            .weigher(|key: &String, Kept { compiled, .. }: &Kept| {
-                let template = &compiled.template;
-                let slots = template.slots();
-                // A plan has the text once more, with room for tokens, and so has what a crowd shares.
-                let signed = template.source().len() + slots.len() * GCORE_QUERY_LEN;
-                let places = size_of_val(slots) + slots.len() * Plan::BYTES_PER_TOKEN;
-                let all = key.len() + template.source().len() + 2 * signed + places;
-                u32::try_from(all).unwrap_or(u32::MAX)
-            })
+            .max_capacity(limits.cache_bytes)
+            .weigher(|key: &String, kept: &Kept| weight(key, kept.compiled.size()))
             .build();
-        let plain = Cache::builder().max_capacity(MAX_PLAIN).time_to_live(PLAIN_FOR).build();
-        let failed = Cache::builder().max_capacity(MAX_UNDER_WAY).time_to_live(RETRY_AFTER).build();
-        let under_way = Cache::new(MAX_UNDER_WAY);
-        Self { cache, under_way, failed, plain, options, allowed, metrics }
+        let allowed = Allowed {
+            while_revalidate: limits.while_revalidate,
+            if_error: limits.stale_for,
+            heuristic: limits.heuristic_for,
+        };
+        Self {
+            cache,
+            under_way: Cache::new(MAX_UNDER_WAY),
+            failed: known_for(RETRY_AFTER),
+            plain: known_for(PLAIN_FOR),
+            ended: known_for(ENDED_FOR),
+            options: Arc::new(options),
+            allowed,
+            workers: Workers::new(limits),
+            looks: Looks::new(limits),
+            plan_bytes: limits.plan_bytes,
+            metrics,
+        }
     }
 
     /// How many manifests are kept, and their bytes.
@@ -122,22 +149,54 @@ impl Templates {
     }
 
     /// Whether this resource was looked at lately and is no document.
-    pub(crate) fn is_plain(&self, resource: Resource<'_>) -> bool {
-        self.plain.contains_key(resource.key)
+    pub(crate) async fn is_plain(&self, resource: Resource<'_>) -> bool {
+        let until = self.plain.get(resource.key).await;
+        until.is_some_and(|until| Instant::now() < until)
     }
 
-    pub(crate) async fn remember_plain(&self, resource: Resource<'_>) {
-        self.plain.insert(resource.key.to_owned(), ()).await;
+    pub(crate) async fn remember_plain(&self, resource: Resource<'_>, is_json: bool) {
+        let time = if is_json { PLAIN_JSON_FOR } else { PLAIN_FOR };
+        self.plain.insert(resource.key.to_owned(), Instant::now() + time).await;
+    }
+
+    /// Whether the playlist of this key had ended when it was fetched last.
+    pub(crate) fn has_ended(&self, key: &str) -> bool {
+        self.ended.contains_key(key)
+    }
+
+    pub(crate) async fn remember_ended(&self, key: String) {
+        self.ended.insert(key, ()).await;
+    }
+
+    /// The threads for manifests that take long.
+    pub(crate) const fn workers(&self) -> &Workers {
+        &self.workers
+    }
+
+    /// The memory for JSON that is read to learn what it is.
+    pub(crate) const fn looks(&self) -> &Looks {
+        &self.looks
+    }
+
+    /// Weighs a manifest again that holds more than before.
+    pub(crate) async fn weigh(&self, key: &str, compiled: &Arc<Compiled>) {
+        compiled.plans.shrink(self.plan_bytes);
+        let again = |entry: Option<moka::Entry<String, Kept>>| {
+            let kept = entry.map(moka::Entry::into_value);
+            let same = kept.filter(|kept| Arc::ptr_eq(&kept.compiled, compiled));
+            future::ready(same.map_or(Op::Nop, Op::Put))
+        };
+        self.cache.entry_by_ref(key).and_compute_with(again).await;
+    }
+
+    /// Whether a plan of so many bytes may be kept.
+    pub(crate) const fn may_keep_plan(&self, bytes: usize) -> bool {
+        bytes <= self.plan_bytes
     }
 
     /// What manifests are compiled with.
-    pub(crate) const fn options(&self) -> &Options {
+    pub(crate) fn options(&self) -> &Options {
         &self.options
-    }
-
-    /// The most bytes that a manifest may have.
-    pub(crate) const fn max_bytes(&self) -> usize {
-        self.options.limits.max_bytes
     }
 
     /// Whether this resource was a manifest when it was fetched last.
@@ -202,7 +261,10 @@ impl Templates {
             Err(_) => Err(Error::OriginTimeout("the patience that there is with an older answer")),
         };
         match answered {
-            Err(error) if error.source_kind() == ErrorSource::Origin => {
+            Err(error)
+                if error.source_kind() == ErrorSource::Origin
+                    || matches!(error, Error::ManifestBusy) =>
+            {
                 self.metrics.manifest(CacheUse::Stale);
                 tracing::warn!(
                     route = resource.route.config.id,
@@ -260,7 +322,7 @@ impl Templates {
         match &answered {
             // It said of the manifest itself that it is gone.
             Err(Error::NotFound) => self.cache.invalidate(resource.key).await,
-            Err(error) if is_trouble(error) && !is_local => {
+            Err(error) if is_refusal(error) || is_trouble(error) && !is_local => {
                 self.failed.insert(resource.key.to_owned(), error.clone()).await;
             }
             Ok(_) | Err(_) => {}
@@ -305,11 +367,34 @@ impl Templates {
         let life = Life::of(&said, &compiled.template, self.allowed);
         let compiled = Arc::clone(compiled);
         let kept = Kept { compiled, confirmed: Instant::now(), said, life };
-        self.cache.insert(key.to_owned(), kept).await;
+        // In turn with whoever weighs it again.
+        self.cache.entry_by_ref(key).and_upsert_with(|_| future::ready(kept)).await;
+    }
+
+    /// The compiled manifest of a body that has begun to arrive. Of many that arrive at one time, one is
+    /// compiled. A refusal is remembered.
+    pub(crate) async fn accept_once(
+        &self,
+        resource: Resource<'_>,
+        fetched: Fetched,
+    ) -> Result<Arc<Compiled>, Error> {
+        if let Some(error) = self.failed.get(resource.key).await {
+            return Err(error);
+        }
+        let accepted = self.accept(resource, fetched);
+        let answered = self.under_way.try_get_with_by_ref(resource.key, accepted).await;
+        self.under_way.invalidate(resource.key).await;
+        let answered = answered.map_err(|error| Error::clone(&error));
+        if let Err(error) = &answered
+            && is_refusal(error)
+        {
+            self.failed.insert(resource.key.to_owned(), error.clone()).await;
+        }
+        answered
     }
 
     /// Compiles and remembers a manifest whose body has begun to arrive.
-    pub(crate) async fn accept(
+    async fn accept(
         &self,
         resource: Resource<'_>,
         mut fetched: Fetched,
@@ -321,7 +406,7 @@ impl Templates {
                 String::from_utf8_lossy(encoding.as_bytes()).into_owned(),
             ));
         }
-        let limit = self.options.limits.max_bytes;
+        let mut limit = self.options.limits.max_bytes;
         let announced =
             fetched.headers.typed_get::<headers::ContentLength>().map_or(0, |len| len.0);
         if usize::try_from(announced).unwrap_or(usize::MAX) > limit {
@@ -330,12 +415,18 @@ impl Templates {
         }
         let validators = validators(&fetched.headers);
         let start = fetched.body.peek(Format::SNIFF_BYTES).await?;
+        let mut look = None;
         match Format::detect(start) {
             Some(format) if !format.may_hold_uris(start) => {
                 return Err(CompileError::NotAManifest.into());
             }
             Some(_) => {}
-            None if Format::needs_whole(start) => {}
+            None if Format::needs_whole(start) => {
+                if !media_type::names_a_manifest(&resource.place.raw) {
+                    limit = limit.min(self.looks.most_bytes());
+                }
+                look = Some(self.looks.begin(limit).await?);
+            }
             None => {
                 // Not worth reading to its end.
                 Template::compile(Bytes::copy_from_slice(start), &self.options)?;
@@ -343,22 +434,48 @@ impl Templates {
             }
         }
         let source = fetched.body.read_to_limit(limit).await?;
-        let digest = Sha256::digest(&source).into();
-        let template = Template::compile(source, &self.options)?;
+        if look.is_some() && source.len() > limit {
+            return Err(CompileError::TooLong { bytes: source.len(), limit }.into());
+        }
+        let options = Arc::clone(&self.options);
+        let is_short = self.workers.is_short(source.len());
+        let work = move || (Sha256::digest(&source).into(), Template::compile(source, &options));
+        let (digest, template) = if is_short { work() } else { self.workers.run(work).await? };
+        let template = template?;
         let origins = fetched.headers.get(header::CONTENT_TYPE);
         let content_type = media_type::of_document(template.format(), origins);
+        let plans = Plans::of(template.source().clone());
         let compiled = Arc::new(Compiled {
             template,
             content_type,
             url: fetched.url,
             digest,
             validators,
-            plans: Plans::default(),
+            plans,
         });
         // Without a validator each request fetches it whole; it is kept for when the origin fails.
         self.keep(resource.key, &compiled, fetched.caching).await;
         Ok(compiled)
     }
+}
+
+/// Whether what an origin sent is refused, which takes the same work each time.
+const fn is_refusal(error: &Error) -> bool {
+    matches!(error, Error::Manifest(_) | Error::Uri(_))
+}
+
+/// What an entry weighs: its key, what it holds, and what the cache takes for it.
+fn weight(key: &str, bytes: usize) -> u32 {
+    u32::try_from(key.len() + bytes + ENTRY_BYTES).unwrap_or(u32::MAX)
+}
+
+/// A cache of what is known of resources for some time.
+fn known_for<V: Clone + Send + Sync + 'static>(time: Duration) -> Cache<String, V> {
+    Cache::builder()
+        .max_capacity(MAX_KNOWN_BYTES)
+        .weigher(|key: &String, _: &V| weight(key, 0))
+        .time_to_live(time)
+        .build()
 }
 
 /// Whether an error is the origin's trouble. That something is no manifest may be no trouble at all.

@@ -13,6 +13,11 @@ const POLYNOMIAL: u32 = 0xEDB8_8320;
 pub(crate) struct Weights(Vec<[[u32; 16]; 2]>);
 
 impl Weights {
+    /// Bytes of memory that they take.
+    pub(crate) fn size(&self) -> usize {
+        size_of_val(&self.0[..])
+    }
+
     /// The weights of a token with these gaps in a text of `len` bytes.
     pub(crate) fn of<'g>(gaps: impl Iterator<Item = &'g Gap>, len: usize) -> Self {
         // What the highest bit of a text's last byte adds.

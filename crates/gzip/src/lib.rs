@@ -136,6 +136,14 @@ impl Template {
         self.bytes.len()
     }
 
+    /// Bytes of memory that the template takes.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        let of_token = |token: &Token| size_of::<Token>() + size_of_val(&token.stored[..]);
+        let weights = self.tokens.iter().map(|token| token.weights.size()).sum::<usize>();
+        self.bytes.capacity() + self.tokens.iter().map(of_token).sum::<usize>() + weights
+    }
+
     /// Whether tokens of another kind than those that it was made with come out right, too.
     fn is_right(&self, text: &[u8], gaps: &[Gap]) -> bool {
         let token = |token: &Token| {

@@ -135,13 +135,21 @@ impl Plan {
         self.steps
     }
 
+    /// The manifest that it was made of: with a profile, what that left.
+    #[must_use]
+    pub const fn source(&self) -> &Bytes {
+        &self.source
+    }
+
     /// Bytes of memory that the plan takes beside its source.
     #[must_use]
     pub fn size(&self) -> usize {
-        self.text.len()
-            + std::mem::size_of_val(&self.holes[..])
-            + std::mem::size_of_val(&self.cuts[..])
-            + std::mem::size_of_val(&self.kept[..])
+        size_of::<Self>()
+            + self.text.capacity()
+            + self.holes.capacity() * size_of::<Hole>()
+            + self.cuts.capacity() * size_of::<Cut>()
+            + self.kept.capacity() * size_of::<Kept>()
+            + self.dropped.capacity() * size_of::<usize>()
     }
 }
 

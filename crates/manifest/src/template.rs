@@ -1,5 +1,7 @@
 //! A manifest as source bytes and slots: compiled once, however many sessions it is rendered for.
 
+mod size;
+
 use std::borrow::Cow;
 use std::ops::Range;
 use std::time::Duration;
@@ -7,11 +9,11 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::budget::Budget;
-use crate::dash::tree::Tree;
+use crate::dash::tree::{SlotUse, Tree};
 use crate::slot::Slot;
 use crate::steering::{self, Replacement};
 use crate::variables::{Definer, Definition};
-use crate::{CompileError, Format, Limits, Options, asset_list, dash, detect, hls, vtt};
+use crate::{CompileError, Format, Limits, Options, Role, asset_list, dash, detect, hls, vtt};
 
 /// A compiled manifest. Cheap to clone but for its slots.
 #[derive(Clone, Debug)]
@@ -193,12 +195,21 @@ impl Template {
         })
     }
 
-    /// Whether the manifest takes values from its own URL's query, so that these decide with. A
-    /// dynamic MPD is loaded again with the query that it was loaded with.
+    /// Whether the manifest takes values from its own URL's query, so that these decide with: a
+    /// playlist with QUERYPARAM, and a dynamic MPD that names no Location of its own, which is loaded
+    /// again with the query that it was loaded with.
     #[must_use]
     pub fn reads_its_query(&self) -> bool {
-        self.is_dynamic()
-            || self.definitions.iter().any(|known| known.value == Definer::QueryParameter)
+        self.definitions.iter().any(|known| known.value == Definer::QueryParameter)
+            || self.tree.as_ref().is_some_and(|tree| tree.is_dynamic && !self.has_location(tree))
+    }
+
+    /// Whether an MPD names the URL that it is loaded from again.
+    fn has_location(&self, tree: &Tree) -> bool {
+        let mut slots = self.slots.iter().zip(&tree.uses);
+        slots.any(|(slot, used)| {
+            matches!(used, SlotUse::Document { .. }) && slot.role() == Role::Location
+        })
     }
 
     /// Whether it is an MPD of type dynamic.

@@ -52,6 +52,12 @@ impl ByteList {
         &self.bytes[self.range(index)]
     }
 
+    /// Bytes of memory that the list takes.
+    #[must_use]
+    pub const fn size(&self) -> usize {
+        self.bytes.capacity() + self.ends.capacity() * size_of::<usize>()
+    }
+
     /// All strings, one after another.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {

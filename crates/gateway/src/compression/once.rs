@@ -40,6 +40,17 @@ impl Once {
         self.asked.load(Ordering::Relaxed) < 2 && self.asked.fetch_add(1, Ordering::Relaxed) == 1
     }
 
+    /// Lets the next one who asks see to it.
+    pub(crate) fn want_again(&self) {
+        self.asked.store(1, Ordering::Relaxed);
+    }
+
+    /// Bytes of memory that it takes.
+    pub(crate) fn size(&self) -> usize {
+        let made = self.made.get().and_then(Option::as_ref);
+        made.map_or(0, |made| made.template.size() + made.tokens.capacity() * size_of::<TokenRef>())
+    }
+
     /// Makes it, which takes some milliseconds.
     pub(crate) fn make(&self, plan: &Plan, tokens: &[ByteList]) {
         self.made.get_or_init(|| Made::of(plan, tokens));

@@ -467,6 +467,15 @@ fn limits(raw: &raw::Limits) -> Result<Limits, ConfigError> {
     if raw.origin_requests == Some(0) {
         return Err(wrong("limits.origin_requests", "it must be 1 or more"));
     }
+    for (name, value) in [
+        ("manifest_threads", raw.manifest_threads),
+        ("json_bytes", raw.json_bytes),
+        ("all_json_bytes", raw.all_json_bytes),
+    ] {
+        if value == Some(0) {
+            return Err(wrong(format!("limits.{name}"), "it must be 1 or more"));
+        }
+    }
     if raw.gzip_level.is_some_and(|level| level > 9) {
         return Err(wrong("limits.gzip_level", "it is a number from 0 to 9"));
     }
@@ -490,6 +499,14 @@ fn limits(raw: &raw::Limits) -> Result<Limits, ConfigError> {
         },
         max_expanded_segments: raw.max_expanded_segments.unwrap_or(default.max_expanded_segments),
         cache_bytes: raw.cache_bytes.unwrap_or(default.cache_bytes),
+        plan_bytes: raw.plan_bytes.unwrap_or(default.plan_bytes),
+        inline_manifest_bytes: raw.inline_manifest_bytes.unwrap_or(default.inline_manifest_bytes),
+        manifest_threads: raw.manifest_threads.unwrap_or(default.manifest_threads),
+        manifest_queue: raw.manifest_queue.unwrap_or(default.manifest_queue),
+        manifest_wait: secs(raw.manifest_wait_secs, default.manifest_wait),
+        json_bytes: raw.json_bytes.unwrap_or(default.json_bytes),
+        all_json_bytes: raw.all_json_bytes.unwrap_or(default.all_json_bytes),
+        heuristic_for: secs(raw.heuristic_secs, default.heuristic_for),
         stale_for: secs(raw.stale_secs, default.stale_for),
         while_revalidate: secs(raw.revalidate_secs, default.while_revalidate),
         missing_for: secs(raw.missing_secs, default.missing_for),

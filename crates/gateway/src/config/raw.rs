@@ -406,6 +406,42 @@ pub(super) struct Limits {
     ///
     /// Default: 268435456.
     pub(super) cache_bytes: Option<u64>,
+    /// Plans that are kept of one manifest, and their texts. They count to `cache_bytes`, too.
+    ///
+    /// Default: 67108864.
+    pub(super) plan_bytes: Option<usize>,
+    /// A longer manifest is compiled, planned and rendered on threads of its own, so that other
+    /// requests do not wait for it.
+    ///
+    /// Default: 100000.
+    pub(super) inline_manifest_bytes: Option<usize>,
+    /// The number of these threads.
+    ///
+    /// Default: one less than there are processor cores, and 1 at least.
+    pub(super) manifest_threads: Option<usize>,
+    /// Manifests that wait for one of these threads; one more is 503 `manifest-busy`.
+    ///
+    /// Default: 256.
+    pub(super) manifest_queue: Option<usize>,
+    /// How long a manifest waits for one of these threads; then it is 503 `manifest-busy`.
+    ///
+    /// Default: 2.
+    pub(super) manifest_wait_secs: Option<u64>,
+    /// JSON that is read whole to learn whether it is a document with URIs, where its name is not
+    /// that of a manifest. Longer JSON is delivered as it is.
+    ///
+    /// Default: 1048576.
+    pub(super) json_bytes: Option<usize>,
+    /// The same for all JSON that is read at one time; more waits for `manifest_wait_secs`, and is
+    /// then 503 `manifest-busy`.
+    ///
+    /// Default: 33554432.
+    pub(super) all_json_bytes: Option<usize>,
+    /// The longest time that a live manifest is served without asking where the origin says nothing
+    /// of it: half of its target duration or of `@minimumUpdatePeriod`, and no more than this.
+    ///
+    /// Default: 10.
+    pub(super) heuristic_secs: Option<u64>,
     /// How long after its time a manifest is served while its origin fails, unless that says
     /// otherwise (`stale-if-error`, `must-revalidate`).
     ///
@@ -620,7 +656,8 @@ pub(super) struct Route {
     #[serde(default)]
     pub(super) bind_ip: bool,
     /// Parameters that are sent to the origin, and by `redirect` to the CDN; a `*` at the end
-    /// stands for any rest.
+    /// stands for any rest. Directives
+    /// of players (`_HLS_*`, `_DASH_*`) are sent where they are known and well-formed.
     ///
     /// Default: `["_HLS_*"]`.
     #[serde(default = "default_forward_query")]

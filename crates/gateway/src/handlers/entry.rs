@@ -81,7 +81,7 @@ fn verify(
     request: &MediaRequest,
     now: UnixTime,
 ) -> Result<TokenMark, Error> {
-    let url = format!("{}{}{}", app.public_host(), app.public_path(), request.path.raw);
+    let url = format!("{}{}{}", app.public_host(), app.public_path(), request.path.written());
     let presented = Presented {
         path: &request.path.decoded,
         url: url.as_bytes(),

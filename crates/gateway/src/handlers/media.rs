@@ -14,7 +14,7 @@ use crate::request::MediaRequest;
 use crate::route::{KeyDelivery, Route, Segments};
 use crate::session::Admitted;
 use crate::session_store::{Opened, StreamId};
-use crate::{Error, delivery, media_type, session, variables};
+use crate::{Error, delivery, directives, media_type, session, variables};
 
 pub(crate) async fn media(app: &App, request: Request) -> Result<Response, Error> {
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
@@ -101,6 +101,30 @@ pub(crate) fn forwarded(route: &Route, raw_query: &str) -> String {
     let owned = entry.map(|entry| entry.ring.scheme().parameters()).unwrap_or_default();
     let is_link =
         |name: &[u8]| owned.iter().any(|parameter| name.eq_ignore_ascii_case(parameter.as_bytes()));
-    let kept = query::without(raw_query.as_bytes(), |name| is_link(name) || !route.forwards(name));
+    let is_dropped =
+        |name: &[u8]| is_link(name) || directives::is_directive(name) || !route.forwards(name);
+    // Each of a player's directives once, in one order, so that viewers choose no spelling.
+    let mut directives: Vec<_> = query::parameters(raw_query.as_bytes())
+        .filter(|(name, _)| directives::is_directive(name) && !is_link(name))
+        .filter_map(|(name, value)| Some((name, value?)))
+        .filter(|(name, value)| route.forwards_directive(name, value))
+        .collect();
+    directives.sort_by_key(|(name, _)| *name);
+    directives.dedup_by_key(|(name, _)| *name);
+    let others = query::without(raw_query.as_bytes(), is_dropped);
+    if directives.is_empty() {
+        return String::from_utf8_lossy(&others).into_owned();
+    }
+    let mut kept: Vec<u8> = Vec::with_capacity(raw_query.len());
+    for (name, value) in directives {
+        kept.extend_from_slice(name);
+        kept.push(b'=');
+        kept.extend_from_slice(value);
+        kept.push(b'&');
+    }
+    kept.extend_from_slice(&others);
+    if others.is_empty() {
+        kept.pop();
+    }
     String::from_utf8_lossy(&kept).into_owned()
 }

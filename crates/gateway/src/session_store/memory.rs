@@ -1,6 +1,6 @@
 //! Sessions as this process knows them.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use sluicegate_token::{SessionId, UnixTime};
@@ -304,18 +304,27 @@ impl Memory {
         rules: &SessionRules,
         now: UnixTime,
     ) -> Vec<Seen> {
-        let mut found = Vec::new();
+        let mut found: BTreeMap<[u8; 14], Seen> = BTreeMap::new();
         for shard in &self.shards {
             let shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
-            let seen = shard.sessions.iter().map(|(id, record)| record.seen(*id, rules, now));
-            found.extend(seen.filter(|seen| {
-                seen.opened.expires >= now && after.is_none_or(|after| seen.id.0 > after.0)
-            }));
+            for (id, record) in &shard.sessions {
+                let is_behind = after.is_none_or(|after| id.0 > after.0);
+                let last = found.last_key_value().filter(|_| found.len() >= limit);
+                // What comes behind a full page is not copied.
+                let is_on_page = limit > 0 && last.is_none_or(|(last, _)| id.0 < *last);
+                if !is_behind || !is_on_page || record.opened.expires < now {
+                    continue;
+                }
+                let seen = record.seen(*id, rules, now);
+                if wanted(&seen) {
+                    found.insert(id.0, seen);
+                    if found.len() > limit {
+                        found.pop_last();
+                    }
+                }
+            }
         }
-        found.retain(|seen| wanted(seen));
-        found.sort_unstable_by_key(|seen| seen.id.0);
-        found.truncate(limit);
-        found
+        found.into_values().collect()
     }
 
     /// How many sessions there are whose time is not over, and how many streams play.

@@ -11,6 +11,8 @@ use crate::origin::caching::Caching;
 pub(crate) struct Allowed {
     pub(crate) while_revalidate: Duration,
     pub(crate) if_error: Duration,
+    /// The most that is concluded from how often a manifest is reloaded.
+    pub(crate) heuristic: Duration,
 }
 
 /// Times since the origin said that a manifest is so.
@@ -40,7 +42,8 @@ impl Life {
         let guess = || {
             if template.is_reloaded() {
                 // A player waits as long before it asks again (RFC 8216bis section 6.3.4).
-                template.update_interval().map(|interval| interval / 2)
+                let interval = template.update_interval();
+                interval.map(|interval| (interval / 2).min(allowed.heuristic))
             } else {
                 said.guess
             }
@@ -80,8 +83,11 @@ mod tests {
 
     use super::*;
 
-    const ALLOWED: Allowed =
-        Allowed { while_revalidate: Duration::ZERO, if_error: Duration::from_secs(300) };
+    const ALLOWED: Allowed = Allowed {
+        while_revalidate: Duration::ZERO,
+        if_error: Duration::from_secs(300),
+        heuristic: Duration::from_secs(10),
+    };
 
     fn life(said: Caching, text: &'static str) -> Life {
         let template = Template::compile(Bytes::from_static(text.as_bytes()), &Options::default());

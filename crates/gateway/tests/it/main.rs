@@ -4,6 +4,7 @@
 
 mod admin;
 mod auth;
+mod bounds;
 mod cache;
 mod compression;
 mod cors;

@@ -230,6 +230,11 @@ impl Segments {
         self.units[unit as usize].iter()
     }
 
+    /// Bytes of memory that its units take.
+    pub(crate) fn units_size(&self) -> usize {
+        self.units.iter().map(|units| units.capacity() * size_of::<UnitSlot>()).sum()
+    }
+
     pub(crate) fn all_units(&self) -> impl Iterator<Item = &UnitSlot> {
         self.units.iter().flatten()
     }
