@@ -1,12 +1,14 @@
 //! What a request asks for: the path rules, and the session token taken off path and query.
 
+mod ambiguity;
+
 use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use percent_encoding::percent_decode_str;
 use sluicegate_token::{ResourcePath, SessionToken, query};
 
+use self::ambiguity::Ambiguity;
 use crate::Error;
 use crate::variables::VARIABLES_PARAMETER;
 
@@ -61,19 +63,11 @@ impl RequestPath {
             sluicegate_token::PathError::Nul { .. } => Error::BadPath("a NUL byte"),
             _ => Error::BadPath("it leads above the root"),
         })?;
-        if decoded.as_bytes().iter().any(|byte| *byte == b'\\' || byte.is_ascii_control()) {
-            return Err(Error::BadPath("an escaped backslash or control character"));
-        }
-        let mut segments = raw[1..].split('/').peekable();
-        while let Some(segment) = segments.next() {
-            let name: Cow<'_, [u8]> = percent_decode_str(segment).into();
-            let is_last = segments.peek().is_none();
-            if name.contains(&b'/')
-                || matches!(&name[..], b"." | b"..")
-                || (name.is_empty() && !is_last)
-            {
-                return Err(Error::BadPath("dot segments, doubled slashes or escaped slashes"));
-            }
+        match ambiguity::find(raw) {
+            None => {}
+            // Nothing that a client writes by itself may have one.
+            Some(Ambiguity::EscapedSlash) => return Err(Error::BadPath("an escaped slash")),
+            Some(Ambiguity::Other(what)) => return Err(Error::BadPath(what)),
         }
         Ok(Self { raw: raw.into(), decoded })
     }
