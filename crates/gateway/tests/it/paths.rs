@@ -267,3 +267,39 @@ fn a_folder_that_a_packager_made_anew_is_served_without_a_restart() {
     assert_eq!(answer.status, 200);
     assert!(answer.text().contains("new.m3u8"), "{}", answer.text());
 }
+
+/// HTML, SVG and XML of an origin run nothing in a browser: the page's origin would be the gateway.
+#[test]
+fn what_a_browser_would_show_is_sandboxed_and_what_it_plays_is_not() {
+    let script = "<script xmlns='http://www.w3.org/1999/xhtml'>alert(1)</script>";
+    let mpd = format!("<MPD xmlns='urn:mpeg:dash:schema:mpd:2011'>{script}</MPD>");
+    let media = folder(&[
+        ("v/master.m3u8", &playlist(&["seg.ts"])),
+        ("v/a.mpd", mpd.as_bytes()),
+        ("v/page.html", script.as_bytes()),
+        ("v/page", script.as_bytes()),
+        ("v/pic.svg", b"<svg xmlns='http://www.w3.org/2000/svg'/>"),
+        ("v/page.xhtml", script.as_bytes()),
+        ("v/seg.ts", b"segment"),
+        ("v/a.mp4", b"segment"),
+    ]);
+    let gateway = Site::default().folder(media.path());
+    let mut viewer = Viewer::of(&gateway);
+    let session = viewer.enter("/v/master.m3u8");
+    for (name, is_sandboxed) in [
+        ("page.html", true),
+        ("page", true),
+        ("pic.svg", true),
+        ("page.xhtml", true),
+        ("a.mpd", true),
+        ("seg.ts", false),
+        ("a.mp4", false),
+        ("master.m3u8", false),
+    ] {
+        let answer = viewer.get(&session.replace("master.m3u8", name));
+        assert_eq!(answer.status, 200, "{name}: {}", answer.text());
+        let policy = answer.header("content-security-policy");
+        let expected = is_sandboxed.then_some("default-src 'none'; sandbox");
+        assert_eq!(policy, expected, "{name}");
+    }
+}
