@@ -131,14 +131,32 @@ pub(crate) fn coloured(text: &str, tone: Tone) -> String {
     format!("\x1b[{code}m{text}\x1b[0m")
 }
 
-/// Text of somebody else's file, with its control characters escaped: a terminal obeys some.
+/// Whether a terminal or a viewer of logs obeys a character and does not show it: controls, ends of
+/// lines, and what turns the direction of text (Unicode's `Cc`, `Zl`, `Zp`, and of `Cf` what is unseen).
+pub(crate) fn is_obeyed(character: char) -> bool {
+    character.is_control()
+        || matches!(
+            character,
+            '\u{ad}'
+                | '\u{61c}'
+                | '\u{180e}'
+                | '\u{200b}'..='\u{200f}'
+                | '\u{2028}'..='\u{202e}'
+                | '\u{2060}'..='\u{206f}'
+                | '\u{feff}'
+                | '\u{fff9}'..='\u{fffb}'
+                | '\u{e0000}'..='\u{e007f}'
+        )
+}
+
+/// Text of somebody else's file, with the characters escaped that a terminal obeys.
 pub(crate) fn printable(text: &str) -> Cow<'_, str> {
-    if !text.contains(char::is_control) {
+    if !text.contains(is_obeyed) {
         return Cow::Borrowed(text);
     }
     let mut printable = String::with_capacity(text.len() + 8);
     for character in text.chars() {
-        if character.is_control() {
+        if is_obeyed(character) {
             printable.extend(character.escape_default());
         } else {
             printable.push(character);

@@ -1,7 +1,7 @@
 //! Logs of the commands that serve: one line a request on stderr.
 
 use std::env::VarError;
-use std::io::{self, IsTerminal as _};
+use std::io::{self, IsTerminal as _, Write};
 
 use anyhow::anyhow;
 use clap::ValueEnum;
@@ -9,6 +9,7 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
 use crate::exit::Failed;
+use crate::output::is_obeyed;
 
 /// The variable that says what is logged, in the syntax of `tracing-subscriber`'s filters.
 const FILTER_VARIABLE: &str = "SLUICEGATE_LOG";
@@ -30,6 +31,31 @@ enum LogFormat {
     Json,
 }
 
+/// Writes lines of a log in which nothing moves a terminal or hides text. The formatter's own marks of
+/// colour begin with ESC, which it escapes elsewhere itself.
+struct Lines<W>(W);
+
+impl<W: Write> Write for Lines<W> {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let is_shown = |c: char| matches!(c, '\n' | '\t' | '\u{1b}') || !is_obeyed(c);
+        match std::str::from_utf8(line) {
+            Ok(text) if !text.chars().all(is_shown) => {
+                let escape = |c: char| match is_shown(c) {
+                    true => c.to_string(),
+                    false => c.escape_unicode().to_string(),
+                };
+                self.0.write_all(text.chars().map(escape).collect::<String>().as_bytes())?;
+            }
+            _ => self.0.write_all(line)?,
+        }
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
 impl LogArgs {
     /// Begins to log.
     pub(crate) fn start(&self, default_level: LevelFilter) -> Result<(), Failed> {
@@ -40,7 +66,10 @@ impl LogArgs {
         };
         let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
         match self.log_format {
-            LogFormat::Text => builder.with_ansi(io::stderr().is_terminal()).init(),
+            LogFormat::Text => builder
+                .with_ansi(io::stderr().is_terminal())
+                .with_writer(|| Lines(io::stderr()))
+                .init(),
             LogFormat::Json => builder.json().init(),
         }
         Ok(())
@@ -61,4 +90,25 @@ fn unusable(why: &str) -> Failed {
     Failed::usage(anyhow!(
         "{FILTER_VARIABLE}: {why}; write off, error, warn, info, debug, trace, or MODULE=LEVEL"
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_of_a_log_hold_nothing_that_a_terminal_obeys() {
+        let mut lines = Lines(Vec::new());
+        let line =
+            "WARN \u{9b}31m \u{202e}gpj.exe a\u{2028}b \u{2066}c\u{feff} \r\u{8} città 日本\n";
+        lines.write_all(line.as_bytes()).unwrap();
+        let written = String::from_utf8(lines.0).unwrap();
+        assert_eq!(
+            written,
+            "WARN \\u{9b}31m \\u{202e}gpj.exe a\\u{2028}b \\u{2066}c\\u{feff} \\u{d}\\u{8} città 日本\n"
+        );
+        let mut plain = Lines(Vec::new());
+        plain.write_all("\u{1b}[2mINFO\u{1b}[0m path=/v/a\tb\n".as_bytes()).unwrap();
+        assert_eq!(plain.0, "\u{1b}[2mINFO\u{1b}[0m path=/v/a\tb\n".as_bytes());
+    }
 }

@@ -23,6 +23,10 @@ use crate::{Error, hand_over, key, manifest, media_type};
 /// The longest that a client may keep a segment, whatever its token's life.
 const MAX_CACHE_SECS: u64 = 86_400;
 
+/// A browser that shows a file of an origin (HTML, SVG, XML) runs none of its scripts, and gives it no
+/// origin: it would be the gateway's. Players, which fetch, take no notice.
+pub(crate) const SANDBOX: HeaderValue = HeaderValue::from_static("default-src 'none'; sandbox");
+
 /// Delivers what an admitted request asks for. `query` is what of the viewer's goes to the origin.
 pub(crate) async fn deliver(
     app: &App,
@@ -157,6 +161,9 @@ pub(crate) fn stream_until(
     }
     if let Some(content_type) = media_type::by_name(name) {
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    }
+    if !headers.get(header::CONTENT_TYPE).is_some_and(media_type::is_played) {
+        headers.insert(header::CONTENT_SECURITY_POLICY, SANDBOX);
     }
     let cache_control = if media_type::names_a_key(name) {
         None

@@ -85,6 +85,10 @@ pub(crate) async fn respond(
     // It bears tokens: no shared cache may keep it, and a player asks before it uses it again.
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
     headers.insert(header::CONTENT_TYPE, compiled.content_type.clone());
+    // Browsers show XML as a document, with the scripts that are in it.
+    if compiled.content_type.as_bytes().ends_with(b"xml") {
+        headers.insert(header::CONTENT_SECURITY_POLICY, crate::delivery::SANDBOX);
+    }
     headers.insert(header::VARY, HeaderValue::from_name(header::ACCEPT_ENCODING));
     if let Some(known) = request.typed_get::<IfNoneMatch>() {
         let mut tags = Form::taken(coding).iter().map(|form| tag_of(etag, *form));

@@ -54,6 +54,14 @@ pub(crate) fn names_a_key(path: &str) -> bool {
     extension(path).as_deref() == Some("key")
 }
 
+/// Whether a browser plays a body of this type and never shows it as a document.
+pub(crate) fn is_played(content_type: &HeaderValue) -> bool {
+    let kind = content_type.as_bytes();
+    [&b"audio/"[..], b"video/"].iter().any(|played| {
+        kind.get(..played.len()).is_some_and(|start| start.eq_ignore_ascii_case(played))
+    })
+}
+
 /// Whether a content type promises a manifest.
 pub(crate) fn is_manifest(content_type: &str) -> bool {
     matches!(

@@ -1,5 +1,7 @@
 //! What a request asks for: the path rules, and the session token taken off path and query.
 
+mod ambiguity;
+
 use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -7,6 +9,7 @@ use std::sync::Arc;
 use percent_encoding::percent_decode_str;
 use sluicegate_token::{ResourcePath, SessionToken, query};
 
+use self::ambiguity::Ambiguity;
 use crate::Error;
 use crate::variables::VARIABLES_PARAMETER;
 
@@ -63,19 +66,11 @@ impl RequestPath {
             sluicegate_token::PathError::Nul { .. } => Error::BadPath("a NUL byte"),
             _ => Error::BadPath("it leads above the root"),
         })?;
-        if decoded.as_bytes().iter().any(|byte| *byte == b'\\' || byte.is_ascii_control()) {
-            return Err(Error::BadPath("an escaped backslash or control character"));
-        }
-        let mut segments = raw[1..].split('/').peekable();
-        while let Some(segment) = segments.next() {
-            let name: Cow<'_, [u8]> = percent_decode_str(segment).into();
-            let is_last = segments.peek().is_none();
-            if name.contains(&b'/')
-                || matches!(&name[..], b"." | b"..")
-                || (name.is_empty() && !is_last)
-            {
-                return Err(Error::BadPath("dot segments, doubled slashes or escaped slashes"));
-            }
+        match ambiguity::find(raw) {
+            None => {}
+            // Nothing that a client writes by itself may have one.
+            Some(Ambiguity::EscapedSlash) => return Err(Error::BadPath("an escaped slash")),
+            Some(Ambiguity::Other(what)) => return Err(Error::BadPath(what)),
         }
         Ok(match normalize(raw) {
             Cow::Borrowed(raw) => Self { raw: raw.into(), written: None, decoded },
@@ -188,18 +183,47 @@ pub(crate) fn path_for_log(raw_path: &str) -> Cow<'_, str> {
         return Cow::Borrowed(path);
     }
     // A query whose `?` somebody escaped, or lost.
-    let query = ["%3f", "%3F", "&"].iter().filter_map(|mark| path.find(mark)).min();
+    let marks = ["%3f", "%3F", "%26", "&"];
+    let query = marks.iter().filter_map(|mark| path.find(mark)).min();
     let (path, cut) = query.map_or((path, ""), |at| (&path[..at], "***"));
-    let is_mark = |c: char| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '_'));
-    let is_token = |piece: &str| piece.trim_end_matches(is_mark).len() == SessionToken::CHARS;
-    if cut.is_empty() && !path.split_inclusive(is_mark).any(is_token) {
-        return Cow::Borrowed(path);
+    // Escapes within a token split its run of characters.
+    if path.contains('%')
+        && has_token(&String::from_utf8_lossy(&percent_decode_str(path).collect::<Vec<_>>()))
+    {
+        return Cow::Owned(
+            mask_tokens(path)
+                .filter(|masked| masked.len() < path.len())
+                .map_or_else(|| "***".to_owned(), |masked| masked + cut),
+        );
     }
-    let pieces = path.split_inclusive(is_mark).map(|piece| match is_token(piece) {
-        true => piece.replacen(piece.trim_end_matches(is_mark), "***", 1),
-        false => piece.to_owned(),
-    });
-    pieces.chain([cut.to_owned()]).collect()
+    match mask_tokens(path) {
+        None if cut.is_empty() => Cow::Borrowed(path),
+        masked => Cow::Owned(masked.unwrap_or_else(|| path.to_owned()) + cut),
+    }
+}
+
+const fn is_token_char(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '-' | '_')
+}
+
+/// Whether a run of a token's characters is as long as one, or longer: it may hold one.
+fn has_token(path: &str) -> bool {
+    path.split(|c| !is_token_char(c)).any(|run| run.len() >= SessionToken::CHARS)
+}
+
+/// The path without the runs that may hold a token; none if there is no such run.
+fn mask_tokens(path: &str) -> Option<String> {
+    has_token(path).then(|| {
+        path.split_inclusive(|c| !is_token_char(c))
+            .map(|piece| {
+                let run = piece.trim_end_matches(|c| !is_token_char(c));
+                match run.len() >= SessionToken::CHARS {
+                    true => format!("***{}", &piece[run.len()..]),
+                    false => piece.to_owned(),
+                }
+            })
+            .collect()
+    })
 }
 
 #[cfg(test)]
@@ -317,5 +341,31 @@ mod tests {
         assert_eq!(path_for_log("/v/a.m3u8%3fmd5=A&expires=1"), "/v/a.m3u8***");
         assert_eq!(path_for_log(&format!("/v/a.ts&sg={token}")), "/v/a.ts***");
         assert_eq!(path_for_log(&format!("/v/a.ts;sg={token};x/b")), "/v/a.ts;sg=***;x/b");
+        // At any place of the path, with anything beside it, and with escapes in it.
+        let escaped = token.replace('-', "%2D");
+        for token in [&token, &escaped] {
+            for mangled in [
+                format!("/x{token}/y"),
+                format!("/a{token}.ts"),
+                format!("/v/a.ts%26sg%3D{token}"),
+                format!("/v/sg%3D{token}"),
+                format!("/v/sg%3d{token}"),
+                format!("/{token}{token}"),
+                format!("/v/a.ts{token}"),
+                format!("/s{token}/v/a"),
+                format!("/s%2F{token}/v/a"),
+                format!("/v/%2525{token}"),
+            ] {
+                let shown = path_for_log(&mangled);
+                assert!(
+                    !shown.contains(&token[..10]) && shown.contains("***"),
+                    "{mangled}: {shown}"
+                );
+            }
+        }
+        assert_eq!(
+            path_for_log(&format!("/v/{}/a%20b", "a".repeat(51))),
+            format!("/v/{}/a%20b", "a".repeat(51))
+        );
     }
 }

@@ -7,6 +7,9 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
+use crate::open;
+use crate::source::Source;
+
 /// What the names of unfinished files begin with.
 const UNFINISHED: &str = ".sluicegate-";
 
@@ -36,18 +39,18 @@ pub(crate) fn write(path: &Path, bytes: &[u8], durability: Durability) -> Result
 }
 
 /// Puts a copy of a file in its place.
-pub(crate) fn copy(from: &Path, path: &Path, durability: Durability) -> Result<(), WriteError> {
-    let copied = |file: &mut File| io::copy(&mut File::open(from)?, file).map(|_| ());
+pub(crate) fn copy(from: &Source, path: &Path, durability: Durability) -> Result<(), WriteError> {
+    let copied = |file: &mut File| io::copy(&mut from.open()?, file).map(|_| ());
     replace(path, durability, copied)
 }
 
 /// Puts another name of a file in its place.
-pub(crate) fn link(from: &Path, path: &Path) -> Result<(), WriteError> {
+pub(crate) fn link(from: &Source, path: &Path) -> Result<(), WriteError> {
     let failed = |source| WriteError { path: path.to_owned(), source };
     let make = |folder: &Path| {
-        tempfile::Builder::new()
-            .prefix(UNFINISHED)
-            .make_in(folder, |unfinished| fs::hard_link(from, unfinished))
+        tempfile::Builder::new().prefix(UNFINISHED).make_in(folder, |unfinished| {
+            open::link(from.path(), from.within.as_deref(), unfinished)
+        })
     };
     let unfinished = in_folder_of(path, make).map_err(failed)?;
     unfinished.into_temp_path().persist(path).map_err(|error| failed(error.error))
@@ -141,8 +144,9 @@ mod tests {
         fs::write(folder.path().join("new"), "").unwrap();
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode();
         assert_eq!(mode(&path), mode(&folder.path().join("new")));
-        link(&path, &folder.path().join("linked")).unwrap();
-        copy(&path, &folder.path().join("linked"), Durability::Unsynced).unwrap();
+        let source = Source::below(folder.path(), path.clone(), open::Links::Within);
+        link(&source, &folder.path().join("linked")).unwrap();
+        copy(&source, &folder.path().join("linked"), Durability::Unsynced).unwrap();
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 3, "nothing is left over");
     }
 

@@ -6,6 +6,7 @@
 
 mod atomic;
 mod leads;
+mod open;
 mod output;
 mod place;
 mod sign;
@@ -15,6 +16,7 @@ mod verify;
 mod watch;
 
 pub use atomic::{Durability, WriteError, replace};
+pub use open::Links;
 pub use output::{Done, Others, Outcome, Output};
 pub use place::Places;
 pub use sign::{Host, SignError, Signed, Terms, sign};

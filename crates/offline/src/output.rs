@@ -8,6 +8,7 @@ use std::time::Duration;
 use sluicegate_manifest::{CompileError, Template};
 
 use crate::atomic::{self, Durability, WriteError};
+use crate::open::{self, Links};
 use crate::place::Places;
 use crate::sign::{SignError, Signed, Terms, sign};
 use crate::source::Source;
@@ -34,6 +35,8 @@ pub struct Output {
     pub durability: Durability,
     /// What becomes of other files.
     pub others: Others,
+    /// Where symbolic links of the output may lead, and in a folder that is watched.
+    pub links: Links,
     /// What is signed already and good for longer than this stays as it is; none signs all anew.
     pub unless_good_for: Option<Duration>,
 }
@@ -108,7 +111,10 @@ impl Output {
             Err(error) => return Outcome::Refused(error),
         };
         let text = std::mem::take(&mut signed.text);
-        match self.path_of(source).map(|path| atomic::write(&path, &text, self.durability)) {
+        match self.path_of(source).map(|path| {
+            self.refuse_links(source, &path)?;
+            atomic::write(&path, &text, self.durability)
+        }) {
             Some(Err(error)) => Outcome::Unwritten(error),
             Some(Ok(())) | None => Outcome::Signed(signed),
         }
@@ -117,11 +123,19 @@ impl Output {
     /// Brings along what is no manifest.
     pub(crate) fn take(&self, source: &Source) -> Outcome {
         let Some(path) = self.path_of(source) else { return Outcome::Taken };
-        let taken = match self.others {
-            Others::Link => atomic::link(source.path(), &path),
-            Others::Copy | Others::Leave => atomic::copy(source.path(), &path, self.durability),
-        };
+        let taken = self.refuse_links(source, &path).and_then(|()| match self.others {
+            Others::Link => atomic::link(source, &path),
+            Others::Copy | Others::Leave => atomic::copy(source, &path, self.durability),
+        });
         taken.map_or_else(Outcome::Unwritten, |()| Outcome::Taken)
+    }
+
+    fn refuse_links(&self, source: &Source, path: &Path) -> Result<(), WriteError> {
+        let Some(folder) = self.folder.as_ref().filter(|_| self.links == Links::Within) else {
+            return Ok(());
+        };
+        let failed = |source| WriteError { path: path.to_owned(), source };
+        open::refuse_links(folder, source.relative()).map_err(failed)
     }
 
     pub(crate) fn path_of(&self, source: &Source) -> Option<PathBuf> {

@@ -1,13 +1,14 @@
 //! A file of a tree: where it is, whether it is a manifest, and what it leads to.
 
 use std::ffi::OsStr;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use sluicegate_manifest::{CompileError, Format, Limits, Options, Place, SignHost, Template};
 use thiserror::Error;
 
+use crate::open::{self, Links};
 use crate::output::{Done, Outcome};
 use crate::place::Places;
 
@@ -21,18 +22,20 @@ pub(crate) struct Source {
     pub(crate) relative: PathBuf,
     /// That folder, of a file that was named: what it leads to is looked for there.
     pub(crate) beside: Option<PathBuf>,
+    /// The folder that no symbolic link may leave on the way to it.
+    pub(crate) within: Option<PathBuf>,
 }
 
 impl Source {
     /// A file of a folder.
-    pub(crate) fn below(folder: &Path, path: PathBuf) -> Self {
+    pub(crate) fn below(folder: &Path, path: PathBuf, links: Links) -> Self {
         let relative = path.strip_prefix(folder).unwrap_or(&path).to_owned();
-        Self { shown: path.clone(), path, relative, beside: None }
+        Self { shown: path.clone(), path, relative, beside: None, within: within(folder, links) }
     }
 
     /// What stands for it elsewhere.
     pub(crate) fn at(&self, path: &Path) -> Self {
-        Self { path: path.to_owned(), ..self.clone() }
+        Self { path: path.to_owned(), within: None, ..self.clone() }
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -65,9 +68,23 @@ impl Source {
     /// Reads it and finds its URIs. It is the caller's own file: the limits are for what an origin
     /// sends.
     pub(crate) fn template(&self) -> Result<Template, Unusable> {
-        let bytes = fs::read(&self.path)?;
+        let mut bytes = Vec::new();
+        self.open()?.read_to_end(&mut bytes)?;
         let options = Options { limits: Limits::OWN_FILE, ..Options::default() };
         Ok(Template::compile(bytes.into(), &options)?)
+    }
+
+    /// Opens it.
+    pub(crate) fn open(&self) -> io::Result<File> {
+        open::open(&self.path, self.within.as_deref())
+    }
+
+    /// Whether it is a manifest, or a document with URIs that one names.
+    pub(crate) fn is_manifest(&self) -> io::Result<bool> {
+        if is_named_manifest(&self.path) {
+            return Ok(true);
+        }
+        is_manifest(self.open()?, &self.path)
     }
 
     pub(crate) fn done(&self, outcome: Outcome) -> Done {
@@ -93,12 +110,7 @@ impl From<Unusable> for Outcome {
     }
 }
 
-/// Whether a file is a manifest, or a document with URIs that one names.
-pub(crate) fn is_manifest(path: &Path) -> io::Result<bool> {
-    if is_named_manifest(path) {
-        return Ok(true);
-    }
-    let mut file = File::open(path)?;
+fn is_manifest(mut file: File, path: &Path) -> io::Result<bool> {
     let mut start = [0; Format::SNIFF_BYTES];
     let mut len = 0;
     while len < start.len() {
@@ -116,6 +128,11 @@ pub(crate) fn is_manifest(path: &Path) -> io::Result<bool> {
     Ok(looks_like_manifest(path, &whole))
 }
 
+/// The folder that no link may leave.
+pub(crate) fn within(folder: &Path, links: Links) -> Option<PathBuf> {
+    (links == Links::Within).then(|| folder.to_owned())
+}
+
 /// JSON of a megabyte describes something else.
 const MAX_JSON_BYTES: u64 = 1 << 20;
 
@@ -128,7 +145,7 @@ pub fn looks_like_manifest(name: &Path, start: &[u8]) -> bool {
 }
 
 /// What is named so and is none must be told of, not left out.
-fn is_named_manifest(name: &Path) -> bool {
+pub(crate) fn is_named_manifest(name: &Path) -> bool {
     name.extension().is_some_and(|extension| {
         ["m3u8", "mpd"].iter().any(|known| extension.eq_ignore_ascii_case(OsStr::new(known)))
     })

@@ -13,10 +13,11 @@ use url::Url;
 use walkdir::WalkDir;
 
 use crate::atomic::{self, WriteError};
-use crate::output::{Done, Others, Output};
+use crate::open::{self, Links};
+use crate::output::{Done, Others, Outcome, Output};
 use crate::place::Places;
 use crate::sign::Terms;
-use crate::source::{Source, is_manifest};
+use crate::source::{Source, is_named_manifest, within};
 use crate::verify::Gate;
 
 /// What was found among the inputs.
@@ -24,6 +25,9 @@ use crate::verify::Gate;
 pub struct Tree {
     manifests: Vec<Source>,
     others: Vec<Source>,
+    /// Symbolic links that lead out of the folders.
+    outside: Vec<Source>,
+    links: Links,
     /// The folders that were looked through.
     folders: Vec<PathBuf>,
 }
@@ -80,8 +84,8 @@ impl Tree {
     ///
     /// # Errors
     /// [`TreeError`].
-    pub fn find(inputs: &[PathBuf]) -> Result<Self, TreeError> {
-        let mut tree = Self::default();
+    pub fn find(inputs: &[PathBuf], links: Links) -> Result<Self, TreeError> {
+        let mut tree = Self { links, ..Self::default() };
         for input in inputs {
             for input in expand(input)? {
                 let metadata = fs::metadata(&input).map_err(|error| unreadable(&input, &error))?;
@@ -89,10 +93,19 @@ impl Tree {
                     tree.add_folder(&input)?;
                 } else {
                     let relative = input.file_name().map(PathBuf::from).unwrap_or_default();
-                    // Who names a file means it, whatever it is.
+                    if !metadata.is_file() {
+                        return Err(unreadable(&input, &open::not_regular()));
+                    }
+                    // Who names a file means it, wherever it is.
                     let beside = input.parent().map(PathBuf::from);
                     let shown = input.clone();
-                    tree.manifests.push(Source { path: input, shown, relative, beside });
+                    tree.manifests.push(Source {
+                        path: input,
+                        shown,
+                        relative,
+                        beside,
+                        within: None,
+                    });
                 }
             }
         }
@@ -102,8 +115,10 @@ impl Tree {
 
     fn add_folder(&mut self, folder: &Path) -> Result<(), TreeError> {
         self.folders.push(folder.to_owned());
+        let links = self.links;
         let mut files = Vec::new();
-        for entry in WalkDir::new(folder).follow_links(true).sort_by_file_name() {
+        let mut entries = WalkDir::new(folder).follow_links(true).sort_by_file_name().into_iter();
+        while let Some(entry) = entries.next() {
             let entry = entry.map_err(|error| {
                 let path = error.path().unwrap_or(folder).to_owned();
                 let reason = match error.loop_ancestor() {
@@ -112,13 +127,23 @@ impl Tree {
                 };
                 TreeError::Unreadable { path, reason }
             })?;
+            if links == Links::Within && open::is_led_out(&entry, folder) {
+                if entry.file_type().is_dir() {
+                    entries.skip_current_dir();
+                }
+                self.outside.push(Source::below(folder, entry.into_path(), links));
+                continue;
+            }
             if entry.file_type().is_file() && !atomic::is_unfinished(entry.file_name()) {
                 files.push(entry.into_path());
             }
         }
-        let looked_at = files.into_par_iter().map(|path| match is_manifest(&path) {
-            Ok(is_manifest) => Ok((is_manifest, Source::below(folder, path))),
-            Err(error) => Err(unreadable(&path, &error)),
+        let looked_at = files.into_par_iter().map(|path| {
+            let source = Source::below(folder, path, links);
+            match source.is_manifest() {
+                Ok(is_manifest) => Ok((is_manifest, source)),
+                Err(error) => Err(unreadable(source.path(), &error)),
+            }
         });
         for (is_manifest, source) in looked_at.collect::<Result<Vec<_>, _>>()? {
             let sources = if is_manifest { &mut self.manifests } else { &mut self.others };
@@ -155,7 +180,14 @@ impl Tree {
                 let path = beside.join(&relative);
                 if path.is_file() && known.insert(relative.clone()) {
                     let beside = source.beside.clone();
-                    self.manifests.push(Source { shown: path.clone(), path, relative, beside });
+                    let within = beside.as_deref().and_then(|beside| within(beside, self.links));
+                    self.manifests.push(Source {
+                        shown: path.clone(),
+                        path,
+                        relative,
+                        beside,
+                        within,
+                    });
                 }
             }
         }
@@ -219,7 +251,7 @@ impl Tree {
         }
         let elsewhere = |relative: PathBuf| {
             let shown = place.join(&relative);
-            Source { path: shown.clone(), shown, relative, beside: None }
+            Source { path: shown.clone(), shown, relative, beside: None, within: None }
         };
         tree.others = others.into_iter().map(elsewhere).collect();
         Ok(tree)
@@ -255,6 +287,16 @@ impl Tree {
                 done
             }));
         }
+        // Media may lie anywhere as long as it is not brought along.
+        let outside = self
+            .outside
+            .iter()
+            .filter(|source| output.others != Others::Leave || is_named_manifest(source.path()));
+        all.extend(outside.map(|source| {
+            let done = source.done(Outcome::Unreadable(open::leads_out()));
+            on_done(&done);
+            done
+        }));
         Ok(all)
     }
 
@@ -262,7 +304,7 @@ impl Tree {
     pub(crate) fn prepare(&self, output: &Output) -> Result<(), TreeError> {
         let Some(folder) = &output.folder else { return Ok(()) };
         self.refuse_overlap(folder)?;
-        self.sweep(folder)
+        self.sweep(folder, output.links)
     }
 
     fn refuse_overlap(&self, output: &Path) -> Result<(), TreeError> {
@@ -282,9 +324,12 @@ impl Tree {
     }
 
     /// Clears away what a run that was killed left.
-    fn sweep(&self, output: &Path) -> Result<(), TreeError> {
+    fn sweep(&self, output: &Path, links: Links) -> Result<(), TreeError> {
         let mut folders: Vec<_> = self
             .sources()
+            .filter(|source| {
+                links == Links::Follow || open::refuse_links(output, source.relative()).is_ok()
+            })
             .filter_map(|source| Some(output.join(source.relative.parent()?)))
             .collect();
         folders.sort_unstable();

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::fs;
+use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
@@ -18,10 +19,11 @@ use thiserror::Error;
 use walkdir::WalkDir;
 
 use crate::leads::files;
+use crate::open::{self, Links};
 use crate::output::{Done, Others, Outcome, Output};
 use crate::place::Places;
 use crate::sign::Terms;
-use crate::source::{Source, is_manifest};
+use crate::source::Source;
 use crate::tree::{Tree, TreeError};
 
 /// A folder that is watched, and what it is signed into.
@@ -127,7 +129,7 @@ impl Watch {
     /// # Errors
     /// [`WatchError`]: the folder is not there, or lies within the output, or this in it.
     pub fn open(folder: &Path, places: Places, output: Output) -> Result<Self, WatchError> {
-        let tree = Tree::find(&[folder.to_owned()])?;
+        let tree = Tree::find(&[folder.to_owned()], output.links)?;
         tree.prepare(&output)?;
         let (sender, messages) = mpsc::channel();
         let stopper = Stopper(sender.clone());
@@ -220,7 +222,11 @@ impl Watch {
     fn scan(&self, relative: &Path, paths: &mut BTreeSet<PathBuf>) {
         let entries = WalkDir::new(self.folder.join(relative)).follow_links(true);
         let files = entries.into_iter().flatten().filter(|entry| entry.file_type().is_file());
-        paths.extend(files.map(|file| Source::below(&self.folder, file.into_path()).relative));
+        paths.extend(
+            files.map(|file| {
+                Source::below(&self.folder, file.into_path(), self.output.links).relative
+            }),
+        );
     }
 
     /// Takes note of each changed file: media is brought along, manifests wait to be published, and
@@ -245,19 +251,26 @@ impl Watch {
             if version.is_some() && self.seen.get(&relative) == version.as_ref() {
                 continue;
             }
-            match is_manifest(source.path()) {
+            match source.is_manifest() {
                 Ok(true) => {
                     self.waiting.entry(relative).or_default();
                 }
                 Ok(false) => self.bring(&source, on_news),
                 // It went as it had come, and that is told, too.
-                Err(_) => {}
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                Err(error) => {
+                    // Media may lie anywhere as long as it is not brought along.
+                    self.see(&source);
+                    if self.output.others != Others::Leave {
+                        on_news(&News::Done(source.done(Outcome::Unreadable(error))));
+                    }
+                }
             }
         }
     }
 
     fn source(&self, relative: &Path) -> Source {
-        Source::below(&self.folder, self.folder.join(relative))
+        Source::below(&self.folder, self.folder.join(relative), self.output.links)
     }
 
     fn remove(&mut self, relative: &Path, on_news: &mut dyn FnMut(&News)) {
@@ -272,7 +285,11 @@ impl Watch {
         for relative in gone {
             self.published.remove(&relative);
             let Some(folder) = &self.output.folder else { continue };
-            match fs::remove_file(folder.join(&relative)) {
+            let refused = match self.output.links {
+                Links::Within => open::refuse_links(folder, &relative),
+                Links::Follow => Ok(()),
+            };
+            match refused.and_then(|()| fs::remove_file(folder.join(&relative))) {
                 Ok(()) => on_news(&News::Removed(relative)),
                 Err(error) => {
                     let path = folder.join(&relative);

@@ -10,8 +10,8 @@ use std::time::{Duration, SystemTime};
 
 use sluicegate_manifest::{ExistingToken, Limits, Options, Place, SignHost, Template, undo};
 use sluicegate_offline::{
-    Done, Durability, Finding, Gate, Host, Others, Outcome, Output, Places, Problem, Terms, Tree,
-    TreeError,
+    Done, Durability, Finding, Gate, Host, Links, Others, Outcome, Output, Places, Problem, Terms,
+    Tree, TreeError,
 };
 use sluicegate_testkit::fixtures::files_below as files;
 use sluicegate_token::{CdnKey, Gcore, SchemeRing, Scope, UnixTime};
@@ -37,6 +37,7 @@ fn to(folder: &Path) -> Output {
         folder,
         durability: Durability::Unsynced,
         others: Others::Leave,
+        links: Links::Within,
         unless_good_for: None,
     }
 }
@@ -57,7 +58,7 @@ fn put(folder: &Path, path: &str, text: &str) {
 
 fn sign(inputs: &[&Path], output: &Output) -> Result<Vec<Done>, TreeError> {
     let inputs: Vec<_> = inputs.iter().map(PathBuf::from).collect();
-    let mut tree = Tree::find(&inputs)?;
+    let mut tree = Tree::find(&inputs, Links::Within)?;
     tree.follow(&places());
     tree.sign(&places(), &terms(Scope::Directory), output, &|_| ())
 }
@@ -206,7 +207,7 @@ fn a_film_that_is_longer_than_its_tokens_is_told_of() {
     let film = folder(&[("long.m3u8", hour), ("long.mpd", mpd), ("short.m3u8", MEDIA)]);
     let mut terms = terms(Scope::Directory);
     terms.hosts[0].expires = NOW.saturating_add(3600);
-    let tree = Tree::find(&[film.path().to_owned()]).unwrap();
+    let tree = Tree::find(&[film.path().to_owned()], Links::Within).unwrap();
     let output = Output { folder: None, ..to(film.path()) };
     let done = tree.sign(&places(), &terms, &output, &|_| ()).unwrap();
     let secs = |name: &str| {
@@ -230,7 +231,7 @@ fn what_is_good_for_long_enough_stays() {
         let output = Output { unless_good_for: rest, ..to(out.path()) };
         let mut later = terms(Scope::Directory);
         later.hosts[0].expires = UnixTime(2_000_000_000);
-        let tree = Tree::find(&[film.path().to_owned()]).unwrap();
+        let tree = Tree::find(&[film.path().to_owned()], Links::Within).unwrap();
         let done = tree.sign(&places(), &later, &output, &|_| ()).unwrap();
         done.iter().filter(|done| matches!(done.outcome, Outcome::Signed(_))).count()
     };
@@ -252,7 +253,7 @@ fn what_is_good_for_long_enough_stays() {
 fn the_corpus_is_signed_as_a_tree() {
     let Some(corpus) = std::env::var_os("SLUICEGATE_CORPUS") else { return };
     let corpus = PathBuf::from(corpus);
-    let tree = Tree::find(std::slice::from_ref(&corpus)).unwrap();
+    let tree = Tree::find(std::slice::from_ref(&corpus), Links::Within).unwrap();
     for scope in [Scope::Directory, Scope::File] {
         let out = tempfile::tempdir().unwrap();
         let terms = terms(scope);
@@ -279,7 +280,7 @@ fn the_corpus_is_signed_as_a_tree() {
         // No URI of the host is left without a token that opens it.
         let ring = SchemeRing::of(Arc::clone(&terms.hosts[0].scheme));
         let hosts = vec![(terms.hosts[0].url.clone(), ring)];
-        let written = Tree::find(&[out.path().to_owned()]).unwrap();
+        let written = Tree::find(&[out.path().to_owned()], Links::Within).unwrap();
         let audit = written.verify(&places(), &Gate { hosts, ip: None, now: NOW });
         let mut checked = 0;
         for manifest in &audit.manifests {
@@ -290,4 +291,116 @@ fn the_corpus_is_signed_as_a_tree() {
         }
         assert!(checked > 20_000, "{checked}");
     }
+}
+
+/// A folder beside which lies what is not to be published, and symbolic links to it.
+fn film_with_links() -> TempDir {
+    let all = folder(&[
+        ("secret.txt", "SECRET"),
+        ("secret/index.m3u8", "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\nSECRET.ts\n"),
+        ("secret/b.ts", "SECRET"),
+        ("in/film/master.m3u8", MASTER),
+        ("in/film/360p/index.m3u8", MEDIA),
+        ("in/film/360p/a.ts", "media"),
+    ]);
+    let film = all.path().join("in/film");
+    symlink("360p/a.ts", film.join("inside.ts")).unwrap();
+    symlink(film.join("360p/a.ts"), film.join("absolute-inside.ts")).unwrap();
+    symlink("360p", film.join("alias")).unwrap();
+    symlink("../../secret.txt", film.join("out.ts")).unwrap();
+    symlink(all.path().join("secret.txt"), film.join("absolute.ts")).unwrap();
+    symlink("../../secret/index.m3u8", film.join("out.m3u8")).unwrap();
+    symlink("../../secret", film.join("out")).unwrap();
+    all
+}
+
+fn is_published(out: &Path, secret: &str) -> bool {
+    files(out).values().any(|bytes| String::from_utf8_lossy(bytes).contains(secret))
+}
+
+#[test]
+fn links_that_lead_out_of_the_inputs_publish_nothing() {
+    for others in [Others::Leave, Others::Copy, Others::Link] {
+        let (all, out) = (film_with_links(), tempfile::tempdir_in(".").unwrap());
+        let out = out.path().canonicalize().unwrap();
+        let out = if others == Others::Link { all.path().join("www") } else { out };
+        let done = sign(&[&all.path().join("in")], &Output { others, ..to(&out) }).unwrap();
+        assert!(!is_published(&out, "SECRET"), "{others:?}: {:?}", names(&out));
+        let refused = done.iter().filter(|done| match &done.outcome {
+            Outcome::Unreadable(error) => error.to_string().contains("--follow"),
+            Outcome::Unwritten(error) => panic!("{error}"),
+            _ => false,
+        });
+        let refused: Vec<_> = refused.map(|done| done.relative.display().to_string()).collect();
+        let all_led_out = ["film/absolute.ts", "film/out", "film/out.m3u8", "film/out.ts"];
+        let expected = if others == Others::Leave { &all_led_out[2..3] } else { &all_led_out[..] };
+        assert_eq!(refused, expected, "{others:?}");
+        let of_media = ["film/absolute-inside.ts", "film/alias/a.ts", "film/inside.ts"];
+        for name in of_media.iter().filter(|_| others != Others::Leave) {
+            let path = out.join(name);
+            assert_eq!(fs::read(&path).unwrap(), b"media", "{name}");
+            assert!(fs::symlink_metadata(&path).unwrap().is_file(), "{name}");
+        }
+    }
+}
+
+#[test]
+fn links_are_followed_where_that_is_wanted() {
+    let (all, out) = (film_with_links(), tempfile::tempdir().unwrap());
+    let tree = Tree::find(&[all.path().join("in")], Links::Follow).unwrap();
+    let output = Output { others: Others::Copy, links: Links::Follow, ..to(out.path()) };
+    tree.sign(&places(), &terms(Scope::Directory), &output, &|_| ()).unwrap();
+    for name in ["film/out.ts", "film/absolute.ts", "film/out/b.ts"] {
+        assert_eq!(fs::read_to_string(out.path().join(name)).unwrap(), "SECRET", "{name}");
+    }
+}
+
+#[test]
+fn what_a_named_manifest_leads_to_stays_within_its_folder() {
+    let (all, out) = (film_with_links(), tempfile::tempdir().unwrap());
+    let film = all.path().join("in/film");
+    put(&film, "led.m3u8", "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\nout/index.m3u8\n");
+    let done = sign(&[&film.join("led.m3u8")], &to(out.path())).unwrap();
+    assert!(!is_published(out.path(), "SECRET"), "{:?}", names(out.path()));
+    assert!(matches!(&done[1].outcome, Outcome::Unreadable(_)), "{:?}", done[1]);
+}
+
+#[test]
+fn nothing_is_written_through_a_link_of_the_output() {
+    let (film, out, elsewhere) =
+        (film(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    put(elsewhere.path(), "index.m3u8", "untouched");
+    put(elsewhere.path(), ".sluicegate-left", "untouched");
+    fs::create_dir(out.path().join("film")).unwrap();
+    symlink(elsewhere.path(), out.path().join("film/360p")).unwrap();
+    // A file that is a link is replaced, and what it leads to stays.
+    symlink(elsewhere.path().join("index.m3u8"), out.path().join("film/master.m3u8")).unwrap();
+    let output = Output { others: Others::Copy, ..to(out.path()) };
+    let done = sign(&[film.path()], &output).unwrap();
+    let before = [(".sluicegate-left", "untouched"), ("index.m3u8", "untouched")];
+    let found = files(elsewhere.path());
+    assert_eq!(found.len(), before.len(), "{found:?}");
+    assert!(found.values().all(|bytes| bytes == b"untouched"));
+    let unwritten: Vec<_> =
+        done.iter().filter(|done| matches!(done.outcome, Outcome::Unwritten(_))).collect();
+    assert_eq!(unwritten.len(), 3, "{done:?}");
+    assert!(fs::symlink_metadata(out.path().join("film/master.m3u8")).unwrap().is_file());
+    let tree = Tree::find(&[film.path().to_owned()], Links::Within).unwrap();
+    let output = Output { links: Links::Follow, ..output };
+    tree.sign(&places(), &terms(Scope::Directory), &output, &|_| ()).unwrap();
+    assert_eq!(fs::read(elsewhere.path().join("a.ts")).unwrap(), b"media");
+}
+
+#[test]
+fn a_named_pipe_is_refused_and_not_waited_for() {
+    let film = film();
+    let pipe = film.path().join("film/pipe.m3u8");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let refused = Tree::find(std::slice::from_ref(&pipe), Links::Within).unwrap_err();
+    assert!(refused.to_string().contains("no regular file"), "{refused}");
+    // Of a folder it is left out, as sockets and devices are.
+    let out = tempfile::tempdir().unwrap();
+    assert_eq!(sign(&[film.path()], &to(out.path())).unwrap().len(), 3);
+    symlink("pipe.m3u8", film.path().join("film/led.m3u8")).unwrap();
+    assert_eq!(sign(&[film.path()], &to(out.path())).unwrap().len(), 3);
 }

@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 
 use sluicegate_manifest::ExistingToken;
 use sluicegate_offline::{
-    Done, Durability, Host, News, Others, Outcome, Output, Places, Stopper, Terms, TreeError,
-    Watch, WatchError,
+    Done, Durability, Host, Links, News, Others, Outcome, Output, Places, Stopper, Terms,
+    TreeError, Watch, WatchError,
 };
 use sluicegate_token::{CdnKey, Gcore, Scope, UnixTime};
 use tempfile::TempDir;
@@ -109,7 +109,13 @@ fn places() -> Places {
 
 fn output(folder: &Path, others: Others) -> Output {
     let folder = Some(folder.to_owned());
-    Output { folder, durability: Durability::Synced, others, unless_good_for: None }
+    Output {
+        folder,
+        durability: Durability::Synced,
+        others,
+        links: Links::Within,
+        unless_good_for: None,
+    }
 }
 
 fn terms() -> Terms {
@@ -304,4 +310,23 @@ fn a_folder_that_cannot_be_watched_is_an_error_each() {
     let error = running.join().unwrap().unwrap_err();
     assert_eq!(error.to_string(), format!("{} has gone", folder.display()));
     assert!(out.path().join("a.m3u8").exists(), "what is published stays");
+}
+
+#[test]
+fn a_named_pipe_and_a_link_out_of_the_folder_stop_no_watch() {
+    let secret = tempfile::tempdir().unwrap();
+    write(&secret.path().join("secret.ts"), "SECRET");
+    let live = Live::start(Others::Copy, &[]);
+    let input = live.input.path();
+    for name in ["pipe.m3u8", "pipe.ts"] {
+        let made = std::process::Command::new("mkfifo").arg(input.join(name)).status();
+        assert!(made.unwrap().success());
+        live.expect(&Told::NotSigned(name.into()));
+    }
+    std::os::unix::fs::symlink(secret.path().join("secret.ts"), input.join("out.ts")).unwrap();
+    live.expect(&Told::NotSigned("out.ts".into()));
+    write(&input.join("v.ts"), "media");
+    live.expect(&Told::Taken("v.ts".into()));
+    assert!(!live.has("out.ts") && !live.has("pipe.ts"));
+    live.stop();
 }

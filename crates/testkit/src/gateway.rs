@@ -14,6 +14,8 @@ use crate::server::Server;
 pub const CDN_SECRET: &str = "testkit-cdn-secret";
 /// The secret of entry links: in the file `entry.key`.
 pub const ENTRY_SECRET: &str = "testkit-entry-secret";
+/// The secret of a second CDN: in the file `other.key`.
+pub const OTHER_SECRET: &str = "testkit-other-secret";
 /// The API's bearer token: in the file `bearer.key`.
 pub const BEARER: &str = "testkit-bearer-0123456789";
 
@@ -29,7 +31,7 @@ pub struct Gateway {
 }
 
 /// Builds the service of a configuration's text without a port. Keys are in the files `session.key`,
-/// `cdn.key`, `entry.key` and `bearer.key`.
+/// `cdn.key`, `entry.key`, `other.key` and `bearer.key`.
 ///
 /// # Errors
 /// The configuration's error as text.
@@ -38,6 +40,7 @@ pub fn build(config: &str, folder: &Path, clock: &ManualClock) -> Result<App, St
         ("session.key", "c2Vzc2lvbi1rZXktb2YtdGhlLXRlc3RraXQtMzItYnk"),
         ("cdn.key", CDN_SECRET),
         ("entry.key", ENTRY_SECRET),
+        ("other.key", OTHER_SECRET),
         ("bearer.key", BEARER),
     ] {
         std::fs::write(folder.join(name), secret).unwrap();

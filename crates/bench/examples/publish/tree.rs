@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use rayon::prelude::*;
 use sluicegate_bench::media_playlist;
 use sluicegate_manifest::ExistingToken;
-use sluicegate_offline::{Durability, Host, Others, Output, Places, Terms, Tree};
+use sluicegate_offline::{Durability, Host, Links, Others, Output, Places, Terms, Tree};
 use sluicegate_token::{CdnKey, Gcore, Scope, UnixTime};
 use url::Url;
 
@@ -34,7 +34,13 @@ pub(crate) fn places() -> Places {
 }
 
 pub(crate) fn output(folder: Option<PathBuf>, durability: Durability) -> Output {
-    Output { folder, durability, others: Others::Leave, unless_good_for: None }
+    Output {
+        folder,
+        durability,
+        others: Others::Leave,
+        links: Links::Within,
+        unless_good_for: None,
+    }
 }
 
 pub(crate) fn measure(work: &Path) -> anyhow::Result<()> {
@@ -81,10 +87,12 @@ type Run = fn(&Path, Option<PathBuf>) -> Measured;
 fn runs() -> [(&'static str, Run); 9] {
     [
         ("find the manifests", |input, _| {
-            timed(|| Ok(Tree::find(&[input.to_owned()])?.paths().count() * (SEGMENTS + 2)))
+            timed(|| {
+                Ok(Tree::find(&[input.to_owned()], Links::Within)?.paths().count() * (SEGMENTS + 2))
+            })
         }),
         ("sign what is found, write nothing, tokens of files", |input, _| {
-            let tree = Tree::find(&[input.to_owned()])?;
+            let tree = Tree::find(&[input.to_owned()], Links::Within)?;
             timed(|| sign(&tree, None, Scope::File, Durability::Unsynced))
         }),
         ("find and sign, write nothing, tokens of files", |input, _| {
@@ -117,7 +125,7 @@ fn timed(run: impl FnOnce() -> anyhow::Result<usize>) -> Measured {
 }
 
 fn publish(input: &Path, out: Option<PathBuf>, scope: Scope, durability: Durability) -> Measured {
-    timed(|| sign(&Tree::find(&[input.to_owned()])?, out, scope, durability))
+    timed(|| sign(&Tree::find(&[input.to_owned()], Links::Within)?, out, scope, durability))
 }
 
 fn sign(
@@ -137,7 +145,7 @@ fn sign(
 /// What the file system takes for as many files of the same lengths, whoever writes them.
 fn write_alone(input: &Path, out: &Path) -> Measured {
     const SIGNED_URI_ADDS: usize = "?md5=&expires=2000000000".len() + 22;
-    let tree = Tree::find(&[input.to_owned()])?;
+    let tree = Tree::find(&[input.to_owned()], Links::Within)?;
     let paths: Vec<PathBuf> = tree.paths().map(|(relative, _)| out.join(relative)).collect();
     let text = vec![b'#'; media_playlist(SEGMENTS).len() + (SEGMENTS + 2) * SIGNED_URI_ADDS];
     timed(|| {

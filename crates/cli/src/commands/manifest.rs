@@ -112,6 +112,14 @@ impl Input {
                  `sluicegate manifest inspect` takes a URL"
             )));
         }
+        let is_other =
+            fs::metadata(&self.file).is_ok_and(|found| !found.is_file() && !found.is_dir());
+        if is_other {
+            return Err(Failed::usage(anyhow!(
+                "{} is no regular file: give - and the manifest on standard input",
+                self.name()
+            )));
+        }
         Ok(fs::read(&self.file)
             .with_context(|| format!("cannot read the manifest {}", self.name()))?)
     }

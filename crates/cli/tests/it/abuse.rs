@@ -105,6 +105,9 @@ fn requests() -> Vec<(String, Vec<u8>)> {
         "/videos/a%0d%0ab",
         "/videos/%zz",
         "/videos/a;b",
+        "/videos/..;/x",
+        "/videos/%252e%252e/x",
+        "/videos/a%252fb",
         "/videos/%c0%ae%c0%ae/x",
         "/s/AAAA/../videos/x",
     ];

@@ -174,6 +174,7 @@ fn the_example_is_good_after_what_it_says() {
     let run = |args: &[&str]| Run::of(without_key().current_dir(folder.path()).args(args));
     for keygen in [
         &["keygen", "--session", "--out", "session.key"][..],
+        &["keygen", "--out", "entry.key"],
         &["keygen", "--out", "cdn.key"],
         &["keygen", "--out", "bearer.key"],
     ] {

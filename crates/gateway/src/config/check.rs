@@ -61,6 +61,7 @@ pub(super) fn check(raw: raw::Config, folder: &Path) -> Result<Config, ConfigErr
         }
     }
     keys.check()?;
+    keys.refuse_tokens_as_links()?;
     let trusted_proxies = TrustedProxies::parse(&raw.trusted_proxies).map_err(|text| {
         let problem = format!("'{text}' is neither an address nor a network such as 10.0.0.0/8");
         wrong("trusted_proxies", problem)

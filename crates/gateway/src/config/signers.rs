@@ -1,12 +1,16 @@
 //! Schemes with their keys: what `[route.entry]`, `[route.cdn]` and `[session]` say of them.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use secrecy::{ExposeSecret as _, SecretSlice};
 use sluicegate_token::{
-    Binding, CdnKey, KeyId, KeyPeriod, Layout, Opens, Placement, RingKey, SchemeKind,
-    SchemeOptions, SchemeRing, Scope, SessionKey, SessionKeys, UnixTime,
+    Binding, CdnKey, Gcore, KeyId, KeyPeriod, Layout, Opens, Placement, RingKey, Scheme,
+    SchemeKind, SchemeOptions, SchemeRing, Scope, SessionKey, SessionKeys, UnixTime,
 };
+
+use subtle::ConstantTimeEq as _;
+use zeroize::Zeroizing;
 
 use super::check::wrong;
 use super::{Bearer, ConfigError, raw};
@@ -33,6 +37,18 @@ struct Used {
     session: Vec<SessionKey>,
     bearers: Vec<SecretSlice<u8>>,
     cdn: Vec<(String, CdnKey, SecretSlice<u8>)>,
+    signing: Vec<Signing>,
+}
+
+/// A key with what it signs or verifies.
+struct Signing {
+    place: String,
+    text: SecretSlice<u8>,
+    scheme: Arc<dyn Scheme>,
+    /// Whether links are verified with it; or else tokens of a CDN are signed.
+    is_entry: bool,
+    /// Whether its tokens open what their scope says, and nothing else.
+    is_exact: bool,
 }
 
 impl<'f> Keys<'f> {
@@ -285,11 +301,22 @@ impl<'f> Keys<'f> {
             let text = self.read(&source, &place, KEYGEN)?;
             let key = CdnKey::from_text(id.to_string(), text.expose_secret(), binding)
                 .map_err(|error| wrong(place.as_str(), error.to_string()))?;
+            let secret = SecretSlice::from(text.expose_secret().to_vec());
             self.ring.cdn.push((place.clone(), key.clone(), text));
             // The wrong file is a better guess than a key of a wrong length.
             self.check()?;
             let scheme = kind.with_key(key, &options);
-            let scheme = scheme.map_err(|error| wrong(place, advice(&error)))?;
+            let scheme = scheme.map_err(|error| wrong(place.as_str(), advice(&error)))?;
+            let is_exact =
+                !matches!(raw.scope, Some(raw::ScopeName::Either | raw::ScopeName::Extension));
+            let (text, scheme_of_key) = (secret, Arc::clone(&scheme));
+            self.ring.signing.push(Signing {
+                place,
+                text,
+                scheme: scheme_of_key,
+                is_entry,
+                is_exact,
+            });
             keys.push(RingKey { id, scheme, period });
         }
         SchemeRing::new(keys).ok_or_else(|| wrong(place, ONE_OR_SEVERAL))
@@ -368,6 +395,51 @@ impl<'f> Keys<'f> {
         }
         Ok(())
     }
+}
+
+impl Keys<'_> {
+    /// Refuses a configuration in which a token that the gateway hands out could be a link: whoever
+    /// has a segment's URL would begin sessions with it, past their ends and limits.
+    pub(super) fn refuse_tokens_as_links(&self) -> Result<(), ConfigError> {
+        let (entries, cdns): (Vec<_>, Vec<_>) =
+            self.ring.signing.iter().partition(|signing| signing.is_entry);
+        for entry in entries {
+            let clash = cdns
+                .iter()
+                .find(|cdn| is_same_secret(&entry.text, &cdn.text) && !is_apart(entry, cdn));
+            if let Some(cdn) = clash {
+                let problem = format!(
+                    "it is the secret of {}, too, so that a token of that CDN could begin sessions as a \
+                     link: use two keys. One will do where both have scheme = \"gcore\", the links \
+                     scope = \"file\", and the CDN \"directory\" or \"tree\"",
+                    cdn.place
+                );
+                return Err(wrong(entry.place.as_str(), problem));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether no token of the CDN is a link. Gcore hashes the path, and what follows is told apart: the
+/// path of a directory ends in a slash, at which no session begins.
+fn is_apart(entry: &Signing, cdn: &Signing) -> bool {
+    let are_gcore = [entry, cdn].iter().all(|signing| signing.scheme.name() == Gcore::NAME);
+    are_gcore
+        && entry.is_exact
+        && entry.scheme.scope() == Scope::File
+        && cdn.scheme.scope() != Scope::File
+}
+
+/// Whether two texts are one secret: as they are, or as two spellings of one number, since some
+/// schemes have their keys in hexadecimal digits.
+fn is_same_secret(one: &SecretSlice<u8>, other: &SecretSlice<u8>) -> bool {
+    let spelling = |text: &SecretSlice<u8>| {
+        let text = text.expose_secret().trim_ascii();
+        let is_hex = !text.is_empty() && text.iter().all(u8::is_ascii_hexdigit);
+        Zeroizing::new(if is_hex { text.to_ascii_lowercase() } else { text.to_vec() })
+    };
+    spelling(one).ct_eq(&spelling(other)).into()
 }
 
 const ONE_OR_SEVERAL: &str = "give either key = { ... }, or keys = [{ id = \"...\", ... }, ...]";

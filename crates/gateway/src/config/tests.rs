@@ -10,6 +10,7 @@ impl Case {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("session.key"), "A".repeat(43)).unwrap();
         std::fs::write(folder.path().join("cdn.key"), "cdn-secret-1\n").unwrap();
+        std::fs::write(folder.path().join("entry.key"), "entry-secret-1\n").unwrap();
         std::fs::write(folder.path().join("bearer.key"), "bearer-token-0123456789").unwrap();
         std::fs::create_dir(folder.path().join("media")).unwrap();
         Self { folder }
@@ -42,7 +43,7 @@ asset = "/videos/{asset}/"
 segments = "cdn"
 
 [route.entry]
-key = { file = "cdn.key" }
+key = { file = "entry.key" }
 
 [route.cdn]
 base_url = "https://cdn.example.com/videos"
@@ -165,7 +166,7 @@ fn a_missing_key_is_told_how_to_make_it() {
 #[test]
 fn a_secret_serves_one_purpose() {
     let case = Case::new();
-    let bound = GOOD.replace("scope = \"file\"", "bind_ip = true");
+    let bound = GOOD.replace("scope = \"file\"", "bind_ip = true").replace("entry.key", "cdn.key");
     assert!(case.error(&bound).contains("use two keys"));
     std::fs::write(case.folder.path().join("cdn.key"), "A".repeat(43)).unwrap();
     assert!(case.error(GOOD).contains("equals a session key"));
@@ -208,7 +209,7 @@ fn a_scheme_that_does_not_fit_is_told_with_its_place() {
         ("[route.entry]", "[route.entry]\nscope = \"extension\"", "entry.directory_extensions"),
         ("[route.entry]", "[route.entry]\nscope = \"either\"\nscheme = \"keycdn\"", "no tokens of"),
         (
-            "[route.entry]\nkey = { file = \"cdn.key\" }",
+            "[route.entry]\nkey = { file = \"entry.key\" }",
             "[route.entry]\nkey = { file = \"short.key\" }",
             "6 to 32 characters, and this one has 5; any_key_length = true lets it through",
         ),
@@ -219,7 +220,7 @@ fn a_scheme_that_does_not_fit_is_told_with_its_place() {
         assert!(error.contains(expected), "{to}: {error}");
     }
     let lenient = "[route.entry]\nany_key_length = true\nkey = { file = \"short.key\" }";
-    let lenient = GOOD.replace("[route.entry]\nkey = { file = \"cdn.key\" }", lenient);
+    let lenient = GOOD.replace("[route.entry]\nkey = { file = \"entry.key\" }", lenient);
     assert!(case.parse(&lenient).is_ok());
 }
 
@@ -306,4 +307,81 @@ fn a_key_that_others_may_read_is_warned_of() {
         warnings.iter().filter(|warning| warning.starts_with("session.key: ")).count()
     };
     assert_eq!((warnings(0o644), warnings(0o600)), (1, 0));
+}
+
+/// A secret of links that signs at a CDN, too: told with both keys, unless no token can be a link.
+#[test]
+fn no_token_of_a_cdn_is_a_link() {
+    let case = Case::new();
+    let write = |name: &str, text: &str| {
+        std::fs::write(case.folder.path().join(name), text).unwrap();
+    };
+    write("entry.key", "CDN-secret-1");
+    assert!(case.parse(GOOD).is_ok(), "letters that differ are another secret");
+    write("entry.key", "  cdn-secret-1  \n");
+    write("hex.key", "00112233445566778899AABBCCDDEEFF");
+    write("same-hex.key", "00112233445566778899aabbccddeeff");
+    let entry = "[route.entry]";
+    let cdn = "scope = \"file\"";
+    let another = "[[route]]\nid = \"other\"\npath = \"/other/\"\norigin = \"file:media\"\n\
+         cdn = { base_url = \"https://b.example.com/\", KEY }\n";
+    let host = "allow_hosts = [{ url = \"https://c.example.com/c/\", cdn = { base_url = \
+         \"https://d.example.com/\", KEY } }]\n";
+    let own = "key = { file = \"own.key\" }";
+    write("own.key", "a-key-of-its-own");
+    let shared = "key = { file = \"cdn.key\" }";
+    let of_cdn = |scope: &str| GOOD.replacen(cdn, scope, 1);
+    let both = |in_entry: &str, in_cdn: &str| {
+        of_cdn(in_cdn).replacen(entry, &format!("{entry}\n{in_entry}"), 1)
+    };
+    let elsewhere = |table: &str, key: &str| {
+        let good = of_cdn("scope = \"directory\"");
+        let (top, tail) = good.split_once("[route.entry]").unwrap();
+        let (first, last) = tail.split_once("scope").unwrap();
+        let tail = format!("{first}scope{}", last.replace(shared, own));
+        let table = table.replace("KEY", key);
+        match table.starts_with("allow") {
+            true => format!("{top}{table}[route.entry]{tail}"),
+            false => format!("{top}[route.entry]{tail}{table}"),
+        }
+    };
+    for good in [
+        of_cdn("scope = \"directory\""),
+        of_cdn(""),
+        both("scope = \"file\"", "scope = \"directory\""),
+        elsewhere(another, &format!("scope = \"directory\", {shared}")),
+        elsewhere(host, &format!("scope = \"directory\", {shared}")),
+    ] {
+        case.parse(&good).map_err(|error| format!("{error}\n{good}")).unwrap();
+    }
+    for (bad, named) in [
+        (GOOD.to_owned(), "vod\": cdn.key"),
+        (both("scope = \"directory\"", "scope = \"directory\""), "vod\": cdn.key"),
+        (both("scope = \"either\"", "scope = \"directory\""), "vod\": cdn.key"),
+        (
+            both(
+                "scope = \"extension\"\ndirectory_extensions = [\"mpd\"]",
+                "scope = \"directory\"",
+            ),
+            "vod\": cdn.key",
+        ),
+        (of_cdn("scheme = \"bunny\""), "vod\": cdn.key"),
+        (both("scheme = \"bunny\"", "scheme = \"bunny\""), "vod\": cdn.key"),
+        (
+            both("scheme = \"akamai\"", "scheme = \"akamai\"")
+                .replacen("entry.key", "hex.key", 1)
+                .replacen("cdn.key", "same-hex.key", 1),
+            "vod\": cdn.key",
+        ),
+        (elsewhere(another, &format!("scope = \"file\", {shared}")), "other\": cdn.key"),
+        (elsewhere(another, &format!("scheme = \"keycdn\", {shared}")), "other\": cdn.key"),
+        (elsewhere(host, &format!("scope = \"file\", {shared}")), "host 1: cdn.key"),
+    ] {
+        let error = case.error(&bad);
+        assert!(
+            error.starts_with("route \"vod\": entry.key: it is the secret of"),
+            "{error}\n{bad}"
+        );
+        assert!(error.contains(named) && error.contains("use two keys"), "{error}");
+    }
 }

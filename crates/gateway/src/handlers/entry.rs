@@ -25,6 +25,10 @@ pub(crate) async fn enter(app: &App, request: &MediaRequest) -> Result<Response,
     let (route, place) = found.filter(|(_, place)| place.host == 0).ok_or_else(no_token)?;
     let entry = route.config.entry.as_ref().ok_or_else(no_token)?;
 
+    // A CDN's token of a directory is for a path that ends so, and may be made with the key of links.
+    if place.raw.ends_with('/') {
+        return Err(Error::EntryNotAManifest);
+    }
     if entry.ring.scheme().may_shift_path() && !media_type::ends_like_no_shorter_name(&place.raw) {
         return Err(Error::EntryNotAManifest);
     }

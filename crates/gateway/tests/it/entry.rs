@@ -338,3 +338,32 @@ fn a_route_without_entry_lets_nobody_in_by_link() {
     let mut viewer = Viewer::of(&gateway);
     assert_eq!(viewer.get(&viewer.link("/subdirs/master.m3u8")).status, 403);
 }
+
+/// With one key for links and tokens of directories, the token of `/v/` is what a link of the path `/v/`
+/// would be: no session begins there, whatever the origin has.
+#[test]
+fn a_token_of_a_directory_is_no_link() {
+    let media = folder(&[("v/index.m3u8", &playlist(&["0.ts"])), ("v/0.ts", b"segment")]);
+    let config = format!(
+        "[session]\nkey = {{ file = \"session.key\" }}\n[[route]]\nid = \"vod\"\norigin = \"file:{}\"\n\
+         segments = \"cdn\"\n[route.entry]\nkey = {{ file = \"cdn.key\" }}\n[route.cdn]\n\
+         base_url = \"https://cdn.test/\"\nkey = {{ file = \"cdn.key\" }}\nttl_secs = 20000\n",
+        media.path().display()
+    );
+    let gateway = Gateway::start(&config);
+    let key = CdnKey::plain("cdn", CDN_SECRET.as_bytes());
+    let links = Gcore::new(key, Scope::File);
+    let link = Link::parse("/v/index.m3u8").unwrap();
+    let link = link.sign(&links, gateway.clock.now().saturating_add(600), None).unwrap();
+    let mut viewer = Viewer::of(&gateway);
+    let entry = viewer.get(&link);
+    assert_eq!(entry.status, 302, "{}", entry.text());
+    let session = entry.header("location").unwrap().to_owned();
+    let text = viewer.get(&session).text();
+    let token =
+        text.lines().find_map(|line| line.strip_prefix("https://cdn.test/v/0.ts?")).unwrap();
+    for path in ["/v/", "/v/index.m3u8", "/v/0.ts", "/v/x", "/v", "/v//", "/"] {
+        let answer = viewer.get(&format!("{path}?{token}"));
+        assert!((400..500).contains(&answer.status), "{path}: {} {}", answer.status, answer.text());
+    }
+}

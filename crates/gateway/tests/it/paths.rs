@@ -100,15 +100,69 @@ fn paths_that_two_servers_could_read_differently_are_refused_with_and_without_a_
 }
 
 #[test]
-fn an_escape_is_decoded_once_so_a_doubly_escaped_path_names_no_file_outside() {
-    let (_outside, gateway) = site();
+fn an_escaped_percent_sign_is_part_of_a_name() {
+    let (outside, gateway) = site();
+    std::fs::write(outside.path().join("media/v/100%.ts"), b"all").unwrap();
     let mut viewer = Viewer::of(&gateway);
     let session = viewer.enter("/v/master.m3u8");
-    for path in ["%252e%252e/secret.txt", "a%252fseg.ts", "a/seg.ts%2500", "%25252e"] {
-        let answer = viewer.get(&session.replace("master.m3u8", path));
-        assert_eq!(answer.status, 404, "{path}: {}", answer.text());
+    let answer = viewer.get(&session.replace("master.m3u8", "100%25.ts"));
+    assert_eq!((answer.status, answer.text().as_str()), (200, "all"));
+    assert_eq!(viewer.get(&session.replace("master.m3u8", "a%2541.ts")).status, 404);
+}
+
+/// Names that servlet containers, proxies and older servers resolve: the origin is never asked.
+#[test]
+fn paths_that_some_origin_would_resolve_reach_no_origin() {
+    let (_outside, gateway) = site();
+    let session = Viewer::of(&gateway).enter("/v/master.m3u8");
+    let token = token_of(&session);
+    let mut client = Client::connect(gateway.addr()).unwrap();
+    for path in RESOLVED_BY_SOME {
+        for target in
+            [(*path).to_owned(), format!("/s/{token}{path}"), format!("{path}?sg={token}")]
+        {
+            let answer = client.get(target.as_bytes(), &[]).unwrap();
+            assert_eq!(answer.status, 400, "{target}: {}", answer.text());
+        }
+        let headers = [("X-Original-URI", path), ("X-Original-Method", &"GET")];
+        let answer = client.get(b"/auth", &headers.map(|(name, value)| (name, *value))).unwrap();
+        assert!((400..500).contains(&answer.status), "{path} at /auth: {}", answer.status);
     }
 }
+
+/// What a playlist names so is refused with the playlist, and asked of nobody.
+#[test]
+fn a_playlist_with_a_path_that_some_origin_would_resolve_is_refused() {
+    let outside = folder(&[("seg.ts", b"segment")]);
+    for (number, path) in RESOLVED_BY_SOME.iter().enumerate() {
+        write(outside.path(), &format!("v/{number}.m3u8"), &playlist(&[path]));
+    }
+    let gateway = Site::default().folder(outside.path());
+    let mut viewer = Viewer::of(&gateway);
+    for (number, path) in RESOLVED_BY_SOME.iter().enumerate() {
+        let session = viewer.enter(&format!("/v/{number}.m3u8"));
+        let answer = viewer.get(&session);
+        assert_eq!(answer.status, 502, "{path}: {}", answer.text());
+    }
+}
+
+const RESOLVED_BY_SOME: &[&str] = &[
+    "/v/..;/secret.ts",
+    "/v/a/..;/..;/secret.ts",
+    "/v/.;x/seg.ts",
+    "/v/..;a=b/secret.ts",
+    "/v/%2e%2e;/secret.ts",
+    "/v/..%3b/secret.ts",
+    "/v/;x/seg.ts",
+    "/v/%252e%252e/secret.ts",
+    "/v/%25252e%25252e/secret.ts",
+    "/v/a%252fseg.ts",
+    "/v/a%255cseg.ts",
+    "/v/a/seg.ts%2500",
+    "/v/%c0%ae%c0%ae/secret.ts",
+    "/v/a%c0%afseg.ts",
+    "/v/%e0%80%ae%e0%80%ae/secret.ts",
+];
 
 #[test]
 fn an_overlong_path_is_414_and_one_within_the_limit_is_not() {
@@ -212,4 +266,40 @@ fn a_folder_that_a_packager_made_anew_is_served_without_a_restart() {
     let answer = viewer.get(&session);
     assert_eq!(answer.status, 200);
     assert!(answer.text().contains("new.m3u8"), "{}", answer.text());
+}
+
+/// HTML, SVG and XML of an origin run nothing in a browser: the page's origin would be the gateway.
+#[test]
+fn what_a_browser_would_show_is_sandboxed_and_what_it_plays_is_not() {
+    let script = "<script xmlns='http://www.w3.org/1999/xhtml'>alert(1)</script>";
+    let mpd = format!("<MPD xmlns='urn:mpeg:dash:schema:mpd:2011'>{script}</MPD>");
+    let media = folder(&[
+        ("v/master.m3u8", &playlist(&["seg.ts"])),
+        ("v/a.mpd", mpd.as_bytes()),
+        ("v/page.html", script.as_bytes()),
+        ("v/page", script.as_bytes()),
+        ("v/pic.svg", b"<svg xmlns='http://www.w3.org/2000/svg'/>"),
+        ("v/page.xhtml", script.as_bytes()),
+        ("v/seg.ts", b"segment"),
+        ("v/a.mp4", b"segment"),
+    ]);
+    let gateway = Site::default().folder(media.path());
+    let mut viewer = Viewer::of(&gateway);
+    let session = viewer.enter("/v/master.m3u8");
+    for (name, is_sandboxed) in [
+        ("page.html", true),
+        ("page", true),
+        ("pic.svg", true),
+        ("page.xhtml", true),
+        ("a.mpd", true),
+        ("seg.ts", false),
+        ("a.mp4", false),
+        ("master.m3u8", false),
+    ] {
+        let answer = viewer.get(&session.replace("master.m3u8", name));
+        assert_eq!(answer.status, 200, "{name}: {}", answer.text());
+        let policy = answer.header("content-security-policy");
+        let expected = is_sandboxed.then_some("default-src 'none'; sandbox");
+        assert_eq!(policy, expected, "{name}");
+    }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use similar::TextDiff;
-use sluicegate_offline::Tree;
+use sluicegate_offline::{Links, Tree};
 
 use super::Input;
 use super::folder::not_taken;
@@ -65,7 +65,7 @@ fn compare_folders(args: &Args, out: &mut Stream) -> Result<bool, Failed> {
 
 /// The manifests of a folder by their paths below it.
 fn manifests(folder: &Path) -> Result<BTreeMap<PathBuf, PathBuf>, Failed> {
-    let tree = Tree::find(&[folder.to_owned()]).map_err(not_taken)?;
+    let tree = Tree::find(&[folder.to_owned()], Links::Follow).map_err(not_taken)?;
     Ok(tree.paths().map(|(relative, path)| (relative.to_owned(), path.to_owned())).collect())
 }
 

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 #[cfg(feature = "object-store")]
 use anyhow::Context as _;
 use anyhow::anyhow;
-use sluicegate_offline::{Places, Tree, TreeError};
+use sluicegate_offline::{Links, Places, Tree, TreeError};
 
 use super::BaseUrl;
 use crate::exit::{Exit, Failed};
@@ -24,8 +24,8 @@ pub(super) fn places(base_url: &BaseUrl) -> Result<Places, Failed> {
 }
 
 /// The manifests among the inputs, and those that the named ones lead to; one at least.
-pub(super) fn manifests(inputs: &[PathBuf], places: &Places) -> Result<Tree, Failed> {
-    let mut tree = Tree::find(inputs).map_err(not_taken)?;
+pub(super) fn manifests(inputs: &[PathBuf], places: &Places, links: Links) -> Result<Tree, Failed> {
+    let mut tree = Tree::find(inputs, links).map_err(not_taken)?;
     tree.follow(places);
     not_empty(tree)
 }

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use anyhow::anyhow;
 use serde::Serialize;
 use sluicegate_gateway::Fetcher;
-use sluicegate_offline::{Audit, Checked, Finding, Gate, Places, Problem, Tree};
+use sluicegate_offline::{Audit, Checked, Finding, Gate, Links, Places, Problem, Tree};
 use sluicegate_token::{SchemeRing, UnixTime};
 use url::{Origin, Url};
 
@@ -135,7 +135,7 @@ fn tree(args: &Args, places: &Places) -> Result<(Tree, Option<tempfile::TempDir>
             let tree = folder::staged(&crate::store::Store::open(input)?, work.path())?;
             Ok((tree, Some(work)))
         }
-        inputs => Ok((folder::manifests(inputs, places)?, None)),
+        inputs => Ok((folder::manifests(inputs, places, Links::Follow)?, None)),
     }
 }
 
@@ -144,7 +144,7 @@ fn tree(args: &Args, places: &Places) -> Result<(Tree, ()), Failed> {
     if args.inputs.iter().any(|input| names_store(input)) {
         return Err(super::no_store());
     }
-    Ok((folder::manifests(&args.inputs, places)?, ()))
+    Ok((folder::manifests(&args.inputs, places, Links::Follow)?, ()))
 }
 
 fn audit_urls(args: &Args, urls: &[Url]) -> Result<Audit, Failed> {

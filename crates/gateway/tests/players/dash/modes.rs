@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 
 use sluicegate_testkit::browser::Playback;
-use sluicegate_testkit::gateway::{CDN_SECRET, ENTRY_SECRET};
+use sluicegate_testkit::gateway::{CDN_SECRET, OTHER_SECRET};
 use sluicegate_testkit::nginx::{Scope, SecureLink};
 use sluicegate_testkit::{Gateway, Nginx, fixtures};
 use tempfile::TempDir;
@@ -83,7 +83,7 @@ impl Scene {
                 .start(),
             None => Nginx::builder().plain("/", streams.clone()).start(),
         };
-        let nginxes = vec![server(CDN_SECRET), server(ENTRY_SECRET)];
+        let nginxes = vec![server(CDN_SECRET), server(OTHER_SECRET)];
         let table = |name: &str, nginx: &Nginx, path: &str, key: &str| {
             let scope = format!("{:?}", mode.scope().unwrap_or(Scope::File)).to_lowercase();
             format!(
@@ -100,7 +100,7 @@ impl Scene {
             let mut mpd = fs::read_to_string(streams.join("hosts/two-hosts.mpd")).unwrap();
             let mut hosts = Vec::new();
             for (host, (nginx, key)) in
-                HOSTS.iter().zip(nginxes.iter().zip(["cdn.key", "entry.key"]))
+                HOSTS.iter().zip(nginxes.iter().zip(["cdn.key", "other.key"]))
             {
                 let at = nginx.url("/hosts/");
                 mpd = mpd.replace(host, &at);

@@ -29,13 +29,14 @@ pub(super) fn run(args: &Args) -> Outcome {
     }
     let tree = match &from {
         Some(store) => folder::staged(store, &work.path().join("in"))?,
-        None => folder::manifests(&args.inputs, &places)?,
+        None => folder::manifests(&args.inputs, &places, wanted.links)?,
     };
     let output = Output {
         folder: if to.is_some() { Some(work.path().join("out")) } else { wanted.folder.clone() },
         // Other files do not take a way through a folder of this machine.
         others: if from.is_some() || to.is_some() { Others::Leave } else { wanted.others },
         durability: wanted.durability,
+        links: wanted.links,
         unless_good_for: wanted.unless_good_for,
     };
     if let (Some(to), Some(out), Some(_)) = (&to, &output.folder, output.unless_good_for) {

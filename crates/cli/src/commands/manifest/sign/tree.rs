@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::anyhow;
 use sluicegate_offline::{
-    Done, Durability, Others, Outcome as Signing, Output, Places, Terms, Tree,
+    Done, Durability, Links, Others, Outcome as Signing, Output, Places, Terms, Tree,
 };
 
 use super::super::{folder, names_store};
@@ -33,6 +33,10 @@ pub(super) struct TreeArgs {
     /// Link all other files of the folders into the output (hard links, on one file system)
     #[arg(long)]
     link: bool,
+    /// Follow symbolic links out of the folders that are given, and out of the output: what they lead
+    /// to is published
+    #[arg(long)]
+    follow: bool,
     /// Leave it to the system when files are on the disk: faster, and not safe from a power failure
     #[arg(long)]
     no_fsync: bool,
@@ -80,6 +84,7 @@ impl TreeArgs {
                 (_, true) => Others::Link,
                 _ => Others::Leave,
             },
+            links: if self.follow { Links::Follow } else { Links::Within },
             unless_good_for: self.only_expiring,
         }
     }
@@ -93,8 +98,9 @@ pub(super) fn run(args: &Args) -> Outcome {
     }
     let places = folder::places(&args.base_url)?;
     let terms = terms(args, &args.base_url.url)?;
-    let tree = folder::manifests(&args.inputs, &places)?;
-    let done = sign(args, &tree, &places, &terms, &args.tree.output())?;
+    let output = args.tree.output();
+    let tree = folder::manifests(&args.inputs, &places, output.links)?;
+    let done = sign(args, &tree, &places, &terms, &output)?;
     conclude(args, &done)
 }
 
