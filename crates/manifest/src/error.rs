@@ -80,6 +80,27 @@ pub enum CompileError {
         /// What is wrong.
         problem: String,
     },
+    /// One EXT-X-DEFINE has several of NAME, IMPORT and QUERYPARAM (RFC 8216bis section 4.4.2.3).
+    #[error(
+        "line {line} (byte {offset}): EXT-X-DEFINE has more than one of NAME, IMPORT and QUERYPARAM, of which players take different ones; write one tag for each variable"
+    )]
+    AmbiguousDefinition {
+        /// Line number, from 1.
+        line: usize,
+        /// Byte offset of the tag.
+        offset: usize,
+    },
+    /// A playlist holds a character that ends a line for some players alone: VT, FF, NEL, U+2028 or
+    /// U+2029. RFC 8216bis section 4.1 knows CR and LF.
+    #[error(
+        "line {line} (byte {offset}): a character (VT, FF, NEL, U+2028 or U+2029) that ends a line for some players alone; remove it from the playlist"
+    )]
+    OtherLineEnd {
+        /// Line number, from 1.
+        line: usize,
+        /// Byte offset of the character.
+        offset: usize,
+    },
     /// A quoted value does not end on its line.
     #[error("line {line} (byte {offset}): a quoted value of {tag} has no end")]
     UnterminatedQuote {

@@ -47,6 +47,7 @@ pub(crate) fn scan(source: &[u8], options: &Options) -> Result<Scan, CompileErro
         target: None,
         longest: None,
     };
+    refuse_other_line_ends(source)?;
     let mut lines = Lines::new(source);
     while let Some(span) = lines.next_span() {
         scanner.check_length(&span, lines.number())?;
@@ -60,6 +61,22 @@ pub(crate) fn scan(source: &[u8], options: &Options) -> Result<Scan, CompileErro
         return Err(CompileError::TooManyLines { limit: options.limits.max_lines });
     }
     scanner.finish()
+}
+
+/// Refuses what ends a line for some players and not for others: hls.js ends a title at U+2028 and
+/// U+2029, other readers end a line at VT, FF and NEL. A URI behind it would leave unsigned.
+fn refuse_other_line_ends(source: &[u8]) -> Result<(), CompileError> {
+    let is_end = |at: &usize| {
+        let rest = &source[*at..];
+        ["\u{b}", "\u{c}", "\u{85}", "\u{2028}", "\u{2029}"]
+            .iter()
+            .any(|end| rest.starts_with(end.as_bytes()))
+    };
+    let found = memchr::memchr3_iter(0x0B, 0x0C, 0xC2, source).find(is_end);
+    let found = found.into_iter().chain(memchr::memchr_iter(0xE2, source).find(is_end)).min();
+    let Some(offset) = found else { return Ok(()) };
+    let line = Lines::new(&source[..offset]).count().max(1);
+    Err(CompileError::OtherLineEnd { line, offset })
 }
 
 /// The sum of all EXTINF; none without any, as in a multivariant playlist.
@@ -124,7 +141,7 @@ impl Scanner<'_> {
         let text = &self.source[name.clone()];
         match text {
             b"#EXT-X-ENDLIST" => self.is_ended = true,
-            b"#EXT-X-DEFINE" => self.define(name.start, value.clone()),
+            b"#EXT-X-DEFINE" => self.define(line, name.start, value.clone())?,
             b"#EXT-X-SERVER-CONTROL" => self.offer_of_delta_updates(line, value.clone()),
             b"#EXT-X-TARGETDURATION" => self.longest = self.target(value.clone()),
             b"#EXT-X-PART-INF" => {
@@ -291,12 +308,21 @@ impl Scanner<'_> {
     }
 
     /// A tag of another shape defines nothing, so that its variable is refused where it is used.
-    fn define(&mut self, offset: usize, value: Range<usize>) {
+    /// One that names its variable twice is refused, since players differ in which name they take.
+    fn define(
+        &mut self,
+        line: &Line,
+        offset: usize,
+        value: Range<usize>,
+    ) -> Result<(), CompileError> {
+        let mut names = 0;
         let mut name = None;
         let mut definer = None;
         for attribute in Attributes::new(self.source, value).map_while(Result::ok) {
             let text = || Bytes::copy_from_slice(&self.source[attribute.value.clone()]);
-            match &self.source[attribute.name.clone()] {
+            let attribute_name = &self.source[attribute.name.clone()];
+            names += usize::from(matches!(attribute_name, b"NAME" | b"IMPORT" | b"QUERYPARAM"));
+            match attribute_name {
                 b"NAME" => name = Some(text()),
                 b"VALUE" => definer = Some(Definer::Value(text())),
                 b"IMPORT" => (name, definer) = (Some(text()), Some(Definer::Import)),
@@ -307,5 +333,9 @@ impl Scanner<'_> {
         if let (Some(name), Some(value)) = (name, definer) {
             self.definitions.push(Definition { name, value, offset });
         }
+        if names > 1 {
+            return Err(CompileError::AmbiguousDefinition { line: line.number, offset });
+        }
+        Ok(())
     }
 }

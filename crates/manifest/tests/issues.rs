@@ -102,9 +102,35 @@ fn a_segment_needs_no_neighbour() {
 // video-dev/hls.js#6396
 #[test]
 fn only_cr_and_lf_end_a_line() {
-    for space in ["\u{3000}", "\u{a0}", "\u{85}", "\u{2028}", "\u{feff}"] {
+    for space in ["\u{3000}", "\u{a0}", "\u{feff}"] {
         let source = format!("#EXTM3U\n#EXTINF:4,\na{space}b.ts\n");
         assert_eq!(references(&source), [format!("a{space}b.ts")]);
+    }
+}
+
+// hls.js ends a title there, so that what follows is a URI that nobody signed.
+#[test]
+fn what_ends_a_line_for_some_players_is_refused() {
+    for end in ["\u{b}", "\u{c}", "\u{85}", "\u{2028}", "\u{2029}"] {
+        let source = format!("#EXTM3U\n\n#EXTINF:4,t{end}http://other.example/y.ts\n0.ts\n");
+        let compiled = Template::compile(source.clone().into(), &Options::default());
+        let offset = source.find(end).unwrap();
+        assert_eq!(compiled.unwrap_err(), CompileError::OtherLineEnd { line: 3, offset });
+    }
+    // Other characters whose first byte is the same stay.
+    assert_eq!(references("#EXTM3U\n#EXTINF:4,\u{a9} \u{201c}\u{2026}\n0.ts\n"), ["0.ts"]);
+}
+
+#[test]
+fn a_definition_that_names_its_variable_twice_is_refused() {
+    for attributes in [
+        "NAME=\"a\",VALUE=\"1\",QUERYPARAM=\"b\"",
+        "IMPORT=\"a\",QUERYPARAM=\"b\"",
+        "NAME=\"a\",IMPORT=\"a\"",
+    ] {
+        let source = format!("#EXTM3U\n#EXT-X-DEFINE:{attributes}\n{{$a}}.ts\n");
+        let compiled = Template::compile(source.into(), &Options::default());
+        assert_eq!(compiled.unwrap_err(), CompileError::AmbiguousDefinition { line: 2, offset: 8 });
     }
 }
 

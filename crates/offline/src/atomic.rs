@@ -144,7 +144,7 @@ mod tests {
         fs::write(folder.path().join("new"), "").unwrap();
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode();
         assert_eq!(mode(&path), mode(&folder.path().join("new")));
-        let source = Source::below(folder.path(), path.clone(), open::Links::Within);
+        let source = Source::below(folder.path(), path, open::Links::Within);
         link(&source, &folder.path().join("linked")).unwrap();
         copy(&source, &folder.path().join("linked"), Durability::Unsynced).unwrap();
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 3, "nothing is left over");

@@ -141,8 +141,8 @@ impl<'q> Question<'q> {
             Decision::Deliver { url, token } => {
                 self.budget.check_uri(url.as_str().len())?;
                 let added = added(*token);
-                let fits =
-                    self.role != Role::Location && leads_there(&filled.text, answer, url, added);
+                let fits = !self.must_be_absolute(&filled.text, *token)
+                    && leads_there(&filled.text, answer, url, added);
                 for (other, combination) in answers.iter().zip(self.combinations) {
                     if fits && !is_served(&filled.text, other, added) {
                         losers.extend(difference(&self.combinations[taken], combination));
@@ -208,11 +208,19 @@ impl<'q> Question<'q> {
         Ok(Answer { url: Some(url), decision, led_to })
     }
 
+    /// Whether the reference must be written as an absolute URL. A relative one with a token would send
+    /// the token to another host, where a player resolves it against something else.
+    fn must_be_absolute(&self, reference: &str, token: Option<TokenAt>) -> bool {
+        let is_relative = !resolve::is_absolute(reference.as_bytes());
+        self.role == Role::Location
+            || is_resolved_elsewhere(self.role) && is_relative && token.is_some()
+    }
+
     /// How `url` is written. Of a template, the last segment and the query stay as they are written
     /// if nothing there changed, so that all Representations of a folder can share the text.
     fn text(&self, filled: &Filled, answer: &Answer, url: &Url) -> String {
         let written = self.combinations.iter().map(|combination| combination.written.as_deref());
-        let text = if self.role == Role::Location {
+        let text = if self.role == Role::Location || is_resolved_elsewhere(self.role) {
             url.as_str().to_owned()
         } else {
             shortest(url, written)
@@ -339,6 +347,11 @@ pub(crate) fn shortest<'u>(url: &Url, mut from: impl Iterator<Item = Option<&'u 
 }
 
 // === Deciding ===
+
+/// References that dash.js resolves against the page.
+const fn is_resolved_elsewhere(role: Role) -> bool {
+    matches!(role, Role::Steering | Role::UtcTiming)
+}
 
 /// What a token adds to a reference that leads to its URL. One in the path comes from the base.
 const fn added(token: Option<TokenAt>) -> Option<TokenRef> {

@@ -229,11 +229,13 @@ impl<'t, 'b> Draft<'t, 'b> {
 
     // === The query of the MPD's own URL ===
 
-    /// Whether all tokens of segments are that of the MPD's own URL, and the policy says so.
+    /// Whether all that is fetched gets the token of the MPD's own URL, and the policy says so. Players
+    /// would copy the token to every other host, too.
     fn may_copy_query(&self, policy: &dyn UriPolicy) -> bool {
-        let outcomes = self.outcomes.iter().flatten().map(|(_, outcome)| outcome);
-        let mut tokens = outcomes.filter_map(Outcome::query_token).peekable();
-        tokens.peek().is_some() && tokens.all(|token| policy.is_copied_by_players(token))
+        let mut outcomes = self.outcomes.iter().flatten().map(|(_, outcome)| outcome).peekable();
+        let copies = |token| policy.is_copied_by_players(token);
+        outcomes.peek().is_some()
+            && outcomes.all(|outcome| outcome.query_token().is_some_and(copies))
     }
 
     fn let_players_copy_query(&mut self) {
