@@ -24,6 +24,9 @@ Exit codes: 0 ok, 1 refused or invalid, 2 failure, 64 usage.
 #[derive(Debug, Parser)]
 #[command(name = "sluicegate", version, after_help = EXAMPLES)]
 pub(crate) struct Args {
+    /// Allow core dumps of this process, which hold its keys.
+    #[arg(long, global = true)]
+    pub(crate) core_dumps: bool,
     #[command(subcommand)]
     pub(crate) command: Command,
 }

@@ -11,6 +11,7 @@ mod args;
 mod clock;
 mod commands;
 mod config_file;
+mod core_dumps;
 mod exit;
 mod key_source;
 mod link_args;
@@ -26,20 +27,29 @@ mod traces;
 
 use std::process::ExitCode;
 
+use anyhow::Context as _;
 use clap::Parser as _;
 
 use args::Args;
-use exit::Exit;
+use exit::{Exit, Failed};
 
 fn main() -> ExitCode {
     let exit = match Args::try_parse() {
-        Ok(args) => commands::run(args.command).unwrap_or_else(|failed| {
+        Ok(args) => run(args).unwrap_or_else(|failed| {
             output::error(&failed.error);
             failed.exit
         }),
         Err(error) => usage_or_help(&error),
     };
     exit.into()
+}
+
+fn run(args: Args) -> Result<Exit, Failed> {
+    if !args.core_dumps {
+        core_dumps::switch_off()
+            .context("cannot switch core dumps off; --core-dumps allows them")?;
+    }
+    commands::run(args.command)
 }
 
 /// clap reports `--help` and `--version` as errors too; only its real ones are for stderr.

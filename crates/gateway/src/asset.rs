@@ -52,6 +52,15 @@ impl AssetPattern {
         // The file's own name comes after the folders.
         matches && segments.next().is_some()
     }
+
+    /// Whether both paths lie in one folder that the pattern matches.
+    #[must_use]
+    pub fn covers_together(&self, one: &ResourcePath, other: &ResourcePath) -> bool {
+        let folders = |path: &ResourcePath| -> Vec<Vec<u8>> {
+            path.segments().take(self.0.len()).map(<[u8]>::to_vec).collect()
+        };
+        self.covers(one) && self.covers(other) && folders(one) == folders(other)
+    }
 }
 
 impl fmt::Display for AssetPattern {
@@ -83,6 +92,20 @@ mod tests {
         ] {
             let path = ResourcePath::parse(path.as_bytes()).unwrap();
             assert_eq!(pattern.covers(&path), covered, "{path}");
+        }
+    }
+
+    #[test]
+    fn an_asset_is_told_from_another() {
+        let pattern = AssetPattern::parse("/videos/{asset}/").unwrap();
+        let together = |one: &str, other: &str| {
+            let [one, other] =
+                [one, other].map(|path| ResourcePath::parse(path.as_bytes()).unwrap());
+            pattern.covers_together(&one, &other)
+        };
+        assert!(together("/videos/a/i.m3u8", "/videos/a/hls/0.ts"));
+        for other in ["/videos/b/0.ts", "/videos/ab/0.ts", "/videos/0.ts", "/other/a/0.ts"] {
+            assert!(!together("/videos/a/i.m3u8", other), "{other}");
         }
     }
 

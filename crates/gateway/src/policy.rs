@@ -118,8 +118,9 @@ impl<'a> RoutePolicy<'a> {
             return Ok(Some(OWN_TOKEN));
         }
         let too_deep = || RefuseReason::Unsignable("its path is too deep".to_owned());
-        let grant =
-            session::grant_beyond(self.scene.route, place, manifest).ok_or_else(too_deep)?;
+        let is_template = varies != Varies::Nothing;
+        let beyond = session::Beyond { place, manifest, grant, is_template };
+        let grant = session::grant_beyond(self.scene.route, &beyond).ok_or_else(too_deep)?;
         match (grant, varies) {
             (_, Varies::Nothing) | (Grant::Folder { .. }, Varies::Name) => {}
             _ => return Ok(None),
@@ -312,6 +313,10 @@ impl UriPolicy for RoutePolicy<'_> {
     fn allows_delta_updates(&self) -> bool {
         // Nor may an update bring what a profile left out.
         self.cdns.iter().all(Option::is_none) && self.scene.profile.is_none()
+    }
+
+    fn refuses_foreign_hosts(&self) -> bool {
+        self.scene.route.config.third_party == ThirdParty::Refuse
     }
 
     fn is_strict(&self) -> bool {

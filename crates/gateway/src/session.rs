@@ -123,14 +123,37 @@ pub(crate) fn begin(
     Ok((signer.seal(&claims, &route.config.id, &place.path, terms.bind_to), claims))
 }
 
-/// What may be granted of a URI that the session's own grant does not cover: its folder, or the
+/// A URI that the grant of its manifest does not cover.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Beyond<'a> {
+    pub(crate) place: &'a Place,
+    /// The manifest that names it, and what the token of that opens.
+    pub(crate) manifest: &'a Place,
+    pub(crate) grant: Grant,
+    /// Whether it stands for many files of one folder.
+    pub(crate) is_template: bool,
+}
+
+/// What may be granted of a URI that the manifest's own grant does not cover: its folder, or the
 /// one path where that would be too much. A folder above the manifest is too much, since it holds
-/// the manifest's neighbours.
-pub(crate) fn grant_beyond(route: &Route, place: &Place, manifest: &Place) -> Option<Grant> {
-    if route.config.grant == GrantMode::Directory
+/// the manifest's neighbours. So is any folder outside of the session's asset, but for a template's.
+pub(crate) fn grant_beyond(route: &Route, beyond: &Beyond<'_>) -> Option<Grant> {
+    let Beyond { place, manifest, grant, is_template } = *beyond;
+    let may_open_folder = route.config.grant == GrantMode::Directory
         && !manifest.path.is_under(place.path.directory())
-        && route.may_grant_folder_of(place).is_ok()
-    {
+        && route.may_grant_folder_of(place).is_ok();
+    let is_of_session = match (&route.config.asset, grant) {
+        (None, _) => true,
+        // A manifest that was opened by its exact path may be another asset's, whose folders are not
+        // this session's.
+        (Some(_), Grant::Exact { .. }) => false,
+        (Some(asset), Grant::Folder { .. }) => {
+            let is_of_asset =
+                place.host == manifest.host && asset.covers_together(&manifest.path, &place.path);
+            is_of_asset || is_template
+        }
+    };
+    if may_open_folder && is_of_session {
         Grant::folder_of(&place.path)
     } else {
         Grant::exactly(&place.path)

@@ -150,6 +150,9 @@ pub enum RefuseReason {
     /// A pathway clone sets, on every URI of another pathway, a parameter that bears a token.
     #[error("it would overwrite the parameter '{0}', which bears a token")]
     ReplacesParameter(String),
+    /// A variable takes its value from a parameter that bears a token.
+    #[error("it takes the parameter '{0}', which bears a token, out of the playlist's own URL")]
+    TokenParameter(String),
     /// The URL goes on with request headers for the player, as IPTV lists write them.
     #[error("it goes on with headers for the player (url|Name=value), which cannot be signed")]
     PlayerHeaders,

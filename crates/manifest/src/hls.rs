@@ -75,7 +75,8 @@ fn refuse_other_line_ends(source: &[u8]) -> Result<(), CompileError> {
     let found = memchr::memchr3_iter(0x0B, 0x0C, 0xC2, source).find(is_end);
     let found = found.into_iter().chain(memchr::memchr_iter(0xE2, source).find(is_end)).min();
     let Some(offset) = found else { return Ok(()) };
-    let line = Lines::new(&source[..offset]).count().max(1);
+    // The character belongs to the line that it would end.
+    let line = Lines::new(&source[..=offset]).count();
     Err(CompileError::OtherLineEnd { line, offset })
 }
 

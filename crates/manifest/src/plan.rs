@@ -16,8 +16,8 @@ use crate::budget::{Budget, DECISION};
 use crate::policy::{Decision, TokenAt, TokenRef, Uri, UriPolicy};
 use crate::resolve::{self, Resolved};
 use crate::slot::Slot;
-use crate::variables::{Defined, Expanded, Variables};
-use crate::{KeepReason, Quoting, RefuseReason, RenderError, Role, Template, dash, json};
+use crate::variables::{Defined, Definer, Definition, Expanded, Variables};
+use crate::{KeepReason, Lines, Quoting, RefuseReason, RenderError, Role, Template, dash, json};
 
 /// Where a manifest came from and where players will see it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -167,6 +167,7 @@ impl Template {
         for replacement in self.replacements() {
             replacement.check(self.source(), policy)?;
         }
+        self.check_definitions(policy)?;
         let mut planner = Planner::new(self, place, policy.token_len());
         let withdrawn = if policy.allows_delta_updates() { &[] } else { self.delta_updates() };
         let mut withdrawn = withdrawn.iter().peekable();
@@ -214,6 +215,35 @@ impl Template {
             planner.writer.remove(offer.clone());
         }
         planner.writer.finish(planner.kept, Vec::new(), planner.budget.steps())
+    }
+
+    /// Refuses a variable that takes a token out of the playlist's own URL: a playlist that imports it
+    /// could send the token to any host.
+    fn check_definitions(&self, policy: &dyn UriPolicy) -> Result<(), RenderError> {
+        let from_query = |definition: &&Definition| definition.value == Definer::QueryParameter;
+        let mut taken = self.definitions().iter().filter(from_query).peekable();
+        if taken.peek().is_none() {
+            return Ok(());
+        }
+        let owned = policy.owned_parameters();
+        for definition in taken {
+            let name: Vec<u8> = percent_encoding::percent_decode(&definition.name).collect();
+            let is_taken = |owned: &&String| {
+                owned.as_bytes().eq_ignore_ascii_case(&name)
+                    || owned.as_bytes().eq_ignore_ascii_case(&definition.name)
+            };
+            if let Some(parameter) = owned.iter().find(is_taken) {
+                let before = &self.source()[..=definition.offset];
+                return Err(RenderError::Refused {
+                    line: Lines::new(before).count(),
+                    offset: definition.offset,
+                    carrier: "EXT-X-DEFINE QUERYPARAM".to_owned(),
+                    role: Role::Unclassified,
+                    reason: RefuseReason::TokenParameter(parameter.clone()),
+                });
+            }
+        }
+        Ok(())
     }
 
     /// What would become of each URI, in order. Decides as [`Self::plan`] does, goes on after one
@@ -417,7 +447,10 @@ pub(crate) fn decide_unsigned(
     match resolve::resolve(base, reference)? {
         Resolved::Kept(reason) => Ok(Decision::Keep(reason)),
         Resolved::Http(url) if resolve::is_absolute(reference) && !policy.protects(&url) => {
-            Ok(Decision::Keep(KeepReason::ForeignHost))
+            match policy.refuses_foreign_hosts() {
+                true => Err(RefuseReason::ForeignHost),
+                false => Ok(Decision::Keep(KeepReason::ForeignHost)),
+            }
         }
         Resolved::Http(_) => Err(refusal),
     }

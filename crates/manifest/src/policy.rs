@@ -176,8 +176,13 @@ pub trait UriPolicy {
     /// host or a protected prefix. Such a manifest is refused.
     fn protects(&self, url: &Url) -> bool;
 
+    /// Whether a URL on a host that is none of ours is refused in an unclassified place, too.
+    fn refuses_foreign_hosts(&self) -> bool {
+        false
+    }
+
     /// The query parameters that this policy's tokens use, in any case of letters: no pathway clone
-    /// of a content steering manifest may set them.
+    /// of a content steering manifest may set them, and no variable may take them.
     fn owned_parameters(&self) -> Vec<String> {
         Vec::new()
     }

@@ -8,7 +8,7 @@ mod common;
 use common::{BASE, Mode, compile, gcore, sign, signed, url};
 use sluicegate_manifest::{
     CdnPaths, CompileError, Decision, Format, KeepReason, Limits, Options, Place, RefuseReason,
-    RenderError, Role, Template, TokenAt, TokenRef, Uri, UriPolicy, Variables,
+    RenderError, Role, SignHost, Template, TokenAt, TokenRef, Uri, UriPolicy, Variables,
 };
 use sluicegate_token::{ByteList, Presented, ResourcePath, Scheme, Scope, UnixTime};
 use url::Url;
@@ -117,8 +117,27 @@ fn what_ends_a_line_for_some_players_is_refused() {
         let offset = source.find(end).unwrap();
         assert_eq!(compiled.unwrap_err(), CompileError::OtherLineEnd { line: 3, offset });
     }
+    let first = Template::compile("#EXTM3U\n\u{b}".into(), &Options::default()).unwrap_err();
+    assert_eq!(first, CompileError::OtherLineEnd { line: 2, offset: 8 });
     // Other characters whose first byte is the same stay.
     assert_eq!(references("#EXTM3U\n#EXTINF:4,\u{a9} \u{201c}\u{2026}\n0.ts\n"), ["0.ts"]);
+}
+
+// A playlist on another host could import the variable, and write it into any URI.
+#[test]
+fn no_variable_takes_the_token_of_the_playlist() {
+    let base = common::url(BASE);
+    let gcore = common::gcore(Scope::Directory);
+    for name in ["md5", "MD5", "expires", "%6dd5"] {
+        let source = format!("#EXTM3U\n\n#EXT-X-DEFINE:QUERYPARAM=\"{name}\"\n0.ts\n");
+        let template = Template::compile(source.into(), &Options::default()).unwrap();
+        let planned = template.plan(&Place::at(base.clone()), &mut SignHost::new(&base, &gcore));
+        let refused = planned.unwrap_err().to_string();
+        assert!(refused.starts_with("line 3 (byte 9), EXT-X-DEFINE QUERYPARAM"), "{refused}");
+    }
+    let source = "#EXTM3U\n#EXT-X-DEFINE:QUERYPARAM=\"region\"\n0.ts\n";
+    let template = Template::compile(source.into(), &Options::default()).unwrap();
+    assert!(template.plan(&Place::at(base.clone()), &mut SignHost::new(&base, &gcore)).is_ok());
 }
 
 #[test]

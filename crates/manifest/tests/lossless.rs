@@ -185,9 +185,12 @@ fn inert_line() -> impl Strategy<Value = Vec<u8>> {
             "#EXT-X-UNKNOWN:https://other.example.net/a?u=https://third.example.org/b",
         ])
         .prop_map(|text| text.as_bytes().to_vec()),
-        vec(any::<u8>().prop_filter("no line end", |byte| !b"\r\n\x0b\x0c\xC2\xE2".contains(byte)), 0..20)
-            .prop_map(|bytes| [b"#", &bytes[..]].concat())
-            .prop_filter("no tag", |line| !line.starts_with(b"#EXT")),
+        vec(
+            any::<u8>().prop_filter("no line end", |byte| !b"\r\n\x0b\x0c\xC2\xE2".contains(byte)),
+            0..20
+        )
+        .prop_map(|bytes| [b"#", &bytes[..]].concat())
+        .prop_filter("no tag", |line| !line.starts_with(b"#EXT")),
     ]
 }
 

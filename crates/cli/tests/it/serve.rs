@@ -54,6 +54,24 @@ fn a_signed_link_leads_to_the_stream() {
     }
 }
 
+/// A core dump would hold the keys.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_core_dump_is_written_only_where_that_is_wanted() {
+    let folder = Folder::new();
+    let limit = |more: &[&str]| {
+        let mut start = command(&folder, &streams());
+        let gateway = Serving::start(start.args(more), "gateway");
+        let limits = std::fs::read_to_string(format!("/proc/{}/limits", gateway.id())).unwrap();
+        let line = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
+        line.split_whitespace().nth(4).unwrap().to_owned()
+    };
+    assert_eq!(limit(&[]), "0");
+    let own = std::fs::read_to_string("/proc/self/limits").unwrap();
+    let own = own.lines().find(|line| line.starts_with("Max core file size")).unwrap();
+    assert_eq!(limit(&["--core-dumps"]), own.split_whitespace().nth(4).unwrap());
+}
+
 #[test]
 fn operators_have_a_listener_of_their_own() {
     let folder = Folder::new();

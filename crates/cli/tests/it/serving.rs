@@ -33,6 +33,12 @@ impl Serving {
         Self { process, addr }
     }
 
+    /// The id of its process.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn id(&self) -> u32 {
+        self.process.id()
+    }
+
     pub(crate) const fn addr(&self) -> SocketAddr {
         self.addr
     }

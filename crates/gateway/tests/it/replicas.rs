@@ -92,6 +92,34 @@ fn a_session_that_one_ends_is_over_at_all() {
     assert!(comes_to_be(|| play(&b, "player", &target) == 403));
 }
 
+/// Others who write into the store break what they write, and nothing else.
+#[test]
+fn a_broken_record_concerns_its_session_alone() {
+    require_tools!("redis-server");
+    let redis = Redis::start(None);
+    let [a, b] = [(); 2].map(|()| replica(&redis, "", "on_failure = \"closed\""));
+    let (broken, of_broken) = open(&a, MASTER, "");
+    let (id, target) = open(&a, MASTER, "");
+    let key = format!("{{sluicegate}}:session:{broken}");
+    assert!(redis.ask(&format!("EXISTS {key}")).contains(":1"), "{key}");
+    assert!(redis.ask(&format!("DEL {key}")).contains(":1"));
+    assert!(redis.ask(&format!("SET {key} text")).contains("OK"));
+    for player in ["one", "two", "three"] {
+        // Nothing is known of this session, so the configuration decides.
+        assert_eq!(play(&b, player, &of_broken), 503);
+        // The store is asked for all others meanwhile.
+        assert_eq!(play(&b, player, &target), 200);
+    }
+    assert_eq!(api(&b, "GET", &format!("/v1/sessions/{id}")).0, 200);
+    // A number that is none.
+    assert!(redis.ask(&format!("DEL {key}")).contains(":1"));
+    assert!(
+        redis.ask(&format!("HSET {key} opened {{}} expires never ended - user u")).contains(":4")
+    );
+    let _ = play(&b, "four", &of_broken);
+    assert_eq!(play(&b, "four", &target), 200);
+}
+
 #[test]
 fn streams_are_counted_over_all() {
     require_tools!("redis-server");

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
-use redis::{Client, IntoConnectionInfo as _, RedisResult};
+use redis::{Client, ErrorKind, IntoConnectionInfo as _, RedisError, RedisResult, ServerErrorKind};
 use secrecy::ExposeSecret as _;
 use tokio::sync::Notify;
 
@@ -80,6 +80,13 @@ impl Connection {
                 self.is_back();
                 Ok(answer)
             }
+            Err(error) if concerns_one_record(&error) => {
+                self.is_back();
+                self.metrics.session_store_failed();
+                // Its text names no value of any command.
+                tracing::warn!(reason = %error.category(), "a record of the session store is broken");
+                Err(Gone)
+            }
             Err(error) => {
                 self.be_quiet();
                 self.is_gone(&error);
@@ -123,6 +130,15 @@ impl Connection {
 
     fn millis_in(&self, wait: Duration) -> u64 {
         u64::try_from((self.began.elapsed() + wait).as_millis()).unwrap_or(u64::MAX)
+    }
+}
+
+/// Whether the store answered, and what it holds under the names of this call is of another type than
+/// what is written there, or no number. All other sessions are as they were.
+fn concerns_one_record(error: &RedisError) -> bool {
+    match error.kind() {
+        ErrorKind::UnexpectedReturnType | ErrorKind::Server(ServerErrorKind::ResponseError) => true,
+        _ => error.code() == Some("WRONGTYPE"),
     }
 }
 
