@@ -1,0 +1,64 @@
+//! A session for one asset, whose manifests name files of another: these open, and nothing beside them.
+
+use std::collections::BTreeSet;
+
+use crate::support::{Site, Viewer, folder, multivariant, playlist, resolve, token_of, uris};
+
+/// Follows every playlist from `target` on, and collects each token with the path that it came for.
+fn follow(viewer: &mut Viewer<'_>, target: &str, tokens: &mut BTreeSet<String>) -> usize {
+    tokens.insert(token_of(target).to_owned());
+    let answer = viewer.get(target);
+    assert_eq!(answer.status, 200, "{target}: {}", answer.text());
+    if !answer.text().starts_with("#EXTM3U") {
+        return 1;
+    }
+    let named = uris(&answer.text());
+    1 + named.iter().map(|uri| follow(viewer, &resolve(target, uri), tokens)).sum::<usize>()
+}
+
+#[test]
+fn a_session_opens_of_another_asset_what_was_named_and_nothing_else() {
+    let media = folder(&[
+        ("v/a/master.m3u8", &multivariant(&["i.m3u8", "../b/ad.m3u8"])),
+        ("v/a/i.m3u8", &playlist(&["0.ts", "../b/bumper.ts"])),
+        ("v/a/0.ts", b"0"),
+        ("v/a/1.ts", b"1"),
+        ("v/b/bumper.ts", b"b"),
+        ("v/b/ad.m3u8", &playlist(&["ad.ts", "sub/1.ts", "../c/x.ts"])),
+        ("v/b/ad.ts", b"d"),
+        ("v/b/sub/1.ts", b"1"),
+        ("v/b/sub/2.ts", b"2"),
+        ("v/b/master.m3u8", &multivariant(&["film.m3u8"])),
+        ("v/b/film.m3u8", &playlist(&["film.ts"])),
+        ("v/b/film.ts", b"f"),
+        ("v/c/x.ts", b"x"),
+        ("v/c/y.ts", b"y"),
+    ]);
+    for carry in ["path", "query"] {
+        let route = format!("asset = \"/v/{{asset}}/\"\ncarry = \"{carry}\"");
+        let gateway = Site { route: &route, ..Site::default() }.folder(media.path());
+        let mut viewer = Viewer::of(&gateway);
+        let master = viewer.enter("/v/a/master.m3u8");
+        let mut tokens = BTreeSet::new();
+        assert_eq!(follow(&mut viewer, &master, &mut tokens), 8, "{carry}");
+        assert!(tokens.len() > 4, "{tokens:?}");
+        let shut =
+            ["b/film.ts", "b/film.m3u8", "b/master.m3u8", "b/sub/2.ts", "c/y.ts", "b/", "c/"];
+        for token in &tokens {
+            for path in shut {
+                let target = match carry {
+                    "path" => format!("/s/{token}/v/{path}"),
+                    _ => format!("/v/{path}?sg={token}"),
+                };
+                assert_eq!(viewer.status(&target), 403, "{carry}: {path}");
+            }
+        }
+        // The session's own asset is open as a whole.
+        let own = token_of(&master);
+        let neighbour = match carry {
+            "path" => format!("/s/{own}/v/a/1.ts"),
+            _ => format!("/v/a/1.ts?sg={own}"),
+        };
+        assert_eq!(viewer.status(&neighbour), 200);
+    }
+}
