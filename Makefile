@@ -8,7 +8,7 @@ LISTEN ?= 127.0.0.1:8080
 # Of the command line: all that it can be built with.
 FEATURES := --features sluicegate/object-store,sluicegate/otel
 
-.PHONY: bench bench-steps dist publish soak help demo test proof tools npm fmt lint guard nextest test-doc test-npm golden fuzz clean
+.PHONY: bench bench-steps browser-under-load dist publish soak help demo test proof tools npm fmt lint guard nextest test-doc test-npm golden fuzz clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -85,6 +85,9 @@ soak: ## Ten minutes at half load: no growth of memory or of open files after th
 	$(CARGO) build $(LOCKED) --release --package sluicegate
 	$(CARGO) build $(LOCKED) --release --package sluicegate-bench --example bench
 	target/release/examples/bench soak $${MINUTES:-10}
+
+browser-under-load: ## Each browser test beside busy cores, again and again (COUNT, FILTER)
+	scripts/browser-under-load.sh
 
 dist: ## A stripped release archive with its checksum, in target/dist
 	scripts/dist.sh

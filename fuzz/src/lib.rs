@@ -39,6 +39,10 @@ pub fn render(data: &[u8]) {
     }
 }
 
+/// Steps of planning for each byte that comes in or goes out. A reference of a few bytes is decided for
+/// each of up to 64 combinations of base URLs.
+const STEPS_PER_BYTE: usize = 64 * 600;
+
 fn render_in_every_mode(template: &Template) {
     let is_dash = template.format().is_dash();
     for mode in Mode::ALL {
@@ -64,6 +68,9 @@ fn render_in_every_mode(template: &Template) {
     if let Ok(plan) = template.plan(&place, &mut policy) {
         let tokens = policy.0.sign(common::EXPIRES, None).expect("the key needs no address");
         let rendered = plan.render(&tokens);
+        let bytes = template.source().len() + rendered.bytes.len();
+        let steps = plan.steps();
+        assert!(steps <= STEPS_PER_BYTE * bytes, "{steps} steps for {bytes} bytes");
         edits_give_the_source_back(template, &rendered.bytes, &rendered.edits);
     }
     // A report goes on where a plan stops.

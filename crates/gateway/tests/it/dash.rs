@@ -450,6 +450,31 @@ fn players_may_be_told_to_copy_the_query() {
     let gateway = site("carry = \"query\"\nurl_query_info = true").folder(media.path());
     let (_, mpd) = enter(&mut Viewer::of(&gateway));
     assert!(!mpd.contains("useMPDUrlQuery") && mpd.contains("sg="), "{mpd}");
+    // Players would copy the token to another host, too.
+    let foreign = "<AdaptationSet mimeType=\"audio/mp4\"><BaseURL>https://other.test/</BaseURL>\
+                   <SegmentTemplate media=\"$Number$.m4s\" duration=\"2\"/>\
+                   <Representation id=\"f\" bandwidth=\"1\"/></AdaptationSet></Period>";
+    let media = self::media(&FOLDERS.replace("</Period>", foreign));
+    let gateway = site("carry = \"query\"\nurl_query_info = true").folder(media.path());
+    let (_, mpd) = enter(&mut Viewer::of(&gateway));
+    assert!(mpd.contains("other.test"), "{mpd}");
+    assert!(!mpd.contains("useMPDUrlQuery") && mpd.contains("sg="), "{mpd}");
+}
+
+/// dash.js resolves these against the page, whose host would get the token.
+#[test]
+fn what_players_resolve_against_the_page_is_absolute() {
+    let elements = "<ContentSteering>steering.json</ContentSteering><UTCTiming \
+                    schemeIdUri=\"urn:mpeg:dash:utc:http-iso:2014\" value=\"clock\"/>";
+    let media = media(&with("type=\"static\" mediaPresentationDuration=\"PT4S\"", elements));
+    for carry in ["path", "query"] {
+        let gateway = site(&format!("carry = \"{carry}\"")).folder(media.path());
+        let (_, mpd) = enter(&mut Viewer::of(&gateway));
+        let (_, steering) = mpd.split_once("<ContentSteering>").unwrap();
+        assert!(steering.starts_with("http"), "{carry}: {mpd}");
+        let clocks = values(&mpd, "value");
+        assert!(clocks.iter().any(|clock| clock.starts_with("http")), "{carry}: {mpd}");
+    }
 }
 
 /// shaka-project/shaka-player#8531, xbmc/inputstream.adaptive#199: a player goes on for a while with
