@@ -305,8 +305,7 @@ fn a_live_playlist_still_gets_its_directives() {
 }
 
 #[test]
-fn plans_with_profiles_weigh_what_the_profile_left() {
-    // A folder is an origin, too.
+fn a_manifest_of_a_folder_weighs_what_it_takes() {
     let files = folder(&[("v/index.m3u8", long_playlist(100, "#EXT-X-ENDLIST\n").as_bytes())]);
     let top = site("");
     let gateway = Site { top: &top, ..Site::default() }.folder(files.path());
