@@ -1,7 +1,10 @@
 // dash.js for player.js.
 import { loadScript } from "./load-script.js";
 
-export async function createPlayer(video, { url, level, audioTrack, fail, ready }) {
+/** Above the priority of the handler of dash.js that seeks. */
+const BEFORE_DASH_JS = 10_000;
+
+export async function createPlayer(video, { url, level, audioTrack, fail, end, ready }) {
   await loadScript("./dash.js");
   const { dashjs } = window;
   const player = dashjs.MediaPlayer().create();
@@ -22,6 +25,9 @@ export async function createPlayer(video, { url, level, audioTrack, fail, ready 
   // Within this time of the end dash.js takes every stall for a gap and seeks to the end, where it may
   // wait for ever. A stall of a busy machine is no gap. Gaps are still jumped, by `jumpLargeGaps`.
   player.updateSettings({ streaming: { gaps: { smallGapLimit: 0 } } });
+  // dash.js compares the time with the MPD's end by a timer. If the timer comes before the media element's `ended`,
+  // dash.js reports the end, seeks back by half a second and pauses there, and `ended` never comes.
+  player.on(events.PLAYBACK_ENDED, ({ isLast }) => { if (isLast) end(); }, null, { priority: BEFORE_DASH_JS });
   player.on(events.ERROR, ({ error }) => fail(describe(error)));
   player.on(events.STREAM_INITIALIZED, () => {
     const audio = audioTrack === null ? null : tracks("audio")[audioTrack];

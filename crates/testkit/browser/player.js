@@ -6,15 +6,17 @@ const errors = [];
 const latencies = [];
 let adapter;
 let over = false;
+/** The numbers of the picture at the end of the stream; null before it. */
+let atEnd = null;
 let playingSince = null;
 
 window.testPlayer = { start, state };
 
 async function start({ player, url, rate, level, audioTrack, liveSeconds }) {
   const { createPlayer } = await import(ADAPTERS[player]);
-  video.addEventListener("ended", () => { over = true; });
+  video.addEventListener("ended", end);
   video.addEventListener("playing", () => { playingSince ??= performance.now(); });
-  adapter = await createPlayer(video, { url, level, audioTrack, fail, ready: () => play(rate) });
+  adapter = await createPlayer(video, { url, level, audioTrack, fail, end, ready: () => play(rate) });
   if (liveSeconds !== null) setInterval(sampleLatency, 1000);
 }
 
@@ -32,6 +34,17 @@ function fail(error) {
   over ||= error.fatal;
 }
 
+/** The player or the media element says that the end is reached. What a player does afterwards does not count. */
+function end() {
+  atEnd ??= picture();
+  over = true;
+}
+
+function picture() {
+  const { totalVideoFrames, droppedVideoFrames } = video.getVideoPlaybackQuality();
+  return { frames: totalVideoFrames, droppedFrames: droppedVideoFrames, currentTime: video.currentTime };
+}
+
 /** How far behind the live edge the picture is, in seconds: by the stream's own wall clock if it has one. */
 function sampleLatency() {
   if (playingSince === null) return;
@@ -42,15 +55,12 @@ function sampleLatency() {
 }
 
 function state() {
-  const quality = video.getVideoPlaybackQuality();
   return {
     over,
     playedSeconds: playingSince === null ? 0 : (performance.now() - playingSince) / 1000,
-    ended: video.ended,
-    frames: quality.totalVideoFrames,
-    droppedFrames: quality.droppedVideoFrames,
+    ended: atEnd !== null,
+    ...(atEnd ?? picture()),
     duration: finite(video.duration),
-    currentTime: video.currentTime,
     latency: median(latencies),
     levels: adapter.levels(),
     ...adapter.tracks(),
