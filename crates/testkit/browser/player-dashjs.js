@@ -22,8 +22,8 @@ export async function createPlayer(video, { url, level, audioTrack, fail, end, r
       if (wanted) player.updateSettings({ streaming: { abr: { initialBitrate: { video: wanted / 1000 } } } });
     });
   }
-  // Within this time of the end dash.js takes every stall for a gap and seeks to the end, where it may
-  // wait for ever. A stall of a busy machine is no gap. Gaps are still jumped, by `jumpLargeGaps`.
+  // Within this time of the end dash.js takes every stall for a gap and seeks to the end, which skips
+  // frames. A stall of a busy machine is no gap. Gaps are still jumped, by `jumpLargeGaps`.
   player.updateSettings({ streaming: { gaps: { smallGapLimit: 0 } } });
   // dash.js compares the time with the MPD's end by a timer. If the timer comes before the media element's `ended`,
   // dash.js reports the end, seeks back by half a second and pauses there, and `ended` never comes.
