@@ -186,17 +186,13 @@ pub(crate) fn path_for_log(raw_path: &str) -> Cow<'_, str> {
     let marks = ["%3f", "%3F", "%26", "&"];
     let query = marks.iter().filter_map(|mark| path.find(mark)).min();
     let (path, cut) = query.map_or((path, ""), |at| (&path[..at], "***"));
-    // Escapes within a token split its run of characters.
-    if path.contains('%')
-        && has_token(&String::from_utf8_lossy(&percent_decode_str(path).collect::<Vec<_>>()))
-    {
-        return Cow::Owned(
-            mask_tokens(path)
-                .filter(|masked| masked.len() < path.len())
-                .map_or_else(|| "***".to_owned(), |masked| masked + cut),
-        );
+    let masked = mask_tokens(path);
+    // Escapes within a token split its run of characters, so that no run is masked.
+    let shown = masked.as_deref().unwrap_or(path);
+    if shown.contains('%') && has_token(&percent_decode_str(shown).decode_utf8_lossy()) {
+        return Cow::Borrowed("***");
     }
-    match mask_tokens(path) {
+    match masked {
         None if cut.is_empty() => Cow::Borrowed(path),
         masked => Cow::Owned(masked.unwrap_or_else(|| path.to_owned()) + cut),
     }
@@ -355,6 +351,7 @@ mod tests {
                 format!("/s{token}/v/a"),
                 format!("/s%2F{token}/v/a"),
                 format!("/v/%2525{token}"),
+                format!("/{}/{token}", "A".repeat(SessionToken::CHARS)),
             ] {
                 let shown = path_for_log(&mangled);
                 assert!(
