@@ -197,6 +197,14 @@ fn four_hours_of_ten_representations_with_a_token_for_each_file_pass() {
 }
 
 #[test]
+fn written_out_segments_beyond_the_result_name_its_key() {
+    let text = one_template("$Number$.m4s", "v", 1_000);
+    let limits = Limits { max_result_bytes: 20_000, result_bytes_per_byte: 1, ..Limits::default() };
+    let refused = render(&text, "", limits).unwrap_err();
+    assert!(refused.contains("more than 20000 bytes; limits.max_result_bytes"), "{refused}");
+}
+
+#[test]
 fn elements_of_a_few_bytes_cannot_take_all_memory() {
     let periods = "<Period/>".repeat(1_800_000);
     let text = format!("<MPD xmlns='urn:mpeg:dash:schema:mpd:2011'>{periods}</MPD>");
