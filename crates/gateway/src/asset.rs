@@ -53,13 +53,14 @@ impl AssetPattern {
         matches && segments.next().is_some()
     }
 
-    /// Whether both paths lie in one folder that the pattern matches.
+    /// Reports if two paths belong to the same asset: the pattern covers both, and their segments in
+    /// the pattern's folders are equal.
     #[must_use]
     pub fn covers_together(&self, one: &ResourcePath, other: &ResourcePath) -> bool {
-        let folders = |path: &ResourcePath| -> Vec<Vec<u8>> {
-            path.segments().take(self.0.len()).map(<[u8]>::to_vec).collect()
-        };
-        self.covers(one) && self.covers(other) && folders(one) == folders(other)
+        let depth = self.0.len();
+        self.covers(one)
+            && self.covers(other)
+            && one.segments().take(depth).eq(other.segments().take(depth))
     }
 }
 

@@ -306,8 +306,16 @@ impl Templates {
         resource: Resource<'_>,
         known: Option<&Kept>,
     ) -> Result<Arc<Compiled>, Error> {
-        let asked = self.ask(resource, known);
-        let answered = self.under_way.try_get_with_by_ref(resource.key, asked).await;
+        self.once(resource, self.ask(resource, known)).await
+    }
+
+    /// Makes a compiled manifest once for all who ask at one time.
+    async fn once(
+        &self,
+        resource: Resource<'_>,
+        made: impl Future<Output = Result<Arc<Compiled>, Error>>,
+    ) -> Result<Arc<Compiled>, Error> {
+        let answered = self.under_way.try_get_with_by_ref(resource.key, made).await;
         self.under_way.invalidate(resource.key).await;
         answered.map_err(|error| Error::clone(&error))
     }
@@ -381,10 +389,7 @@ impl Templates {
         if let Some(error) = self.failed.get(resource.key).await {
             return Err(error);
         }
-        let accepted = self.accept(resource, fetched);
-        let answered = self.under_way.try_get_with_by_ref(resource.key, accepted).await;
-        self.under_way.invalidate(resource.key).await;
-        let answered = answered.map_err(|error| Error::clone(&error));
+        let answered = self.once(resource, self.accept(resource, fetched)).await;
         if let Err(error) = &answered
             && is_refusal(error)
         {

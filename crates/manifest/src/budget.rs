@@ -19,6 +19,7 @@ pub(crate) const COMBINATION: usize = 512;
 pub(crate) struct Budget {
     limits: Limits,
     source_len: usize,
+    max_steps: usize,
     steps: Cell<usize>,
     written_out: Cell<usize>,
 }
@@ -26,7 +27,13 @@ pub(crate) struct Budget {
 impl Budget {
     /// The whole budget of a source of `source_len` bytes.
     pub(crate) fn of(limits: &Limits, source_len: usize) -> Self {
-        Self { limits: *limits, source_len, steps: Cell::new(0), written_out: Cell::new(0) }
+        Self {
+            limits: *limits,
+            source_len,
+            max_steps: limits.max_steps(source_len),
+            steps: Cell::new(0),
+            written_out: Cell::new(0),
+        }
     }
 
     /// Steps that were charged so far.
@@ -40,7 +47,7 @@ impl Budget {
     /// [`RefuseReason::TooMuchWork`] if it is more than is left.
     #[inline]
     pub(crate) fn charge(&self, steps: usize) -> Result<(), RefuseReason> {
-        let limit = self.limits.max_steps(self.source_len);
+        let limit = self.max_steps;
         let taken = self.steps.get().saturating_add(steps);
         if taken > limit {
             return Err(RefuseReason::TooMuchWork { limit });
@@ -93,6 +100,6 @@ impl Budget {
 }
 
 /// Whether a reference begins as a `data:` URI does (RFC 2397).
-pub(crate) fn is_data(start: &[u8]) -> bool {
+fn is_data(start: &[u8]) -> bool {
     start.get(..5).is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"data:"))
 }

@@ -99,10 +99,6 @@ impl Place {
 // === impl Plan ===
 
 impl Plan {
-    /// Memory that each token of a plan takes beside its text, in bytes: where it stands, and what was changed
-    /// for it.
-    pub const BYTES_PER_TOKEN: usize = size_of::<Hole>() + size_of::<Cut>();
-
     /// The URIs that stay as they are, in order.
     #[must_use]
     pub fn kept(&self) -> &[Kept] {

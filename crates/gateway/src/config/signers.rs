@@ -40,14 +40,14 @@ struct Used {
     signing: Vec<Signing>,
 }
 
-/// A key with what it signs or verifies.
+/// The use of a key: it verifies entry links or signs a CDN's tokens.
 struct Signing {
-    place: String,
-    text: SecretSlice<u8>,
+    /// Index into [`Used::cdn`].
+    key: usize,
     scheme: Arc<dyn Scheme>,
-    /// Whether links are verified with it; or else tokens of a CDN are signed.
+    /// True for a key of `[route.entry]`, false for a key of a CDN.
     is_entry: bool,
-    /// Whether its tokens open what their scope says, and nothing else.
+    /// False for the entry scopes `either` and `extension`, which accept several scopes.
     is_exact: bool,
 }
 
@@ -301,22 +301,16 @@ impl<'f> Keys<'f> {
             let text = self.read(&source, &place, KEYGEN)?;
             let key = CdnKey::from_text(id.to_string(), text.expose_secret(), binding)
                 .map_err(|error| wrong(place.as_str(), error.to_string()))?;
-            let secret = SecretSlice::from(text.expose_secret().to_vec());
+            let index = self.ring.cdn.len();
             self.ring.cdn.push((place.clone(), key.clone(), text));
             // The wrong file is a better guess than a key of a wrong length.
             self.check()?;
             let scheme = kind.with_key(key, &options);
-            let scheme = scheme.map_err(|error| wrong(place.as_str(), advice(&error)))?;
+            let scheme = scheme.map_err(|error| wrong(place, advice(&error)))?;
             let is_exact =
                 !matches!(raw.scope, Some(raw::ScopeName::Either | raw::ScopeName::Extension));
-            let (text, scheme_of_key) = (secret, Arc::clone(&scheme));
-            self.ring.signing.push(Signing {
-                place,
-                text,
-                scheme: scheme_of_key,
-                is_entry,
-                is_exact,
-            });
+            let signing = Signing { key: index, scheme: Arc::clone(&scheme), is_entry, is_exact };
+            self.ring.signing.push(signing);
             keys.push(RingKey { id, scheme, period });
         }
         SchemeRing::new(keys).ok_or_else(|| wrong(place, ONE_OR_SEVERAL))
@@ -404,25 +398,27 @@ impl Keys<'_> {
         let (entries, cdns): (Vec<_>, Vec<_>) =
             self.ring.signing.iter().partition(|signing| signing.is_entry);
         for entry in entries {
-            let clash = cdns
-                .iter()
-                .find(|cdn| is_same_secret(&entry.text, &cdn.text) && !is_apart(entry, cdn));
-            if let Some(cdn) = clash {
+            let (entry_place, _, entry_text) = &self.ring.cdn[entry.key];
+            let clash = cdns.iter().find_map(|cdn| {
+                let (place, _, text) = &self.ring.cdn[cdn.key];
+                (is_same_secret(entry_text, text) && !is_apart(entry, cdn)).then_some(place)
+            });
+            if let Some(cdn_place) = clash {
                 let problem = format!(
                     "it is the secret of {}, too, so that a token of that CDN could begin sessions as a \
                      link: use two keys. One will do where both have scheme = \"gcore\", the links \
                      scope = \"file\", and the CDN \"directory\" or \"tree\"",
-                    cdn.place
+                    cdn_place
                 );
-                return Err(wrong(entry.place.as_str(), problem));
+                return Err(wrong(entry_place.as_str(), problem));
             }
         }
         Ok(())
     }
 }
 
-/// Whether no token of the CDN is a link. Gcore hashes the path, and what follows is told apart: the
-/// path of a directory ends in a slash, at which no session begins.
+/// Reports if no token of the CDN verifies as an entry link, although both use the same secret. Gcore
+/// hashes the signed path. The path of a directory token ends with a slash, and no session begins there.
 fn is_apart(entry: &Signing, cdn: &Signing) -> bool {
     let are_gcore = [entry, cdn].iter().all(|signing| signing.scheme.name() == Gcore::NAME);
     are_gcore
@@ -431,8 +427,8 @@ fn is_apart(entry: &Signing, cdn: &Signing) -> bool {
         && cdn.scheme.scope() != Scope::File
 }
 
-/// Whether two texts are one secret: as they are, or as two spellings of one number, since some
-/// schemes have their keys in hexadecimal digits.
+/// Compares two secrets in constant time. Hexadecimal digits compare without regard to case, since some
+/// schemes write their keys in them.
 fn is_same_secret(one: &SecretSlice<u8>, other: &SecretSlice<u8>) -> bool {
     let spelling = |text: &SecretSlice<u8>| {
         let text = text.expose_secret().trim_ascii();

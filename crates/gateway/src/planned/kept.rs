@@ -63,25 +63,17 @@ impl Plans {
     /// Keeps a plan.
     pub(crate) fn keep(&self, asked: &Asked<'_>, planned: &Arc<Planned>) {
         let kind = asked.kind();
-        self.kept.rcu(|plans| {
-            let others: Vec<_> = plans.iter().filter(|(known, _)| *known != kind).collect();
-            let too_many = (others.len() + 1).saturating_sub(MAX_PLANS);
-            let others = others.into_iter().skip(too_many).cloned();
-            others.chain([(kind.clone(), Arc::clone(planned))]).collect::<Vec<_>>()
-        });
+        let is_other = |(known, _): &(Kind, _)| *known != kind;
+        self.kept.rcu(|plans| newest(plans, is_other, (kind.clone(), Arc::clone(planned))));
     }
 
     /// Remembers why there is no plan.
     pub(crate) fn refuse(&self, asked: &Asked<'_>, error: &Error) {
         let kind = asked.kind();
+        let is_other =
+            |(known, _, at): &(Kind, _, Instant)| *known != kind && at.elapsed() < REFUSED_FOR;
         self.refused.rcu(|refused| {
-            let others: Vec<_> = refused
-                .iter()
-                .filter(|(known, _, at)| *known != kind && at.elapsed() < REFUSED_FOR)
-                .collect();
-            let too_many = (others.len() + 1).saturating_sub(MAX_PLANS);
-            let others = others.into_iter().skip(too_many).cloned();
-            others.chain([(kind.clone(), error.clone(), Instant::now())]).collect::<Vec<_>>()
+            newest(refused, is_other, (kind.clone(), error.clone(), Instant::now()))
         });
     }
 
@@ -105,4 +97,11 @@ impl Plans {
         let kept = self.kept.load();
         kept.iter().map(|(kind, planned)| of_kind(kind) + self.size_of(planned)).sum()
     }
+}
+
+/// The newest of the known entries that are kept, with one more at the end.
+fn newest<T: Clone>(known: &[T], is_kept: impl Fn(&T) -> bool, new: T) -> Vec<T> {
+    let kept: Vec<_> = known.iter().filter(|entry| is_kept(entry)).collect();
+    let too_many = (kept.len() + 1).saturating_sub(MAX_PLANS);
+    kept.into_iter().skip(too_many).cloned().chain([new]).collect()
 }

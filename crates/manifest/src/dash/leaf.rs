@@ -61,6 +61,11 @@ impl<'t> Leaf<'t> {
         }
     }
 
+    /// The slot that stands for the whole template in a refusal.
+    pub(crate) fn first_attribute(&self) -> u32 {
+        self.attributes.into_iter().flatten().next().unwrap_or(0)
+    }
+
     /// The elements that name a resource each.
     pub(crate) fn units(&self) -> impl Iterator<Item = &'t UnitSlot> + Clone {
         let with_units = self.with_units.clone();

@@ -310,8 +310,7 @@ impl<'t, 'b> Draft<'t, 'b> {
                 let segments = self.tell(leaf, policy).map_err(|untold| match untold {
                     Untold::Refused(refused) => refused,
                     Untold::Because(reason) => {
-                        let slot = leaf.attributes.into_iter().flatten().next().unwrap_or(0);
-                        (slot, RefuseReason::NotExpandable(reason))
+                        (leaf.first_attribute(), RefuseReason::NotExpandable(reason))
                     }
                 })?;
                 self.expanded.insert(at, segments);
@@ -328,8 +327,7 @@ impl<'t, 'b> Draft<'t, 'b> {
         let chain: Vec<_> = leaf.chain.iter().map(|(_, segments)| *segments).collect();
         let budget = self.scene.budget;
         let [media, _, index, _] = leaf.attributes;
-        let first = leaf.attributes.into_iter().flatten().next().unwrap_or(0);
-        let refused = |why| Untold::Refused((first, why));
+        let refused = |why| Untold::Refused((leaf.first_attribute(), why));
         // Each of its attributes is looked for in each tag.
         let tags: usize = chain.iter().map(|segments| segments.shape.tag.len()).sum();
         budget.charge(tags.saturating_mul(TEMPLATE_READINGS)).map_err(refused)?;
