@@ -131,8 +131,8 @@ pub(crate) fn coloured(text: &str, tone: Tone) -> String {
     format!("\x1b[{code}m{text}\x1b[0m")
 }
 
-/// Whether a terminal or a viewer of logs obeys a character and does not show it: controls, ends of
-/// lines, and what turns the direction of text (Unicode's `Cc`, `Zl`, `Zp`, and of `Cf` what is unseen).
+/// Reports if a character controls a terminal instead of being displayed: a control character, a line
+/// or paragraph separator, or an invisible format character (Unicode `Cc`, `Zl`, `Zp` and a part of `Cf`).
 pub(crate) fn is_obeyed(character: char) -> bool {
     character.is_control()
         || matches!(

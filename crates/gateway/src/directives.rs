@@ -10,7 +10,7 @@ const MOST_DIGITS: usize = 18;
 /// The longest identifier.
 const MOST_ID_BYTES: usize = 64;
 
-/// What a directive has as its value.
+/// The syntax of a directive's value.
 #[derive(Clone, Copy, Debug)]
 enum Value {
     Number,

@@ -437,8 +437,8 @@ pub(super) struct Limits {
     ///
     /// Default: 33554432.
     pub(super) all_json_bytes: Option<usize>,
-    /// The longest time that a live manifest is served without asking where the origin says nothing
-    /// of it: half of its target duration or of `@minimumUpdatePeriod`, and no more than this.
+    /// Maximum heuristic freshness of a live manifest, for origins that send no `Cache-Control`. The
+    /// heuristic is half of the target duration or of `@minimumUpdatePeriod`.
     ///
     /// Default: 10.
     pub(super) heuristic_secs: Option<u64>,
@@ -656,8 +656,8 @@ pub(super) struct Route {
     #[serde(default)]
     pub(super) bind_ip: bool,
     /// Parameters that are sent to the origin, and by `redirect` to the CDN; a `*` at the end
-    /// stands for any rest. Directives
-    /// of players (`_HLS_*`, `_DASH_*`) are sent where they are known and well-formed.
+    /// stands for any rest. Directives of players (`_HLS_*`, `_DASH_*`) are sent where they are known and
+    /// well-formed.
     ///
     /// Default: `["_HLS_*"]`.
     #[serde(default = "default_forward_query")]
