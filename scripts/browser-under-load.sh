@@ -6,9 +6,9 @@ cd "$(dirname "$0")/.."
 count=${COUNT:-20}
 filter=${FILTER:-all()}
 
-loops=()
+started=()
 stop() {
-  [ ${#loops[@]} -eq 0 ] || kill "${loops[@]}" 2> /dev/null || true
+  [ ${#started[@]} -eq 0 ] || kill "${started[@]}" 2> /dev/null || true
 }
 trap stop EXIT
 trap 'exit 130' INT TERM
@@ -17,8 +17,11 @@ features=(--features sluicegate/object-store,sluicegate/otel)
 cargo nextest run --locked "${features[@]}" --workspace --exclude sluicegate-bench --no-run
 for _ in $(seq "$(nproc)"); do
   (while :; do :; done) &
-  loops+=($!)
+  started+=($!)
 done
+# In the background, since bash runs a trap after the command in the foreground has ended.
 cargo nextest run --locked "${features[@]}" --workspace --exclude sluicegate-bench \
   --no-fail-fast --stress-count "$count" \
-  --filterset "(test(browser_) | test(_in_chromium)) & ($filter)"
+  --filterset "(test(browser_) | test(_in_chromium)) & ($filter)" &
+started+=($!)
+wait $!

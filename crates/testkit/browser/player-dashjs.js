@@ -22,9 +22,6 @@ export async function createPlayer(video, { url, level, audioTrack, fail, end, r
       if (wanted) player.updateSettings({ streaming: { abr: { initialBitrate: { video: wanted / 1000 } } } });
     });
   }
-  // Within this time of the end dash.js takes every stall for a gap and seeks to the end, which skips
-  // frames. A stall of a busy machine is no gap. Gaps are still jumped, by `jumpLargeGaps`.
-  player.updateSettings({ streaming: { gaps: { smallGapLimit: 0 } } });
   // dash.js compares the time with the MPD's end by a timer. If the timer comes before the media element's `ended`,
   // dash.js reports the end, seeks back by half a second and pauses there, and `ended` never comes.
   player.on(events.PLAYBACK_ENDED, ({ isLast }) => { if (isLast) end(); }, null, { priority: BEFORE_DASH_JS });
