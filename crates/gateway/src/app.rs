@@ -21,9 +21,12 @@ use crate::cors::AllowedSites;
 use crate::events::Events;
 use crate::front::Front;
 use crate::handlers::{auth, health, media, sessions};
+use crate::in_flight::InFlight;
 use crate::metrics::{Metrics, Snapshot};
 use crate::observer::Observer;
-use crate::origin::{FolderOrigin, HttpOrigin, Origin, Resolver, new_client};
+use crate::origin::{
+    Bodies, BodyLimits, FolderOrigin, HttpOrigin, Origin, PeerLimits, Resolver, new_client,
+};
 use crate::rates::Rates;
 use crate::refusals::Refusals;
 use crate::route::Route;
@@ -60,6 +63,7 @@ struct Shared {
     sites: AllowedSites,
     refusals: Arc<Refusals>,
     rates: Arc<Rates>,
+    in_flight: InFlight,
     sessions: SessionStore,
     door: Door,
     is_draining: Arc<AtomicBool>,
@@ -71,6 +75,7 @@ struct Lasting {
     registry: Arc<Registry>,
     events: Arc<Events>,
     sessions: SessionStore,
+    in_flight: InFlight,
     refusals: Arc<Refusals>,
     door: Door,
     is_draining: Arc<AtomicBool>,
@@ -87,6 +92,7 @@ impl App {
         let SessionConfig { rules, store, .. } = &config.session;
         let lasting = Lasting {
             sessions: SessionStore::new(*rules, store.as_ref(), &metrics)?,
+            in_flight: InFlight::new(config.limits.in_flight),
             metrics,
             registry: Arc::new(registry),
             events: Arc::default(),
@@ -109,6 +115,7 @@ impl App {
             registry: Arc::clone(&shared.registry),
             events: Arc::clone(&shared.observer.events),
             sessions: shared.sessions.with_rules(config.session.rules),
+            in_flight: shared.in_flight.with_limits(config.limits.in_flight),
             refusals: Arc::clone(&shared.refusals),
             door: shared.door.clone(),
             is_draining: Arc::clone(&shared.is_draining),
@@ -117,7 +124,8 @@ impl App {
     }
 
     fn assemble(config: Config, clock: Arc<dyn Clock>, lasting: Lasting) -> Result<Self, Error> {
-        let Lasting { metrics, registry, events, sessions, refusals, door, is_draining } = lasting;
+        let Lasting { metrics, registry, events, sessions, in_flight, refusals, door, is_draining } =
+            lasting;
         let limits = &config.limits;
         let templates = Templates::new(config.manifest_options(), limits, Arc::clone(&metrics));
         let resolver = Resolver::new(&config.origin_addresses);
@@ -126,14 +134,21 @@ impl App {
             client,
             config.timeouts,
             &config.routes,
-            limits.origin_requests,
+            PeerLimits {
+                requests: limits.origin_requests,
+                document_requests: limits.origin_document_requests,
+                bodies: BodyLimits::of(limits),
+            },
             Arc::clone(&metrics),
         );
         let missing_for = limits.missing_for;
         let mut routes = config
             .routes
             .into_iter()
-            .map(|route| open_route(route, http.clone(), missing_for).map(Arc::new))
+            .map(|route| {
+                let bodies = Bodies::new(BodyLimits::of(limits), metrics.slow_bodies.clone());
+                open_route(route, http.clone(), bodies, missing_for).map(Arc::new)
+            })
             .collect::<Result<Vec<_>, _>>()?;
         routes.sort_by_key(|route| std::cmp::Reverse(route.config.path.len()));
         let observer = Arc::new(Observer::new(metrics, events, &routes));
@@ -162,6 +177,7 @@ impl App {
             sites: config.allowed_sites,
             refusals,
             rates: Arc::new(Rates::new(config.rates)),
+            in_flight,
             sessions,
             door,
             is_draining,
@@ -316,6 +332,11 @@ impl App {
         &self.0.rates
     }
 
+    /// The requests and bodies of each session and address.
+    pub(crate) fn in_flight(&self) -> &InFlight {
+        &self.0.in_flight
+    }
+
     pub(crate) fn session_length_secs(&self) -> u64 {
         self.0.session_length_secs
     }
@@ -371,17 +392,22 @@ impl App {
 fn open_route(
     config: RouteConfig,
     http: HttpOrigin,
+    bodies: Arc<Bodies>,
     missing_for: Duration,
 ) -> Result<Route, Error> {
     let folder = match &config.origin {
         OriginConfig::Http(_) => None,
-        OriginConfig::Folder(path) => Some(FolderOrigin::open(path).map_err(|error| {
-            Error::Internal(format!(
-                "route \"{}\": the folder {}: {error}",
-                config.id,
-                path.display()
-            ))
-        })?),
+        OriginConfig::Folder(path) => {
+            let patience = http.timeouts().first_byte;
+            let folder = FolderOrigin::open(path, bodies, patience).map_err(|error| {
+                Error::Internal(format!(
+                    "route \"{}\": the folder {}: {error}",
+                    config.id,
+                    path.display()
+                ))
+            })?;
+            Some(folder)
+        }
     };
     Ok(Route::new(config, Origin::new(folder, http, missing_for)))
 }

@@ -22,6 +22,7 @@ use url::Url;
 use crate::AssetPattern;
 use crate::client::TrustedProxies;
 use crate::cors::AllowedSites;
+use crate::in_flight::InFlightLimits;
 use crate::rates::RateLimits;
 use crate::route::{Carry, GrantMode, KeyDelivery, Segments, ThirdParty, Unexpandable};
 use crate::{ConnectionLimits, SessionRules, SharedConfig, TlsConfig};
@@ -163,8 +164,16 @@ pub struct Limits {
     pub while_revalidate: Duration,
     /// How long what an origin does not have is not asked for again.
     pub missing_for: Duration,
-    /// Requests that are under way to one origin at once.
+    /// Requests to one origin that are in flight at once, each until the head of its answer.
     pub origin_requests: usize,
+    /// How many of these are for manifests, documents and keys alone.
+    pub origin_document_requests: usize,
+    /// Bodies of one origin, or of one folder, that are in flight at once.
+    pub origin_bodies: usize,
+    /// Bytes per second that a client reads at least while other requests wait for a body.
+    pub min_body_bytes_per_sec: u64,
+    /// Bounds on each session and on each client address.
+    pub in_flight: InFlightLimits,
     /// How hard is compressed what differs from viewer to viewer in too many places: 1 to 9, and 0
     /// not at all.
     pub gzip_level: u32,
@@ -393,6 +402,10 @@ impl Default for Limits {
             while_revalidate: Duration::ZERO,
             missing_for: Duration::from_secs(1),
             origin_requests: 1024,
+            origin_document_requests: 128,
+            origin_bodies: 4096,
+            min_body_bytes_per_sec: 4096,
+            in_flight: InFlightLimits::default(),
             gzip_level: 1,
         }
     }

@@ -15,13 +15,16 @@ use crate::app::App;
 use crate::directives;
 use crate::looks::{Look, Looks};
 use crate::manifest::Given;
-use crate::origin::{CONDITIONS, Conditions, Fetched};
+use crate::origin::{CONDITIONS, Conditions, Fetched, Purpose};
 use crate::session::Admitted;
 use crate::templates::{Compiled, Resource};
 use crate::{Error, hand_over, key, manifest, media_type};
 
 /// The longest that a client may keep a segment, whatever its token's life.
 const MAX_CACHE_SECS: u64 = 86_400;
+
+/// Bytes that are kept of a body that was read to learn what it is; a longer one is fetched again.
+const MOST_KEPT: usize = 64 << 10;
 
 /// A browser that shows a file of an origin (HTML, SVG, XML) runs none of its scripts, and gives it no
 /// origin: it would be the gateway's. Players, which fetch, take no notice.
@@ -106,7 +109,8 @@ async fn open(
     let (route, place, templates) = (&admitted.route, &admitted.place, app.templates());
     // What is remembered of a resource is the same for all, so its whole is looked at.
     let conditions = if hands_over { Conditions::new() } else { conditions(method, request) };
-    let mut fetched = route.origin.fetch(route, place, resource.query, &conditions).await?;
+    let mut fetched =
+        route.origin.fetch(route, place, resource.query, Purpose::Stream, &conditions).await?;
     if !hands_over && templates.is_plain(resource).await {
         return Ok(Opened::Other(Box::new(fetched)));
     }
@@ -121,8 +125,14 @@ async fn open(
             if is_whole {
                 templates.remember_plain(resource, true).await;
             }
-            // Its memory is taken until it is sent.
-            fetched.body = fetched.body.holding(read);
+            // A client may read it as slowly as it likes, so nothing but a piece of it is kept for that.
+            if fetched.body.start_len() > MOST_KEPT {
+                drop((fetched, read));
+                let origin = &route.origin;
+                let again =
+                    origin.fetch(route, place, resource.query, Purpose::Stream, &conditions);
+                fetched = again.await?;
+            }
             return Ok(Opened::Other(Box::new(fetched)));
         }
         Found::Nothing => return Ok(Opened::Other(Box::new(fetched))),

@@ -20,11 +20,12 @@ use url::Url;
 
 use crate::client::peer_address;
 use crate::clock::Clock;
+use crate::config::{Limits, Timeouts};
 use crate::cors::AllowedSites;
 use crate::front::Front;
 use crate::layers;
 use crate::observer::Observer;
-use crate::origin::FolderOrigin;
+use crate::origin::{Bodies, BodyLimits, FolderOrigin, Purpose};
 use crate::refusals::Refusals;
 use crate::{Error, delivery, page};
 
@@ -47,7 +48,10 @@ impl Edge {
     /// # Errors
     /// If the folder cannot be opened.
     pub fn open(folder: &Path, ring: SchemeRing, clock: Arc<dyn Clock>) -> io::Result<Self> {
-        let folder = Arc::new(FolderOrigin::open(folder)?);
+        let limits = BodyLimits::of(&Limits::default());
+        let bodies = Bodies::new(limits, <_>::default());
+        let patience = Timeouts::default().first_byte;
+        let folder = Arc::new(FolderOrigin::open(folder, bodies, patience)?);
         let observer = Arc::new(Observer::of_all(ring.scheme().placement()));
         Ok(Self { folder, ring: Arc::new(ring), refusals: Arc::default(), observer, clock })
     }
@@ -115,7 +119,7 @@ async fn answer(State(edge): State<Edge>, request: Request) -> Result<Response, 
         Url::parse("http://edge.invalid/").map_err(|error| Error::Internal(error.to_string()))?;
     let conditions = delivery::conditions(request.method(), request.headers());
     let file = edge.ring.scheme().placement().path_without_token(path.as_bytes());
-    let fetched = edge.folder.fetch(&file[1..], url, &conditions).await?;
+    let fetched = edge.folder.fetch(&file[1..], url, Purpose::Stream, &conditions).await?;
     let name = String::from_utf8_lossy(&file);
     Ok(delivery::stream_until(fetched, &name, valid.expires, now))
 }

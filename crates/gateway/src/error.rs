@@ -128,9 +128,20 @@ pub enum Error {
     /// is too far ahead to wait for (RFC 8216bis section 6.2.5.2).
     #[error("the origin refuses the viewer's parameters")]
     BadQuery,
-    /// As many requests are under way to the origin as may be.
-    #[error("the origin bears no more requests at once: limits.origin_requests")]
-    OriginBusy,
+    /// As many requests to the origin, or bodies of it, are in flight as may be; this key says how many.
+    #[error("the origin bears no more at once: {0}")]
+    OriginBusy(&'static str),
+    /// The client reads a body more slowly than it must while others wait.
+    #[error("the client reads too slowly, and others wait: limits.min_body_bytes_per_sec")]
+    ReadTooSlowly,
+    /// As many requests or bodies of a session, or of a client, are in flight as may be.
+    #[error("{key} = {most} are in flight (behind a proxy, name it in trusted_proxies)")]
+    TooManyInFlight {
+        /// The key that says how many.
+        key: &'static str,
+        /// So many.
+        most: u32,
+    },
     /// As many manifests are worked on as may be.
     #[error(
         "no thread was free for the manifest: limits.manifest_threads, limits.manifest_queue, \
@@ -184,7 +195,7 @@ impl Error {
             Self::OriginUnreachable(_)
             | Self::OriginTimeout(_)
             | Self::OriginStatus(_)
-            | Self::OriginBusy
+            | Self::OriginBusy(_)
             | Self::OriginDown
             | Self::OriginRedirect(_)
             | Self::OriginEncoding(_)
@@ -228,10 +239,12 @@ impl Error {
             Self::Unauthorized => StatusCode::UNAUTHORIZED,
             Self::NoRoute | Self::NotFound => StatusCode::NOT_FOUND,
             Self::CallTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::CallTooSlow => StatusCode::REQUEST_TIMEOUT,
-            Self::TooManyRequests { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Self::CallTooSlow | Self::ReadTooSlowly => StatusCode::REQUEST_TIMEOUT,
+            Self::TooManyRequests { .. } | Self::TooManyInFlight { .. } => {
+                StatusCode::TOO_MANY_REQUESTS
+            }
             Self::OriginTimeout(_) => StatusCode::GATEWAY_TIMEOUT,
-            Self::OriginBusy | Self::StoreGone | Self::ManifestBusy => {
+            Self::OriginBusy(_) | Self::StoreGone | Self::ManifestBusy => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
             Self::OriginUnreachable(_)
@@ -293,7 +306,9 @@ impl Error {
             Self::OriginUnreachable(_) => "origin-unreachable",
             Self::OriginTimeout(_) => "origin-timeout",
             Self::OriginStatus(_) => "origin-status",
-            Self::OriginBusy => "origin-busy",
+            Self::OriginBusy(_) => "origin-busy",
+            Self::ReadTooSlowly => "read-too-slowly",
+            Self::TooManyInFlight { .. } => "too-many-in-flight",
             Self::ManifestBusy => "manifest-busy",
             Self::OriginDown => "origin-down",
             Self::OriginRedirect(_) => "origin-redirect",
@@ -325,7 +340,7 @@ impl IntoResponse for Error {
     fn into_response(self) -> Response {
         let mut response = self.status().into_response();
         let retry_secs = match self {
-            Self::StoreGone | Self::ManifestBusy => Some(1),
+            Self::StoreGone | Self::ManifestBusy | Self::TooManyInFlight { .. } => Some(1),
             Self::TooManyRequests { retry_secs } => Some(retry_secs),
             _ => None,
         };

@@ -5,7 +5,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 use sluicegate_token::UnixTime;
 
-use crate::origin::Conditions;
+use crate::origin::{Conditions, Purpose};
 use crate::route::KeyDelivery;
 use crate::session::Admitted;
 use crate::{Error, redirect};
@@ -27,7 +27,8 @@ pub(crate) async fn deliver(
     {
         return redirect::to_cdn(admitted, query, Some(keys.ttl_secs), now);
     }
-    let fetched = route.origin.fetch(route, place, query, &Conditions::new()).await?;
+    let fetched =
+        route.origin.fetch(route, place, query, Purpose::Document, &Conditions::new()).await?;
     if fetched.status != StatusCode::OK {
         return Err(Error::OriginStatus(fetched.status.as_u16()));
     }

@@ -94,6 +94,8 @@ pub(crate) struct Metrics {
     origin_time: Histograms<OriginName>,
     pub(crate) cmcd: Cmcd,
     store_failures: Counter,
+    /// Bodies that ended since their clients read too slowly.
+    pub(crate) slow_bodies: Counter,
     reloads: Family<ReasonLabels, Counter>,
     gauges: Gauges,
 }
@@ -164,6 +166,7 @@ impl Metrics {
                 }),
             },
             store_failures: Counter::default(),
+            slow_bodies: Counter::default(),
             reloads: Family::default(),
             gauges: Gauges::default(),
         };
@@ -220,6 +223,11 @@ impl Metrics {
             "session_store_failures",
             "Questions that the shared session store did not answer",
             metrics.store_failures.clone(),
+        );
+        registry.register(
+            "slow_bodies",
+            "Bodies that ended since their clients read too slowly while others waited",
+            metrics.slow_bodies.clone(),
         );
         registry.register(
             "config_reloads",

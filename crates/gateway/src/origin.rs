@@ -1,5 +1,6 @@
 //! Where media come from: a folder of this machine, or HTTP.
 
+mod bodies;
 pub(crate) mod caching;
 mod coding;
 mod folder;
@@ -17,10 +18,12 @@ use futures_util::{Stream, StreamExt as _, stream};
 use moka::sync::Cache;
 use url::Url;
 
+pub(crate) use self::bodies::{Bodies, BodyLimits};
 use self::caching::Caching;
 pub(crate) use self::coding::DECODED;
 pub(crate) use self::folder::FolderOrigin;
 pub(crate) use self::http::{CONDITIONS, HttpOrigin, new_client, origin_error};
+pub(crate) use self::peer::PeerLimits;
 pub(crate) use self::resolver::Resolver;
 use crate::Error;
 use crate::route::{Place, Route};
@@ -59,6 +62,15 @@ pub(crate) struct Body {
     rest: BodyStream,
 }
 
+/// What a resource is fetched for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// A manifest, a document that one names or a key, which is read whole at once.
+    Document,
+    /// Anything, which a client may read as slowly as it likes.
+    Stream,
+}
+
 /// What a fetch depends on: the range and conditions of a request, as headers.
 pub(crate) type Conditions = HeaderMap;
 
@@ -80,11 +92,12 @@ impl Origin {
         route: &Route,
         place: &Place,
         query: &str,
+        purpose: Purpose,
         conditions: &Conditions,
     ) -> Result<Fetched, Error> {
         if let Some(folder) = self.folder.as_ref().filter(|_| self.is_local(place)) {
             let url = route.origin_urls(place, query).into_iter().next().ok_or(Error::NotFound)?;
-            return folder.fetch(route.path_in_folder(place), url, conditions).await;
+            return folder.fetch(route.path_in_folder(place), url, purpose, conditions).await;
         }
         // What is known to be missing costs no more than a look.
         let missing =
@@ -92,7 +105,8 @@ impl Origin {
         if missing.as_ref().is_some_and(|(missing, key)| missing.contains_key(key)) {
             return Err(Error::NotFound);
         }
-        let fetched = self.http.fetch(route, &route.origin_urls(place, query), conditions).await;
+        let urls = route.origin_urls(place, query);
+        let fetched = self.http.fetch(route, &urls, purpose, conditions).await;
         if let (Err(Error::NotFound), Some((missing, key))) = (&fetched, missing) {
             missing.insert(key, ());
         }
@@ -113,7 +127,9 @@ impl Origin {
     pub(crate) fn unreachable_for_tests() -> Self {
         let metrics = crate::metrics::Metrics::new(&mut <_>::default());
         let timeouts = crate::config::Timeouts::default();
-        let http = HttpOrigin::new(reqwest::Client::new(), timeouts, &[], 1, metrics.into());
+        let bodies = BodyLimits { bodies: 1, least_rate: 0 };
+        let limits = PeerLimits { requests: 1, document_requests: 0, bodies };
+        let http = HttpOrigin::new(reqwest::Client::new(), timeouts, &[], limits, metrics.into());
         Self::new(None, http, Duration::ZERO)
     }
 }
@@ -140,6 +156,11 @@ impl Body {
             piece
         });
         Self { start: self.start, rest: Box::pin(rest) }
+    }
+
+    /// How many bytes have been read to be looked at.
+    pub(crate) const fn start_len(&self) -> usize {
+        self.start.len()
     }
 
     /// Reads until there are `len` bytes or no more, and gives them without taking them.

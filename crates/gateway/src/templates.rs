@@ -23,7 +23,7 @@ use crate::config::Limits;
 use crate::looks::Looks;
 use crate::metrics::{CacheUse, Metrics};
 use crate::origin::caching::Caching;
-use crate::origin::{Conditions, DECODED, Fetched};
+use crate::origin::{Conditions, DECODED, Fetched, Purpose};
 use crate::planned::Plans;
 use crate::route::{Place, Route};
 use crate::workers::Workers;
@@ -349,13 +349,14 @@ impl Templates {
             conditions.extend(known.compiled.validators.clone());
         }
         let Resource { route, place, query, key } = resource;
-        let mut fetched = route.origin.fetch(route, place, query, &conditions).await?;
+        let mut fetched =
+            route.origin.fetch(route, place, query, Purpose::Document, &conditions).await?;
         if fetched.status == StatusCode::NOT_MODIFIED
             && known.is_some_and(|known| known.compiled.url != fetched.url)
         {
             // A redirect leads elsewhere now, or another origin answers, where the validators say
             // nothing of what is known.
-            fetched = route.origin.fetch(route, place, query, &anew()).await?;
+            fetched = route.origin.fetch(route, place, query, Purpose::Document, &anew()).await?;
         }
         match (fetched.status, known) {
             (StatusCode::NOT_MODIFIED, Some(known)) => {

@@ -20,6 +20,7 @@ use super::{
 use crate::AssetPattern;
 use crate::client::TrustedProxies;
 use crate::cors::AllowedSites;
+use crate::in_flight::InFlightLimits;
 use crate::rates::RateLimits;
 use crate::route::{Carry, KeyDelivery, Segments};
 use crate::session;
@@ -465,10 +466,9 @@ fn rules(raw: &raw::Session) -> Result<SessionRules, ConfigError> {
 
 fn limits(raw: &raw::Limits) -> Result<Limits, ConfigError> {
     let default = Limits::default();
-    if raw.origin_requests == Some(0) {
-        return Err(wrong("limits.origin_requests", "it must be 1 or more"));
-    }
     for (name, value) in [
+        ("origin_requests", raw.origin_requests),
+        ("origin_bodies", raw.origin_bodies),
         ("manifest_threads", raw.manifest_threads),
         ("json_bytes", raw.json_bytes),
         ("all_json_bytes", raw.all_json_bytes),
@@ -479,6 +479,11 @@ fn limits(raw: &raw::Limits) -> Result<Limits, ConfigError> {
     }
     if raw.gzip_level.is_some_and(|level| level > 9) {
         return Err(wrong("limits.gzip_level", "it is a number from 0 to 9"));
+    }
+    let origin_requests = raw.origin_requests.unwrap_or(default.origin_requests);
+    if raw.origin_document_requests.is_some_and(|documents| documents >= origin_requests) {
+        let message = format!("it must be less than origin_requests = {origin_requests}");
+        return Err(wrong("limits.origin_document_requests", message));
     }
     Ok(Limits {
         max_path_bytes: raw.max_path_bytes.unwrap_or(default.max_path_bytes),
@@ -511,7 +516,18 @@ fn limits(raw: &raw::Limits) -> Result<Limits, ConfigError> {
         stale_for: secs(raw.stale_secs, default.stale_for),
         while_revalidate: secs(raw.revalidate_secs, default.while_revalidate),
         missing_for: secs(raw.missing_secs, default.missing_for),
-        origin_requests: raw.origin_requests.unwrap_or(default.origin_requests),
+        origin_requests,
+        origin_document_requests: raw.origin_document_requests.unwrap_or(origin_requests / 8),
+        origin_bodies: raw.origin_bodies.unwrap_or(default.origin_bodies),
+        min_body_bytes_per_sec: raw
+            .min_body_bytes_per_sec
+            .unwrap_or(default.min_body_bytes_per_sec),
+        in_flight: InFlightLimits {
+            session_requests: raw.session_requests.unwrap_or(default.in_flight.session_requests),
+            session_bodies: raw.session_bodies.unwrap_or(default.in_flight.session_bodies),
+            address_requests: raw.address_requests.unwrap_or(default.in_flight.address_requests),
+            address_bodies: raw.address_bodies.unwrap_or(default.in_flight.address_bodies),
+        },
         gzip_level: raw.gzip_level.unwrap_or(default.gzip_level),
     })
 }

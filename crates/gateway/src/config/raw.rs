@@ -456,11 +456,45 @@ pub(super) struct Limits {
     ///
     /// Default: 1.
     pub(super) missing_secs: Option<u64>,
-    /// Requests that are under way to one HTTP server at once; one more waits for
-    /// `first_byte_secs`, and is then 503 `origin-busy`.
+    /// Requests to one HTTP server that are in flight at once, each until the head of its answer; one
+    /// more waits for `first_byte_secs`, and is then 503 `origin-busy`.
     ///
     /// Default: 1024.
     pub(super) origin_requests: Option<usize>,
+    /// How many of `origin_requests` are for manifests, documents and keys alone, so that segments
+    /// never keep them waiting.
+    ///
+    /// Default: an eighth of `origin_requests`.
+    pub(super) origin_document_requests: Option<usize>,
+    /// Bodies of one HTTP server, or of the folder of one route, that are on their way to clients at
+    /// once; one more waits for `first_byte_secs`, and is then 503 `origin-busy`. Manifests, documents
+    /// and keys do not count.
+    ///
+    /// Default: 4096.
+    pub(super) origin_bodies: Option<usize>,
+    /// Bytes per second that a client reads of a body at least. While another request waits for
+    /// `origin_bodies`, the slowest body that is 10 seconds behind this rate ends. 0 is any rate.
+    ///
+    /// Default: 4096.
+    pub(super) min_body_bytes_per_sec: Option<u64>,
+    /// Requests of one session that are in flight at once, each until the head of its answer; one more
+    /// is 429 `too-many-in-flight`. 0 is any number.
+    ///
+    /// Default: 128.
+    pub(super) session_requests: Option<u32>,
+    /// Bodies of one session that are in flight at once; the same.
+    ///
+    /// Default: 64.
+    pub(super) session_bodies: Option<u32>,
+    /// Requests of one client (an IPv4 address, or a /64) that are in flight at once; the same. Behind a
+    /// proxy that `trusted_proxies` does not name, all clients are one.
+    ///
+    /// Default: 2048.
+    pub(super) address_requests: Option<u32>,
+    /// Bodies of one client that are in flight at once; the same.
+    ///
+    /// Default: 1024.
+    pub(super) address_bodies: Option<u32>,
     /// How hard playlists are compressed that differ from viewer to viewer in every line, by a token
     /// for each file: 1 (fast) to 9 (small), or 0 to send them as they are. All others are compressed
     /// once.

@@ -24,16 +24,20 @@ pub(crate) async fn media(app: &App, request: Request) -> Result<Response, Error
     let client = app.trusted_proxies().client(&request);
     let media = MediaRequest::parse(uri.path(), uri.query(), client, app.limits().max_path_bytes)?;
     if media.token.is_none() {
+        let _in_flight = app.in_flight().begin(None, media.client)?;
         return Box::pin(entry::enter(app, &media)).await;
     }
     let now = app.now();
     let admitted = admit(app, &media, request.method(), request.headers(), now).await?;
+    let in_flight = app.in_flight().begin(Some(admitted.claims.session), media.client)?;
     let sealed = media.variables.as_deref();
     let (route, place) = (&admitted.route, &admitted.place);
     let variables = variables::open(app.keys(), route, place, sealed, now)?;
     let query = with_own_query(forwarded(route, &media.query), &variables);
     let given = Given { query: &media.query, variables: &variables, sealed };
-    delivery::deliver(app, &admitted, &query, &given, request.method(), request.headers()).await
+    let (method, headers) = (request.method(), request.headers());
+    let response = delivery::deliver(app, &admitted, &query, &given, method, headers).await?;
+    in_flight.answer(response)
 }
 
 /// Lets a request of a session in: by its token, and by what is known of the session. `method` is

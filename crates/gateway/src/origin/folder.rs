@@ -4,7 +4,8 @@ use std::ffi::OsStr;
 use std::io::{ErrorKind, SeekFrom};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use axum::http::{HeaderMap, StatusCode, header};
 use cap_std::ambient_authority;
@@ -19,7 +20,7 @@ use url::Url;
 
 use super::caching::Caching;
 use super::range::Wanted;
-use super::{Body, Conditions, Fetched};
+use super::{Bodies, Body, Conditions, Fetched, Purpose};
 use crate::Error;
 
 /// Size of the pieces in which a file is read.
@@ -32,6 +33,9 @@ const ELOOP: i32 = if cfg!(target_os = "linux") { 40 } else { 62 };
 #[derive(Debug)]
 pub(crate) struct FolderOrigin {
     path: PathBuf,
+    bodies: Arc<Bodies>,
+    /// How long a request waits until there may be another body.
+    patience: Duration,
 }
 
 struct Opened {
@@ -41,9 +45,13 @@ struct Opened {
 }
 
 impl FolderOrigin {
-    pub(crate) fn open(path: &Path) -> std::io::Result<Self> {
+    pub(crate) fn open(
+        path: &Path,
+        bodies: Arc<Bodies>,
+        patience: Duration,
+    ) -> std::io::Result<Self> {
         Dir::open_ambient_dir(path, ambient_authority())?;
-        Ok(Self { path: path.to_owned() })
+        Ok(Self { path: path.to_owned(), bodies, patience })
     }
 
     /// Serves a file with Range and conditional requests (RFC 9110 sections 13 and 14).
@@ -51,8 +59,13 @@ impl FolderOrigin {
         &self,
         path: &[u8],
         url: Url,
+        purpose: Purpose,
         conditions: &Conditions,
     ) -> Result<Fetched, Error> {
+        let permit = match purpose {
+            Purpose::Document => None,
+            Purpose::Stream => Some(self.bodies.permit(self.patience).await?),
+        };
         let opened = self.open_file(path).await?;
         let etag = entity_tag(&opened);
         let last_modified = LastModified::from(opened.modified);
@@ -102,6 +115,10 @@ impl FolderOrigin {
         let pieces =
             futures_util::StreamExt::map(pieces, |piece| piece.map_err(|error| read_error(&error)));
         let body = Body::new(Box::pin(pieces));
+        let body = match permit {
+            Some(permit) => permit.meter(body),
+            None => body,
+        };
         Ok(Fetched { status, headers, caching: Caching::OF_FILE, body, url })
     }
 

@@ -12,8 +12,8 @@ use url::Url;
 
 use super::Resolver;
 use super::caching::Caching;
-use super::peer::Peer;
-use super::{Body, Conditions, Fetched, coding};
+use super::peer::{Peer, PeerLimits};
+use super::{Body, Conditions, Fetched, Purpose, coding};
 use crate::config::{RouteConfig, Timeouts};
 use crate::metrics::Metrics;
 use crate::route::{Located, Route};
@@ -71,11 +71,12 @@ impl HttpOrigin {
         client: Client,
         timeouts: Timeouts,
         routes: &[RouteConfig],
-        concurrency: usize,
+        limits: PeerLimits,
         metrics: Arc<Metrics>,
     ) -> Self {
-        let peer =
-            |url: &Url, is_origin| (url.origin(), Arc::new(Peer::new(url, is_origin, concurrency)));
+        let peer = |url: &Url, is_origin| {
+            (url.origin(), Arc::new(Peer::new(url, is_origin, limits, &metrics)))
+        };
         let cdns = routes.iter().flat_map(RouteConfig::cdns).map(|url| peer(url, false));
         // A CDN that is an origin, too, is one.
         let origins = routes.iter().flat_map(RouteConfig::servers).map(|url| peer(url, true));
@@ -89,6 +90,7 @@ impl HttpOrigin {
         &self,
         route: &Route,
         urls: &[Url],
+        purpose: Purpose,
         conditions: &Conditions,
     ) -> Result<Fetched, Error> {
         let is_well = |url: &&Url| self.peer(url).is_ok_and(|peer| peer.is_well());
@@ -100,12 +102,17 @@ impl HttpOrigin {
             if attempt >= candidates.len() {
                 tokio::time::sleep(BEFORE_RETRY).await;
             }
-            match self.follow(route, url.clone(), conditions).await {
+            match self.follow(route, url.clone(), purpose, conditions).await {
                 Err(error) if may_be_retried(&error, candidates.len() > 1) => last = Some(error),
                 answered => return answered,
             }
         }
         Err(last.unwrap_or(Error::OriginDown))
+    }
+
+    /// How long an origin may take.
+    pub(crate) const fn timeouts(&self) -> &Timeouts {
+        &self.timeouts
     }
 
     /// Asks a server whether it is well: `path` is below the folder `base`.
@@ -134,15 +141,18 @@ impl HttpOrigin {
         &self,
         route: &Route,
         mut url: Url,
+        purpose: Purpose,
         conditions: &Conditions,
     ) -> Result<Fetched, Error> {
         for _ in 0..=MAX_REDIRECTS {
             let peer = self.peer(&url)?;
-            let permit = peer.permit(self.timeouts.first_byte).await?;
+            let permit = peer.permit(purpose, self.timeouts.first_byte).await?;
             let answer = self.ask(peer, url.clone(), conditions).await?;
             if !answer.status().is_redirection() || answer.status() == StatusCode::NOT_MODIFIED {
                 let mut fetched = fetched(answer, url)?;
-                fetched.body = fetched.body.holding(permit);
+                if matches!(fetched.status, StatusCode::OK | StatusCode::PARTIAL_CONTENT) {
+                    fetched.body = permit.meter(fetched.body);
+                }
                 return Ok(fetched);
             }
             url = redirect_target(route, &url, answer.headers())?;
@@ -199,7 +209,7 @@ impl HttpOrigin {
 fn may_be_retried(error: &Error, there_are_others: bool) -> bool {
     match error {
         Error::OriginUnreachable(_) | Error::OriginStatus(500 | 502 | 503) => true,
-        Error::OriginTimeout(_) | Error::OriginDown | Error::OriginBusy => there_are_others,
+        Error::OriginTimeout(_) | Error::OriginDown | Error::OriginBusy(_) => there_are_others,
         _ => false,
     }
 }

@@ -9,8 +9,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 use url::Url;
 
+use super::bodies::{Bodies, BodyLimits, BodyPermit};
+use super::{Body, Purpose};
 use crate::Error;
-use crate::metrics::Name;
+use crate::metrics::{Metrics, Name};
 
 /// After so many failures, one behind the other, a server is left alone.
 const FAILURES: u32 = 3;
@@ -24,7 +26,10 @@ pub(crate) struct Peer {
     pub(crate) name: Name,
     /// Whether it is an origin, and not a CDN that one may redirect to.
     pub(crate) is_origin: bool,
-    permits: Arc<Semaphore>,
+    requests: Arc<Semaphore>,
+    /// Requests for what is streamed: fewer, so that manifests can always be asked for.
+    streams: Arc<Semaphore>,
+    bodies: Arc<Bodies>,
     /// Requests that it did not answer since it answered last.
     failures: AtomicU32,
     /// What the last health check found.
@@ -33,12 +38,46 @@ pub(crate) struct Peer {
     next_try: Mutex<Instant>,
 }
 
+/// How much of one server may be in use at once.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PeerLimits {
+    /// Requests without the head of an answer.
+    pub(crate) requests: usize,
+    /// How many of these are for manifests, documents and keys alone.
+    pub(crate) document_requests: usize,
+    pub(crate) bodies: BodyLimits,
+}
+
+/// The right to send one request.
+#[derive(Debug)]
+pub(crate) struct Permit {
+    request: OwnedSemaphorePermit,
+    stream: Option<(OwnedSemaphorePermit, BodyPermit)>,
+}
+
+impl Permit {
+    /// Once the head is here. A stream gives back its place among the requests. A document is read to
+    /// its end at once, so it keeps the place until then.
+    pub(crate) fn meter(self, body: Body) -> Body {
+        match self.stream {
+            Some((_, permit)) => permit.meter(body),
+            None => body.holding(self.request),
+        }
+    }
+}
+
 impl Peer {
-    pub(crate) fn new(url: &Url, is_origin: bool, concurrency: usize) -> Self {
+    pub(crate) fn new(url: &Url, is_origin: bool, limits: PeerLimits, metrics: &Metrics) -> Self {
+        let name: Name = url.origin().ascii_serialization().as_str().into();
+        let streams = limits.requests.saturating_sub(limits.document_requests).max(1);
+        let semaphore =
+            |permits: usize| Arc::new(Semaphore::new(permits.min(Semaphore::MAX_PERMITS)));
         Self {
-            name: url.origin().ascii_serialization().as_str().into(),
             is_origin,
-            permits: Arc::new(Semaphore::new(concurrency)),
+            requests: semaphore(limits.requests),
+            streams: semaphore(streams),
+            bodies: Bodies::new(limits.bodies, metrics.slow_bodies.clone()),
+            name,
             failures: AtomicU32::new(0),
             is_unhealthy: AtomicBool::new(false),
             next_try: Mutex::new(Instant::now()),
@@ -46,12 +85,23 @@ impl Peer {
     }
 
     /// Waits until one more request may be sent.
-    pub(crate) async fn permit(&self, patience: Duration) -> Result<OwnedSemaphorePermit, Error> {
-        let permit = Arc::clone(&self.permits).acquire_owned();
-        match tokio::time::timeout(patience, permit).await {
-            Ok(permit) => permit.map_err(|error| Error::Internal(error.to_string())),
-            Err(_) => Err(Error::OriginBusy),
-        }
+    ///
+    /// # Errors
+    /// [`Error::OriginBusy`] if none may be within `patience`.
+    pub(crate) async fn permit(
+        &self,
+        purpose: Purpose,
+        patience: Duration,
+    ) -> Result<Permit, Error> {
+        let until = Instant::now() + patience;
+        let stream = match purpose {
+            Purpose::Document => None,
+            Purpose::Stream => {
+                let body = self.bodies.permit(patience).await?;
+                Some((acquire(&self.streams, until).await?, body))
+            }
+        };
+        Ok(Permit { request: acquire(&self.requests, until).await?, stream })
     }
 
     /// Whether it answered lately and passed its last check.
@@ -112,13 +162,31 @@ impl Peer {
     }
 }
 
+async fn acquire(
+    semaphore: &Arc<Semaphore>,
+    until: Instant,
+) -> Result<OwnedSemaphorePermit, Error> {
+    let permit = Arc::clone(semaphore).acquire_owned();
+    match tokio::time::timeout_at(until, permit).await {
+        Ok(permit) => permit.map_err(|error| Error::Internal(error.to_string())),
+        Err(_) => Err(Error::OriginBusy("limits.origin_requests")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn peer(url: &str, requests: usize, document_requests: usize, bodies: usize) -> Peer {
+        let bodies = BodyLimits { bodies, least_rate: 0 };
+        let limits = PeerLimits { requests, document_requests, bodies };
+        let metrics = Metrics::new(&mut <_>::default());
+        Peer::new(&Url::parse(url).unwrap(), true, limits, &metrics)
+    }
+
     #[tokio::test(start_paused = true)]
     async fn a_server_that_does_not_answer_is_asked_now_and_then() {
-        let peer = Peer::new(&Url::parse("http://a.test/x/").unwrap(), true, 1);
+        let peer = peer("http://a.test/x/", 1, 0, 1);
         assert_eq!(peer.name, "http://a.test".into());
         for _ in 0..FAILURES {
             assert!(peer.is_well() && peer.may_be_asked() && peer.may_be_asked());
@@ -135,10 +203,37 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn no_more_requests_are_under_way_than_may_be() {
-        let peer = Peer::new(&Url::parse("http://a.test").unwrap(), true, 1);
-        let one = peer.permit(Duration::from_secs(1)).await.unwrap();
-        assert!(matches!(peer.permit(Duration::from_secs(1)).await, Err(Error::OriginBusy)));
-        drop(one);
-        assert!(peer.permit(Duration::from_secs(1)).await.is_ok());
+        let peer = peer("http://a.test", 1, 0, 9);
+        let second = Duration::from_secs(1);
+        for purpose in [Purpose::Document, Purpose::Stream] {
+            let one = peer.permit(purpose, second).await.unwrap();
+            let other = peer.permit(Purpose::Document, second).await;
+            assert!(matches!(other, Err(Error::OriginBusy("limits.origin_requests"))), "{other:?}");
+            drop(one);
+        }
+        assert!(peer.permit(Purpose::Document, second).await.is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn streams_leave_requests_and_no_body_is_left_for_documents_to_wait_for() {
+        let peer = peer("http://a.test", 3, 1, 2);
+        let second = Duration::from_secs(1);
+        let one = peer.permit(Purpose::Stream, second).await.unwrap();
+        let other = peer.permit(Purpose::Stream, second).await.unwrap();
+        let busy = peer.permit(Purpose::Stream, second).await;
+        assert!(matches!(busy, Err(Error::OriginBusy("limits.origin_bodies"))), "{busy:?}");
+        let document = peer.permit(Purpose::Document, second).await.unwrap();
+        assert!(peer.permit(Purpose::Document, second).await.is_err());
+        // A stream whose head is here is no request any more, and a document is one until it is read.
+        let body = one.meter(Body::empty());
+        let last = peer.permit(Purpose::Document, second).await;
+        assert!(last.is_ok());
+        assert!(peer.permit(Purpose::Stream, second).await.is_err());
+        drop((body, last));
+        let read = document.meter(Body::empty());
+        assert!(peer.permit(Purpose::Stream, second).await.is_ok());
+        let third = peer.permit(Purpose::Document, second).await.unwrap();
+        assert!(peer.permit(Purpose::Document, second).await.is_err());
+        drop((read, third, other));
     }
 }

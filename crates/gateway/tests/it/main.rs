@@ -34,6 +34,7 @@ mod schemes;
 mod segments;
 mod session_limits;
 mod sessions_api;
+mod slow_readers;
 mod streaming;
 mod support;
 mod tokens;

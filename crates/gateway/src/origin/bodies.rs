@@ -1,0 +1,354 @@
+//! The bodies of one server that are on their way to clients: how many there may be, and which of
+//! them end when others wait.
+//!
+//! A client that reads slowly keeps its body, and the connection to the server behind it. While a
+//! request waits for a body, the bodies whose clients read more slowly than the least rate end. The
+//! time that the server itself takes does not count.
+
+use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use dashmap::DashMap;
+use futures_util::Stream;
+use prometheus_client::metrics::counter::Counter;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
+
+use super::{Body, BodyStream};
+use crate::Error;
+use crate::config::Limits;
+
+/// How often a request that waits looks for slow readers.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// How far a reader may be behind the least rate.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// Bounds on the bodies of one server.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct BodyLimits {
+    /// How many there may be at once.
+    pub(crate) bodies: usize,
+    /// Bytes per second that a client reads at least; 0 is any.
+    pub(crate) least_rate: u64,
+}
+
+impl BodyLimits {
+    /// Those of the configuration.
+    pub(crate) const fn of(limits: &Limits) -> Self {
+        Self { bodies: limits.origin_bodies, least_rate: limits.min_body_bytes_per_sec }
+    }
+}
+
+/// The bodies of one server.
+#[derive(Debug)]
+pub(crate) struct Bodies {
+    permits: Arc<Semaphore>,
+    least_rate: u64,
+    waiting: AtomicUsize,
+    next_number: AtomicU64,
+    running: DashMap<u64, Arc<Running>>,
+    /// When slow readers were looked for last.
+    looked: Mutex<Option<Instant>>,
+    ended: Counter,
+}
+
+/// The right to have one more body.
+#[derive(Debug)]
+pub(crate) struct BodyPermit {
+    permit: OwnedSemaphorePermit,
+    bodies: Arc<Bodies>,
+}
+
+/// A body on its way.
+struct Running {
+    state: Mutex<State>,
+}
+
+struct State {
+    /// None once it has ended.
+    source: Option<(BodyStream, OwnedSemaphorePermit)>,
+    reader: Reader,
+}
+
+/// How fast a client reads: how long it takes for the pieces that it is given, less the time that
+/// the least rate allows.
+#[derive(Debug, Default)]
+struct Reader {
+    behind: Duration,
+    /// The last piece, until the next one is asked for: since when, and how long it may take.
+    reads: Option<(Instant, Duration)>,
+}
+
+/// A body as it is sent.
+struct Metered {
+    number: u64,
+    running: Arc<Running>,
+    bodies: Arc<Bodies>,
+}
+
+impl Bodies {
+    /// None yet. `ended` counts those that end since their clients read too slowly.
+    pub(crate) fn new(limits: BodyLimits, ended: Counter) -> Arc<Self> {
+        Arc::new(Self {
+            permits: Arc::new(Semaphore::new(limits.bodies.min(Semaphore::MAX_PERMITS))),
+            least_rate: limits.least_rate,
+            waiting: AtomicUsize::new(0),
+            next_number: AtomicU64::new(0),
+            running: DashMap::new(),
+            looked: Mutex::new(None),
+            ended,
+        })
+    }
+
+    /// Waits until there may be one more.
+    ///
+    /// # Errors
+    /// [`Error::OriginBusy`] if there may be none within `patience`.
+    pub(crate) async fn permit(self: &Arc<Self>, patience: Duration) -> Result<BodyPermit, Error> {
+        let permit = match Arc::clone(&self.permits).try_acquire_owned() {
+            Ok(permit) => permit,
+            Err(_) => {
+                let wait = Box::pin(self.wait());
+                let waited = tokio::time::timeout(patience, wait).await;
+                waited.map_err(|_| Error::OriginBusy("limits.origin_bodies"))??
+            }
+        };
+        Ok(BodyPermit { permit, bodies: Arc::clone(self) })
+    }
+
+    async fn wait(&self) -> Result<OwnedSemaphorePermit, Error> {
+        let _waiting = Waiting::begin(&self.waiting);
+        let mut permit = std::pin::pin!(Arc::clone(&self.permits).acquire_owned());
+        loop {
+            self.end_slowest(Instant::now());
+            tokio::select! {
+                biased;
+                permit = &mut permit => return permit.map_err(|error| Error::Internal(error.to_string())),
+                () = tokio::time::sleep(LOOK_EVERY) => {}
+            }
+        }
+    }
+
+    /// Ends as many of the slowest as requests wait, if they are slower than they may be.
+    fn end_slowest(&self, now: Instant) {
+        if self.least_rate == 0 {
+            return;
+        }
+        {
+            // Many wait, and one of them looks.
+            let mut looked = lock(&self.looked);
+            if looked.is_some_and(|looked| now.duration_since(looked) < LOOK_EVERY / 2) {
+                return;
+            }
+            *looked = Some(now);
+        }
+        let mut slow: Vec<_> = self
+            .running
+            .iter()
+            .filter_map(|body| Some((body.slow_by(now)?, Arc::clone(body.value()))))
+            .collect();
+        slow.sort_by_key(|(behind, _)| std::cmp::Reverse(*behind));
+        slow.truncate(self.waiting.load(Ordering::Relaxed));
+        for (_, body) in slow {
+            body.end();
+            self.ended.inc();
+        }
+    }
+}
+
+impl BodyPermit {
+    /// Holds the permit until the body has been read, or its client has read too slowly.
+    pub(crate) fn meter(self, body: Body) -> Body {
+        let Self { permit, bodies } = self;
+        let source = Some((body.into_stream(), permit));
+        let state = Mutex::new(State { source, reader: Reader::default() });
+        let running = Arc::new(Running { state });
+        let number = bodies.next_number.fetch_add(1, Ordering::Relaxed);
+        bodies.running.insert(number, Arc::clone(&running));
+        Body::new(Box::pin(Metered { number, running, bodies }))
+    }
+}
+
+impl Running {
+    fn slow_by(&self, now: Instant) -> Option<Duration> {
+        let state = lock(&self.state);
+        state.source.as_ref()?;
+        state.reader.slow_by(now)
+    }
+
+    /// Gives back the permit, and the connection to the server.
+    fn end(&self) {
+        let source = lock(&self.state).source.take();
+        drop(source);
+    }
+
+    fn poll(&self, least_rate: u64, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Error>>> {
+        let mut state = lock(&self.state);
+        let State { source, reader } = &mut *state;
+        let Some((stream, _)) = source else { return Poll::Ready(Some(Err(Error::ReadTooSlowly))) };
+        reader.asks(Instant::now());
+        let polled = stream.as_mut().poll_next(cx);
+        if let Poll::Ready(Some(Ok(piece))) = &polled {
+            reader.gets(piece.len(), least_rate, Instant::now());
+        }
+        polled
+    }
+}
+
+impl std::fmt::Debug for Running {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Running").finish_non_exhaustive()
+    }
+}
+
+impl Reader {
+    /// The client has room for another piece.
+    fn asks(&mut self, now: Instant) {
+        if let Some((since, allowed)) = self.reads.take() {
+            self.behind = (self.behind + now.duration_since(since)).saturating_sub(allowed);
+        }
+    }
+
+    fn gets(&mut self, bytes: usize, least_rate: u64, now: Instant) {
+        let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
+        let millis = bytes.saturating_mul(1000) / least_rate.max(1);
+        self.reads = Some((now, Duration::from_millis(millis)));
+    }
+
+    /// How far it is behind, if that is more than it may be.
+    fn slow_by(&self, now: Instant) -> Option<Duration> {
+        let (since, allowed) = self.reads?;
+        let behind = (self.behind + now.duration_since(since)).checked_sub(allowed)?;
+        (behind > GRACE).then_some(behind)
+    }
+}
+
+impl Stream for Metered {
+    type Item = Result<Bytes, Error>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.running.poll(self.bodies.least_rate, cx)
+    }
+}
+
+impl Drop for Metered {
+    fn drop(&mut self) {
+        self.bodies.running.remove(&self.number);
+        self.running.end();
+    }
+}
+
+/// Counts one that waits.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl<'a> Waiting<'a> {
+    fn begin(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::{StreamExt as _, stream};
+
+    use super::*;
+
+    const RATE: u64 = 1000;
+    const PATIENCE: Duration = Duration::from_secs(5);
+
+    fn bodies(count: usize, least_rate: u64) -> Arc<Bodies> {
+        Bodies::new(BodyLimits { bodies: count, least_rate }, Counter::default())
+    }
+
+    /// A body of pieces of one second each at the least rate, without an end.
+    async fn endless(bodies: &Arc<Bodies>) -> BodyStream {
+        let piece = Bytes::from(vec![0; usize::try_from(RATE).unwrap()]);
+        let pieces = stream::repeat_with(move || Ok(piece.clone()));
+        bodies.permit(PATIENCE).await.unwrap().meter(Body::new(Box::pin(pieces))).into_stream()
+    }
+
+    /// Reads so many pieces, with a pause before each.
+    async fn read(body: &mut BodyStream, pieces: usize, pause: Duration) -> bool {
+        for _ in 0..pieces {
+            tokio::time::sleep(pause).await;
+            if !matches!(body.next().await, Some(Ok(_))) {
+                return false;
+            }
+        }
+        true
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_slow_reader_ends_once_another_request_waits() {
+        let bodies = bodies(2, RATE);
+        let (mut slow, mut good) = (endless(&bodies).await, endless(&bodies).await);
+        let half_rate = Duration::from_secs(2);
+        assert!(read(&mut slow, 60, half_rate).await, "nobody waits");
+        assert!(read(&mut good, 60, Duration::from_millis(900)).await);
+        let waited = bodies.permit(PATIENCE).await;
+        assert!(waited.is_ok(), "{waited:?}");
+        assert!(matches!(slow.next().await, Some(Err(Error::ReadTooSlowly))));
+        assert!(read(&mut good, 2, Duration::ZERO).await, "the other one goes on");
+        assert_eq!(bodies.ended.get(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_reader_of_nothing_ends_without_being_asked_again() {
+        let bodies = bodies(1, RATE);
+        let mut stopped = endless(&bodies).await;
+        assert!(read(&mut stopped, 1, Duration::ZERO).await);
+        assert!(matches!(bodies.permit(PATIENCE).await, Err(Error::OriginBusy(_))), "not yet slow");
+        assert!(bodies.permit(GRACE).await.is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_read_at_once_is_no_credit_for_later() {
+        let bodies = bodies(1, RATE);
+        let mut body = endless(&bodies).await;
+        assert!(read(&mut body, 10_000, Duration::ZERO).await);
+        assert!(bodies.permit(GRACE + PATIENCE).await.is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_server_that_is_slow_is_not_the_readers_fault() {
+        let bodies = bodies(1, RATE);
+        let pieces = stream::unfold((), async |()| {
+            tokio::time::sleep(Duration::from_secs(20)).await;
+            Some((Ok(Bytes::from_static(b"live")), ()))
+        });
+        let permit = bodies.permit(PATIENCE).await.unwrap();
+        let mut body = permit.meter(Body::new(Box::pin(pieces))).into_stream();
+        let reading = tokio::spawn(async move { read(&mut body, 20, Duration::ZERO).await });
+        for _ in 0..20 {
+            assert!(matches!(bodies.permit(PATIENCE).await, Err(Error::OriginBusy(_))));
+        }
+        assert!(reading.await.unwrap());
+        assert!(bodies.permit(PATIENCE).await.is_ok(), "its permit is back");
+        assert!(bodies.running.is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn without_a_least_rate_nobody_is_too_slow() {
+        let bodies = bodies(1, 0);
+        let mut body = endless(&bodies).await;
+        assert!(read(&mut body, 2, Duration::from_secs(600)).await);
+        assert!(matches!(bodies.permit(PATIENCE).await, Err(Error::OriginBusy(_))));
+        drop(body);
+        assert!(bodies.permit(PATIENCE).await.is_ok());
+    }
+}
