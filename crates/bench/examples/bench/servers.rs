@@ -235,8 +235,10 @@ fn opened(answers: &mut BufReader<TcpStream>) -> String {
 }
 
 fn start_of_config(listen: &str, more: &str) -> String {
+    // Some measurements ask with all connections for one session.
+    let limits = "limits.session_requests = 1000\nlimits.session_bodies = 1000";
     format!(
-        "listen = \"{listen}\"\n{more}\n[session]\nkey = {{ file = \"session.key\" }}\n[api]\nbearer = {{ \
+        "listen = \"{listen}\"\n{limits}\n{more}\n[session]\nkey = {{ file = \"session.key\" }}\n[api]\nbearer = {{ \
          file = \"bearer.key\" }}\n"
     )
 }

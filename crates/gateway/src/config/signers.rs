@@ -1,12 +1,14 @@
 //! Schemes with their keys: what `[route.entry]`, `[route.cdn]` and `[session]` say of them.
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use secrecy::{ExposeSecret as _, SecretSlice};
 use sluicegate_token::{
-    Binding, CdnKey, Gcore, KeyId, KeyPeriod, Layout, Opens, Placement, RingKey, Scheme,
-    SchemeKind, SchemeOptions, SchemeRing, Scope, SessionKey, SessionKeys, UnixTime,
+    Binding, CdnKey, Gcore, KeyId, KeyPeriod, Layout, Opens, Placement, Presented, ResourcePath,
+    RingKey, Scheme, SchemeKind, SchemeOptions, SchemeRing, Scope, SessionKey, SessionKeys, Target,
+    UnixTime,
 };
 
 use subtle::ConstantTimeEq as _;
@@ -401,12 +403,13 @@ impl Keys<'_> {
             let (entry_place, _, entry_text) = &self.ring.cdn[entry.key];
             let clash = cdns.iter().find_map(|cdn| {
                 let (place, _, text) = &self.ring.cdn[cdn.key];
-                (is_same_secret(entry_text, text) && !is_apart(entry, cdn)).then_some(place)
+                let is_same = is_same_secret(entry_text, text) && !is_apart(entry, cdn);
+                (is_same || signs_links_of(cdn, entry)).then_some(place)
             });
             if let Some(cdn_place) = clash {
                 let problem = format!(
-                    "it is the secret of {}, too, so that a token of that CDN could begin sessions as a \
-                     link: use two keys. One will do where both have scheme = \"gcore\", the links \
+                    "it is the secret of {}, too, or the same key in another spelling, so that a \
+                     token of that CDN could begin sessions as a link: use two keys. One will do where both have scheme = \"gcore\", the links \
                      scope = \"file\", and the CDN \"directory\" or \"tree\"",
                     cdn_place
                 );
@@ -425,6 +428,25 @@ fn is_apart(entry: &Signing, cdn: &Signing) -> bool {
         && entry.is_exact
         && entry.scheme.scope() == Scope::File
         && cdn.scheme.scope() != Scope::File
+}
+
+/// Reports if a token that the CDN's key makes verifies as an entry link. One key may be written in two
+/// ways, as PEM text is.
+fn signs_links_of(cdn: &Signing, entry: &Signing) -> bool {
+    const CLIENT: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
+    let Ok(path) = ResourcePath::parse(b"/probe/index.m3u8") else { return false };
+    let url = b"https://probe.invalid/probe/index.m3u8";
+    let now = UnixTime(1_800_000_000);
+    let ip = Some(CLIENT);
+    let mut token = Vec::new();
+    let bound_to = ip.filter(|_| cdn.scheme.binding() == Binding::Ip);
+    let target = Target { path: &path, url };
+    let until = now.saturating_add(600);
+    if cdn.scheme.write_token_for(&target, until, bound_to, &mut token).is_err() {
+        return false;
+    }
+    let presented = Presented { path: &path, url, query: Some(&token), ip };
+    entry.scheme.verify(&presented, now).is_ok()
 }
 
 /// Compares two secrets in constant time. Hexadecimal digits compare without regard to case, since some

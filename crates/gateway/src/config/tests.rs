@@ -309,6 +309,29 @@ fn a_key_that_others_may_read_is_warned_of() {
     assert_eq!((warnings(0o644), warnings(0o600)), (1, 0));
 }
 
+/// One key in two spellings is one secret: the comparison of texts does not show it, a token does.
+#[test]
+fn one_key_in_two_spellings_is_one_secret() {
+    let case = Case::new();
+    let private = include_str!("../../../../fixtures/token/cloudfront-test.pem");
+    for (name, text) in
+        [("unix.key", private.to_owned()), ("dos.key", private.replace('\n', "\r\n"))]
+    {
+        std::fs::write(case.folder.path().join(name), text).unwrap();
+    }
+    let scheme = "scheme = \"cloudfront\"\nfields = { key_pair_id = \"K2JCJMDEHXQW5F\" }";
+    let both = GOOD.replacen("[route.entry]", &format!("[route.entry]\n{scheme}"), 1).replacen(
+        "scope = \"file\"",
+        scheme,
+        1,
+    );
+    for entry in ["unix.key", "dos.key"] {
+        let keys = both.replacen("entry.key", entry, 1).replacen("cdn.key", "unix.key", 1);
+        let error = case.error(&keys);
+        assert!(error.contains("vod\": cdn.key, too, or the same key"), "{error}");
+    }
+}
+
 /// A secret of links that signs at a CDN, too: told with both keys, unless no token can be a link.
 #[test]
 fn no_token_of_a_cdn_is_a_link() {
