@@ -30,11 +30,20 @@ pub(crate) struct Event {
     pub(crate) elapsed_us: u64,
 }
 
+/// An event with its place among all of them. Times do not order events: several have the same
+/// millisecond, and clocks are set back.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Numbered {
+    pub(crate) number: u64,
+    #[serde(flatten)]
+    pub(crate) event: Event,
+}
+
 /// What somebody who looks is shown, the newest first.
 #[derive(Debug, Serialize)]
 pub(crate) struct Shown {
-    pub(crate) served: Vec<Event>,
-    pub(crate) refused: Vec<Event>,
+    pub(crate) served: Vec<Numbered>,
+    pub(crate) refused: Vec<Numbered>,
 }
 
 /// The newest last.
@@ -43,8 +52,9 @@ pub(crate) struct Events {
     began: Instant,
     /// Milliseconds from `began`.
     watched_until: AtomicU64,
-    served: Mutex<VecDeque<Event>>,
-    refused: Mutex<VecDeque<Event>>,
+    recorded: AtomicU64,
+    served: Mutex<VecDeque<Numbered>>,
+    refused: Mutex<VecDeque<Numbered>>,
 }
 
 impl Default for Events {
@@ -52,6 +62,7 @@ impl Default for Events {
         Self {
             began: Instant::now(),
             watched_until: AtomicU64::new(0),
+            recorded: AtomicU64::new(0),
             served: Mutex::default(),
             refused: Mutex::default(),
         }
@@ -67,12 +78,12 @@ impl Events {
     /// Keeps a request, if somebody will see it.
     pub(crate) fn record(&self, event: impl FnOnce() -> Event, is_refused: bool) {
         if is_refused {
-            push(&self.refused, event());
+            self.push(&self.refused, event());
         } else {
             let until = self.watched_until.load(Ordering::Relaxed);
             // Where nobody ever looked, nobody asks for the time.
             if until > 0 && self.elapsed_ms() < until {
-                push(&self.served, event());
+                self.push(&self.served, event());
             }
         }
     }
@@ -81,10 +92,18 @@ impl Events {
     pub(crate) fn look(&self) -> Shown {
         let until = self.elapsed_ms().saturating_add(millis(WATCHED_FOR));
         self.watched_until.fetch_max(until, Ordering::Relaxed);
-        let newest_first = |events: &Mutex<VecDeque<Event>>| {
+        let newest_first = |events: &Mutex<VecDeque<Numbered>>| {
             lock(events).iter().rev().cloned().collect::<Vec<_>>()
         };
         Shown { served: newest_first(&self.served), refused: newest_first(&self.refused) }
+    }
+
+    fn push(&self, events: &Mutex<VecDeque<Numbered>>, event: Event) {
+        let mut events = lock(events);
+        if events.len() >= KEPT {
+            events.pop_front();
+        }
+        events.push_back(Numbered { number: self.recorded.fetch_add(1, Ordering::Relaxed), event });
     }
 
     fn elapsed_ms(&self) -> u64 {
@@ -92,15 +111,7 @@ impl Events {
     }
 }
 
-fn push(events: &Mutex<VecDeque<Event>>, event: Event) {
-    let mut events = lock(events);
-    if events.len() >= KEPT {
-        events.pop_front();
-    }
-    events.push_back(event);
-}
-
-fn lock(events: &Mutex<VecDeque<Event>>) -> MutexGuard<'_, VecDeque<Event>> {
+fn lock(events: &Mutex<VecDeque<Numbered>>) -> MutexGuard<'_, VecDeque<Numbered>> {
     events.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

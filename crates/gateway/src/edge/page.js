@@ -22,7 +22,7 @@ form.onsubmit = (event) => event.preventDefault();
 
 poll(EVERY_MS, async () => {
   const { scheme, served, refused } = await (await ask("requests")).json();
-  requests = [...served, ...refused].sort((one, other) => other.at_ms - one.at_ms);
+  requests = [...served, ...refused].sort((one, other) => other.number - one.number);
   rows("scheme", ["scheme", "a token opens", "bound"].map((what) => [what, scheme[what]]));
   show();
 });
