@@ -6,6 +6,7 @@
 mod check;
 mod raw;
 mod reference;
+mod segment_keys;
 mod signers;
 
 use std::net::SocketAddr;
@@ -19,13 +20,12 @@ use sluicegate_token::{SchemeRing, SessionKeys, UnixTime};
 use thiserror::Error;
 use url::Url;
 
-use crate::AssetPattern;
 use crate::client::TrustedProxies;
 use crate::cors::AllowedSites;
 use crate::in_flight::InFlightLimits;
 use crate::rates::RateLimits;
 use crate::route::{Carry, GrantMode, KeyDelivery, Segments, ThirdParty, Unexpandable};
-use crate::{ConnectionLimits, SessionRules, SharedConfig, TlsConfig};
+use crate::{AssetPattern, ConnectionLimits, KeyNames, SessionRules, SharedConfig, TlsConfig};
 
 /// Gateway paths that no route may take.
 pub(crate) const RESERVED: [&str; 5] = ["/s/", "/v1/", "/auth/", "/healthz/", "/readyz/"];
@@ -122,12 +122,14 @@ pub struct ProfileConfig {
 }
 
 /// How keys of segments are delivered, apart from the segments.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct KeysConfig {
     /// Who delivers them.
     pub delivery: KeyDelivery,
     /// The window W of a key's URL, and of a CDN token for it: it is good for W to 2W seconds.
     pub ttl_secs: u64,
+    /// What keys are named, and nothing else.
+    pub names: KeyNames,
 }
 
 /// Bounds on requests and manifests.

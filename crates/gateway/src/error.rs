@@ -77,6 +77,11 @@ pub enum Error {
     /// Two session tokens in one request.
     #[error("the request carries two session tokens")]
     TwoTokens,
+    /// A session's token is good, and the path is that of a key.
+    #[error(
+        "the path is named as keys are, and a key's own token alone opens it: route.keys.names"
+    )]
+    KeyNeedsOwnToken,
     /// A link is good, and what it names is no manifest, so that no session can begin there.
     #[error("a link to something that is no manifest opens no session")]
     EntryNotAManifest,
@@ -225,6 +230,7 @@ impl Error {
                 StatusCode::from_u16(*status).unwrap_or(StatusCode::FORBIDDEN)
             }
             Self::TwoTokens
+            | Self::KeyNeedsOwnToken
             | Self::Unchecked(_)
             | Self::NotLetIn(_)
             | Self::ForeignHost
@@ -265,6 +271,7 @@ impl Error {
         match self {
             Self::Refused(refusal) | Self::Explained { refusal, .. } => Some(refusal.code()),
             Self::TwoTokens => Some("two-tokens"),
+            Self::KeyNeedsOwnToken => Some("key-needs-own-token"),
             Self::Unchecked(_) => Some("unchecked"),
             Self::SessionEnded(_) | Self::TooManyStreams { .. } => Some(self.code()),
             Self::NotLetIn(error) => error.refusal_code(),
@@ -284,9 +291,11 @@ impl Error {
             Self::MethodNotAllowed(_) => "method-not-allowed",
             Self::Refused(Refusal::Expired { .. })
             | Self::Explained { refusal: Refusal::Expired { .. }, .. } => "expired",
-            Self::Refused(_) | Self::Explained { .. } | Self::Unchecked(_) | Self::TwoTokens => {
-                "forbidden"
-            }
+            Self::Refused(_)
+            | Self::Explained { .. }
+            | Self::Unchecked(_)
+            | Self::TwoTokens
+            | Self::KeyNeedsOwnToken => "forbidden",
             Self::NotLetIn(error) => error.code(),
             Self::NoTarget => "no-target",
             Self::SessionEnded(Ended::Revoked) => "session-revoked",

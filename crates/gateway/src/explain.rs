@@ -2,12 +2,15 @@
 
 use std::net::IpAddr;
 
-use sluicegate_token::{Effort, Explanation, Link, Presented, Target, UnixTime, explain};
+use sluicegate_token::{
+    Effort, Explanation, Link, Mistake, Presented, Refusal, Target, UnixTime, explain,
+};
 use url::Url;
 
 use crate::app::App;
 use crate::refusals::explained_session;
 use crate::request::MediaRequest;
+use crate::{Error, session};
 
 /// What a URL was taken for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,7 +80,12 @@ impl App {
         let request = MediaRequest::parse(raw, query, ip, self.limits().max_path_bytes).ok()?;
         let route = self.routes().iter().find(|route| route.place(&request.path).is_some())?;
         let id = route.config.id.clone();
-        if let Some(explained) = explained_session(self.keys(), self.routes(), &request, now) {
+        if let Some(mut explained) = explained_session(self.keys(), self.routes(), &request, now) {
+            let admitted = session::admit(self.keys(), self.routes(), &request, now);
+            if let Err(Error::KeyNeedsOwnToken) = admitted {
+                let (verdict, mistakes) = (Err(Refusal::WrongToken), vec![Mistake::SessionOfKey]);
+                explained = Explanation { verdict, status: 403, mistakes };
+            }
             return Some((Subject::Session { route: id }, explained));
         }
         let entry = route.config.entry.as_ref()?;

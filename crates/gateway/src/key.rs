@@ -21,7 +21,7 @@ pub(crate) async fn deliver(
 ) -> Result<Response, Error> {
     let Admitted { route, place, .. } = admitted;
     // A token for a key may be older than the configuration.
-    let keys = route.config.keys;
+    let keys = route.config.keys.as_ref();
     if let Some(keys) = keys.filter(|keys| keys.delivery == KeyDelivery::Redirect)
         && route.cdn_at(place.host).is_some()
     {

@@ -75,7 +75,7 @@ pub(crate) async fn respond(
     let terms = cdn_terms(admitted, &compiled.template, now)?;
     let moment = planned::moment(&compiled.template, scene, now);
     let coding = Coding::wanted(request);
-    let keys = admitted.route.config.keys;
+    let keys = admitted.route.config.keys.as_ref();
     let keys_end = keys.map(|keys| now.window_expiry(keys.ttl_secs));
     let moments = (moment, keys_end);
     let etag = entity_tag(admitted, compiled, given, scene, &terms, moments);

@@ -234,6 +234,14 @@ impl UriPolicy for RoutePolicy<'_> {
                 };
             }
         };
+        if config.keys.is_some() {
+            // A request shows its name alone: what is a key must be one by its name, and nothing else may.
+            match (uri.role.is_key(), self.scene.route.names_a_key(&place)) {
+                (true, false) => return Decision::Refuse(RefuseReason::KeyNotNamed),
+                (false, true) => return Decision::Refuse(RefuseReason::NamedAsKey),
+                _ => {}
+            }
+        }
         let is_ours = uri.role.is_document() || self.is_apart(uri);
         let by_cdn = if is_ours { None } else { self.through_cdn(uri, &place) };
         let decided = by_cdn.unwrap_or_else(|| self.through_gateway(uri, &place));

@@ -10,6 +10,7 @@ use percent_encoding::percent_decode_str;
 use sluicegate_token::{ResourcePath, SessionToken, query};
 
 use self::ambiguity::Ambiguity;
+pub(crate) use self::ambiguity::DECODINGS;
 use crate::Error;
 use crate::variables::VARIABLES_PARAMETER;
 

@@ -285,6 +285,12 @@ impl Route {
         Ok(())
     }
 
+    /// Whether a resource is a key by its name, so that its own token alone opens it.
+    pub(crate) fn names_a_key(&self, place: &Place) -> bool {
+        let keys = self.config.keys.as_ref();
+        keys.is_some_and(|keys| keys.names.cover(place.path.as_bytes()))
+    }
+
     /// Whether a viewer's parameter is passed to the origin.
     pub(crate) fn forwards(&self, name: &[u8]) -> bool {
         // Segments that a delta update skips would keep their old CDN tokens (RFC 8216bis section

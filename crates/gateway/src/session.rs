@@ -63,6 +63,9 @@ pub(crate) fn admit(
         let Some(place) = route.place(&request.path) else { continue };
         match keys.verify(text.as_bytes(), &route.config.id, &place.path, request.client, now) {
             Ok(claims) => {
+                if claims.profile & FOR_KEY == 0 && route.names_a_key(&place) {
+                    return Err(Error::KeyNeedsOwnToken);
+                }
                 let token = SessionToken::from_text(text).ok_or_else(|| {
                     Error::Internal("a verified token has a wrong length".to_owned())
                 })?;
@@ -106,6 +109,10 @@ pub(crate) fn begin(
     terms: &Terms,
 ) -> Result<(SessionToken, SessionClaims), Error> {
     let too_deep = || Error::GrantRefused("the path has more than 255 folders".to_owned());
+    if route.names_a_key(place) {
+        let problem = "its name is one of a key: route.keys.names";
+        return Err(Error::GrantRefused(problem.to_owned()));
+    }
     let grant = match route.config.grant {
         GrantMode::Directory => {
             route.may_grant_folder_of(place).map_err(Error::GrantRefused)?;

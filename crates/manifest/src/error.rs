@@ -132,6 +132,17 @@ pub enum RefuseReason {
     /// The URL is on a host that the route does not name, and the route refuses such hosts.
     #[error("it names a host that the route does not allow")]
     ForeignHost,
+    /// A key's name is not one of those that tell the route a key, so that more than its own token would
+    /// open it.
+    #[error(
+        "the route delivers keys apart, and this key is not named as keys are; add its name to keys.names"
+    )]
+    KeyNotNamed,
+    /// What is no key is named as a key of the route is, so that its token would not open it.
+    #[error(
+        "it is no key, and named as keys of the route are, which their own tokens alone open; make keys.names narrower, or give it another name"
+    )]
+    NamedAsKey,
     /// A value looks like a protected URI, in a place that is not known to carry one.
     #[error("it looks like a protected URI, in a place that is not known to carry one")]
     Unclassified,

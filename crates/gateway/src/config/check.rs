@@ -11,18 +11,19 @@ use sluicegate_manifest::ExistingToken;
 use sluicegate_token::ResourcePath;
 use url::Url;
 
+use super::segment_keys::{check_keys, refuse_tokens_that_open_keys};
 use super::signers::Keys;
 use super::{
     AdminConfig, ApiConfig, CdnConfig, Config, ConfigError, EntryConfig, HealthConfig, HostConfig,
-    Hosts, KeysConfig, Limits, OriginConfig, ProfileConfig, RESERVED, RouteConfig, SessionConfig,
-    Timeouts, raw,
+    Hosts, Limits, OriginConfig, ProfileConfig, RESERVED, RouteConfig, SessionConfig, Timeouts,
+    raw,
 };
 use crate::AssetPattern;
 use crate::client::TrustedProxies;
 use crate::cors::AllowedSites;
 use crate::in_flight::InFlightLimits;
 use crate::rates::RateLimits;
-use crate::route::{Carry, KeyDelivery, Segments};
+use crate::route::{Carry, Segments};
 use crate::session;
 use crate::{ConnectionLimits, SessionRules, SharedConfig, TlsConfig};
 
@@ -304,13 +305,6 @@ fn check_route(
             return Err(wrong(at("accel"), "it goes with segments = \"gateway\""));
         }
     }
-    if let Some(keys) = &raw.keys {
-        window(keys.ttl_secs, &at("keys.ttl_secs"))?;
-        if keys.delivery == KeyDelivery::Redirect && cdn.is_none() {
-            let problem = "\"redirect\" needs a [route.cdn] table with base_url and key";
-            return Err(wrong(at("keys.delivery"), problem));
-        }
-    }
     if raw.url_query_info && (raw.carry != Carry::Query || raw.segments == Segments::Cdn) {
         return Err(wrong(
             at("url_query_info"),
@@ -318,7 +312,8 @@ fn check_route(
              that the gateway delivers or redirects",
         ));
     }
-    Ok(RouteConfig {
+    let segment_keys = raw.keys.as_ref().map(|raw| check_keys(raw, &at("keys"))).transpose()?;
+    let route = RouteConfig {
         origin: origins(raw.origin.as_deref(), &raw.origins, folder)
             .map_err(|message| wrong(at("origin"), message))?,
         health: raw.health.map(|raw| health(raw, &at("health"))).transpose()?,
@@ -343,8 +338,10 @@ fn check_route(
         forward_query: raw.forward_query,
         entry,
         cdn,
-        keys: raw.keys.map(|keys| KeysConfig { delivery: keys.delivery, ttl_secs: keys.ttl_secs }),
-    })
+        keys: segment_keys,
+    };
+    refuse_tokens_that_open_keys(&route)?;
+    Ok(route)
 }
 
 /// A table of hosts, each with its scheme and keys.
@@ -438,7 +435,7 @@ fn public_url(text: &str) -> Result<Url, ConfigError> {
     Ok(url)
 }
 
-fn window(secs: u64, place: &str) -> Result<u64, ConfigError> {
+pub(super) fn window(secs: u64, place: &str) -> Result<u64, ConfigError> {
     if (1..=MAX_WINDOW_SECS).contains(&secs) {
         Ok(secs)
     } else {

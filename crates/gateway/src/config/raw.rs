@@ -240,6 +240,12 @@ pub(super) struct Keys {
     /// Default: 60.
     #[serde(default = "default_key_ttl_secs")]
     pub(super) ttl_secs: u64,
+    /// [What keys are named](#names-of-keys), and nothing else: patterns of one or more path segments side
+    /// by side, `*` standing for any characters of one.
+    ///
+    /// Default: `["*.key", "key*.bin"]`.
+    #[serde(default = "default_key_names")]
+    pub(super) names: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -705,7 +711,7 @@ pub(super) struct Route {
     /// Default: none.
     pub(super) cdn: Option<Cdn>,
     /// [keys of encrypted segments](#keys-of-segments), delivered apart: `{ delivery = "gateway",
-    /// ttl_secs = 60 }`.
+    /// ttl_secs = 60, names = ["*.key"] }`.
     ///
     /// Default: as segments.
     pub(super) keys: Option<Keys>,
@@ -929,6 +935,10 @@ const fn default_ttl_secs() -> u64 {
 
 const fn default_key_ttl_secs() -> u64 {
     60
+}
+
+fn default_key_names() -> Vec<String> {
+    ["*.key", "key*.bin"].map(str::to_owned).to_vec()
 }
 
 const fn default_health_secs() -> u64 {

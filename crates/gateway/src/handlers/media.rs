@@ -74,7 +74,7 @@ pub(super) async fn admit(
 fn tells_where_to_play(admitted: &Admitted) -> bool {
     let (route, place) = (&admitted.route, &admitted.place);
     let is_redirected = route.config.segments != Segments::Gateway;
-    let keys = route.config.keys.map(|keys| keys.delivery);
+    let keys = route.config.keys.as_ref().map(|keys| keys.delivery);
     match admitted.is_for_key() {
         true => keys == Some(KeyDelivery::Redirect),
         false => is_redirected && !media_type::names_a_manifest(&place.raw),

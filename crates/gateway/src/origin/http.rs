@@ -253,7 +253,13 @@ fn redirect_target(route: &Route, from: &Url, headers: &HeaderMap) -> Result<Url
         .and_then(|location| location.to_str().ok())
         .and_then(|location| from.join(location).ok())
         .ok_or(Error::OriginRedirect("without a usable Location"))?;
+    let is_key =
+        |url| matches!(route.locate(url), Located::Here(place) if route.names_a_key(&place));
     match route.locate(&target) {
+        // A session's token opens what it asked for, and an origin may mend or complete the name.
+        Located::Here(place) if route.names_a_key(&place) && !is_key(from) => {
+            Err(Error::OriginRedirect("to a key, from what is not named as one: route.keys.names"))
+        }
         Located::Here(_) => Ok(target),
         Located::Outside | Located::Foreign => {
             Err(Error::OriginRedirect("to a URL that neither the origin nor allow_hosts covers"))

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use percent_encoding::percent_decode;
 
 /// The number of times that a path is decoded: once by every server, then again by servers behind it.
-const DECODINGS: usize = 3;
+pub(crate) const DECODINGS: usize = 3;
 
 /// What stands in a path that two servers read differently.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -30,7 +30,9 @@ fn a_key_has_a_token_of_its_own_and_is_kept_by_nobody() {
         ("query", String::new()),
         ("path", cdn("https://cdn.example.com/", "file", 60)),
     ] {
-        let route = format!("carry = \"{carry}\"\nkeys = {{ ttl_secs = 60 }}\n{further}");
+        let route = format!(
+            "carry = \"{carry}\"\nkeys = {{ ttl_secs = 60, names = [\"*.key\", \"keys/*\"] }}\n{further}"
+        );
         let gateway = Site { route: &route, ..Site::default() }.start(&origin.url("/"));
         let mut viewer = Viewer::of(&gateway);
         let session = viewer.enter("/v/index.m3u8");
@@ -79,7 +81,8 @@ fn what_is_no_key_is_not_passed_on() {
         .into_response(),
     };
     let origin = Watched::start(Router::new().route("/v/{path}", get(answer)));
-    let gateway = Site { route: "keys = {}", ..Site::default() }.start(&origin.url("/"));
+    let gateway =
+        Site { route: "keys = { names = [\"*.bin\"] }", ..Site::default() }.start(&origin.url("/"));
     let mut viewer = Viewer::of(&gateway);
     for name in ["short", "long", "page"] {
         let session = viewer.enter(&format!("/v/{name}.m3u8"));
@@ -94,7 +97,7 @@ fn what_is_no_key_is_not_passed_on() {
 fn a_cdn_may_deliver_keys_by_tokens_that_are_shorter_than_those_of_segments() {
     let origin = origin();
     let route = format!(
-        "keys = {{ delivery = \"redirect\", ttl_secs = 30 }}\n{}",
+        "keys = {{ delivery = \"redirect\", ttl_secs = 30, names = [\"*.key\", \"keys/*\"] }}\n{}",
         cdn("https://cdn.example.com/", "file", 3600)
     );
     let gateway = Site { route: &route, ..Site::default() }.start(&origin.url("/"));

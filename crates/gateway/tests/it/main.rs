@@ -20,6 +20,7 @@ mod faults;
 mod field_reports;
 mod first_light;
 mod health;
+mod key_authority;
 mod keys;
 mod logs;
 mod manifests;

@@ -120,6 +120,8 @@ pub enum Mistake {
         /// Whether it opens that path alone.
         is_exact: bool,
     },
+    /// A session token opens the folder of a key, which its own token alone opens.
+    SessionOfKey,
     /// A session token is bound to an address.
     SessionBound {
         /// Bits of the address that count.
@@ -177,6 +179,7 @@ impl Mistake {
             Self::SessionOfRoute(_) => "session-of-route",
             Self::SessionElsewhere { .. } => "session-elsewhere",
             Self::SessionDepth { .. } => "session-depth",
+            Self::SessionOfKey => "session-of-key",
             Self::SessionBound { .. } => "session-bound",
         }
     }
@@ -272,7 +275,7 @@ impl Mistake {
                 "begin a new session: the key was taken out, or the token is of another gateway"
             }
             Self::SessionOfRoute(_) => "ask for the path under the route that the session is for",
-            Self::SessionElsewhere { .. } | Self::SessionDepth { .. } => {
+            Self::SessionElsewhere { .. } | Self::SessionDepth { .. } | Self::SessionOfKey => {
                 "begin a session at the manifest, and take the URIs as the gateway writes them"
             }
             Self::SessionBound { .. } => {
@@ -397,6 +400,10 @@ impl fmt::Display for Mistake {
             Self::SessionDepth { depth, .. } => {
                 write!(f, "the session token opens what lies {depth} folders deep or deeper")
             }
+            Self::SessionOfKey => f.write_str(
+                "the session token is good, and the path is named as keys are (route.keys.names): a \
+                 key's own token alone opens it",
+            ),
             Self::SessionBound { bits } => {
                 write!(
                     f,
