@@ -113,7 +113,7 @@ pub struct Bearer {
 /// What some sessions may have at most.
 #[derive(Clone, Debug)]
 pub struct ProfileConfig {
-    /// What stands for it in tokens: 1 to 127.
+    /// What stands for it in tokens: 1 to 63.
     pub id: u8,
     /// Its name.
     pub name: String,

@@ -82,6 +82,11 @@ pub enum Error {
         "the path is named as keys are, and a key's own token alone opens it: route.keys.names"
     )]
     KeyNeedsOwnToken,
+    /// The token is for a template's segments in another asset, and the path leads to a manifest.
+    #[error(
+        "the token is for segments of another asset (route.asset), and opens no manifest among them"
+    )]
+    ManifestByMediaToken,
     /// A link is good, and what it names is no manifest, so that no session can begin there.
     #[error("a link to something that is no manifest opens no session")]
     EntryNotAManifest,
@@ -231,6 +236,7 @@ impl Error {
             }
             Self::TwoTokens
             | Self::KeyNeedsOwnToken
+            | Self::ManifestByMediaToken
             | Self::Unchecked(_)
             | Self::NotLetIn(_)
             | Self::ForeignHost
@@ -272,6 +278,7 @@ impl Error {
             Self::Refused(refusal) | Self::Explained { refusal, .. } => Some(refusal.code()),
             Self::TwoTokens => Some("two-tokens"),
             Self::KeyNeedsOwnToken => Some("key-needs-own-token"),
+            Self::ManifestByMediaToken => Some("manifest-by-media-token"),
             Self::Unchecked(_) => Some("unchecked"),
             Self::SessionEnded(_) | Self::TooManyStreams { .. } => Some(self.code()),
             Self::NotLetIn(error) => error.refusal_code(),
@@ -295,7 +302,8 @@ impl Error {
             | Self::Explained { .. }
             | Self::Unchecked(_)
             | Self::TwoTokens
-            | Self::KeyNeedsOwnToken => "forbidden",
+            | Self::KeyNeedsOwnToken
+            | Self::ManifestByMediaToken => "forbidden",
             Self::NotLetIn(error) => error.code(),
             Self::NoTarget => "no-target",
             Self::SessionEnded(Ended::Revoked) => "session-revoked",

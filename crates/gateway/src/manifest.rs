@@ -44,6 +44,9 @@ pub(crate) fn scene<'a>(
     admitted: &'a Admitted,
     now: UnixTime,
 ) -> Result<Scene<'a>, Error> {
+    if admitted.is_for_media() {
+        return Err(Error::ManifestByMediaToken);
+    }
     Ok(Scene {
         signer: app.signer(now)?,
         public_host: app.public_host(),

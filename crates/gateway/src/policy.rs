@@ -13,7 +13,7 @@ use url::Url;
 use crate::config::ProfileConfig;
 use crate::request::{Carried, SESSION_PARAMETER, carrying_path};
 use crate::route::{Located, Place, Route, Segments, ThirdParty, Unexpandable};
-use crate::session::{self, Extension};
+use crate::session::{self, Extension, Opens};
 use crate::variables::{self, VARIABLES_PARAMETER};
 
 /// The list of session tokens among those that a plan is rendered with.
@@ -66,7 +66,7 @@ pub(crate) struct RoutePolicy<'a> {
     /// What further session tokens are for, after the manifest's own.
     pub(crate) extended: Vec<Extension>,
     /// Which of them opens a folder or a path, and whether for a key.
-    known: HashMap<(Vec<u8>, bool), TokenRef>,
+    known: HashMap<(Vec<u8>, Opens), TokenRef>,
 }
 
 impl Scene<'_> {
@@ -120,7 +120,8 @@ impl<'a> RoutePolicy<'a> {
         let too_deep = || RefuseReason::Unsignable("its path is too deep".to_owned());
         let is_template = varies != Varies::Nothing;
         let beyond = session::Beyond { place, manifest, grant, is_template };
-        let grant = session::grant_beyond(self.scene.route, &beyond).ok_or_else(too_deep)?;
+        let (grant, opens) =
+            session::grant_beyond(self.scene.route, &beyond).ok_or_else(too_deep)?;
         match (grant, varies) {
             (_, Varies::Nothing) | (Grant::Folder { .. }, Varies::Name) => {}
             _ => return Ok(None),
@@ -130,7 +131,7 @@ impl<'a> RoutePolicy<'a> {
             Grant::Exact { .. } => place.path.as_bytes(),
         };
         let key = key.to_vec();
-        let extension = Extension { place: place.clone(), grant, is_for_key: false };
+        let extension = Extension { place: place.clone(), grant, opens };
         Ok(Some(self.extend(key, extension)))
     }
 
@@ -139,11 +140,11 @@ impl<'a> RoutePolicy<'a> {
         let too_deep = || RefuseReason::Unsignable("its path is too deep".to_owned());
         let grant = Grant::exactly(&place.path).ok_or_else(too_deep)?;
         let key = place.path.as_bytes().to_vec();
-        Ok(self.extend(key, Extension { place: place.clone(), grant, is_for_key: true }))
+        Ok(self.extend(key, Extension { place: place.clone(), grant, opens: Opens::Key }))
     }
 
     fn extend(&mut self, key: Vec<u8>, extension: Extension) -> TokenRef {
-        let key = (key, extension.is_for_key);
+        let key = (key, extension.opens);
         if let Some(known) = self.known.get(&key) {
             return *known;
         }

@@ -11,7 +11,9 @@ use crate::request::{Carried, MediaRequest};
 use crate::route::{GrantMode, Place, Route};
 
 /// The most profiles have a number up to this one.
-pub(crate) const MAX_PROFILE: u8 = 127;
+pub(crate) const MAX_PROFILE: u8 = 63;
+/// Of a token's profile, what says that the token opens no manifest.
+const FOR_MEDIA: u8 = 64;
 /// Of a token's profile, what says that the token is for a key of segments.
 const FOR_KEY: u8 = 128;
 
@@ -32,6 +34,11 @@ impl Admitted {
         self.claims.profile & MAX_PROFILE
     }
 
+    /// Reports if the token opens media alone, and no manifest.
+    pub(crate) const fn is_for_media(&self) -> bool {
+        self.claims.profile & FOR_MEDIA != 0
+    }
+
     /// Whether the token was made for a key of segments.
     pub(crate) const fn is_for_key(&self) -> bool {
         self.claims.profile & FOR_KEY != 0
@@ -43,8 +50,18 @@ impl Admitted {
 pub(crate) struct Extension {
     pub(crate) place: Place,
     pub(crate) grant: Grant,
-    /// For a key of segments, which has an end of its own.
-    pub(crate) is_for_key: bool,
+    pub(crate) opens: Opens,
+}
+
+/// The resources that a further token opens at the paths of its grant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Opens {
+    /// Manifests and media.
+    All,
+    /// Media of another asset. A manifest among them would lead to the rest of that asset.
+    Media,
+    /// A key of segments. The token has an end of its own.
+    Key,
 }
 
 /// Lets a request with a token in, on whichever route it was made for.
@@ -65,6 +82,12 @@ pub(crate) fn admit(
             Ok(claims) => {
                 if claims.profile & FOR_KEY == 0 && route.names_a_key(&place) {
                     return Err(Error::KeyNeedsOwnToken);
+                }
+                // A template's files lie in the one folder, and none below it.
+                if claims.profile & FOR_MEDIA != 0
+                    && Grant::folder_of(&place.path) != Some(claims.grant)
+                {
+                    return Err(Refusal::WrongToken.into());
                 }
                 let token = SessionToken::from_text(text).ok_or_else(|| {
                     Error::Internal("a verified token has a wrong length".to_owned())
@@ -144,26 +167,27 @@ pub(crate) struct Beyond<'a> {
 /// What may be granted of a URI that the manifest's own grant does not cover: its folder, or the
 /// one path where that would be too much. A folder above the manifest is too much, since it holds
 /// the manifest's neighbours. So is any folder outside of the session's asset, but for a template's.
-pub(crate) fn grant_beyond(route: &Route, beyond: &Beyond<'_>) -> Option<Grant> {
+pub(crate) fn grant_beyond(route: &Route, beyond: &Beyond<'_>) -> Option<(Grant, Opens)> {
     let Beyond { place, manifest, grant, is_template } = *beyond;
     let may_open_folder = route.config.grant == GrantMode::Directory
         && !manifest.path.is_under(place.path.directory())
         && route.may_grant_folder_of(place).is_ok();
-    let is_of_session = match (&route.config.asset, grant) {
-        (None, _) => true,
+    let opens = match (&route.config.asset, grant) {
+        (None, _) => Some(Opens::All),
         // A manifest that was opened by its exact path may be another asset's, whose folders are not
         // this session's.
-        (Some(_), Grant::Exact { .. }) => false,
-        (Some(asset), Grant::Folder { .. }) => {
-            let is_of_asset =
-                place.host == manifest.host && asset.covers_together(&manifest.path, &place.path);
-            is_of_asset || is_template
+        (Some(_), Grant::Exact { .. }) => None,
+        (Some(asset), Grant::Folder { .. })
+            if place.host == manifest.host
+                && asset.covers_together(&manifest.path, &place.path) =>
+        {
+            Some(Opens::All)
         }
+        (Some(_), Grant::Folder { .. }) => is_template.then_some(Opens::Media),
     };
-    if may_open_folder && is_of_session {
-        Grant::folder_of(&place.path)
-    } else {
-        Grant::exactly(&place.path)
+    match opens {
+        Some(opens) if may_open_folder => Some((Grant::folder_of(&place.path)?, opens)),
+        _ => Some((Grant::exactly(&place.path)?, Opens::All)),
     }
 }
 
@@ -175,11 +199,15 @@ pub(crate) fn extend(
     extension: &Extension,
     keys_end: Option<UnixTime>,
 ) -> SessionToken {
-    let Extension { place, grant, is_for_key } = extension;
+    let Extension { place, grant, opens } = extension;
     let mut claims = SessionClaims { grant: *grant, ..admitted.claims };
-    if *is_for_key {
-        claims.profile |= FOR_KEY;
-        claims.expires = keys_end.map_or(claims.expires, |end| end.min(claims.expires));
+    match opens {
+        Opens::All => {}
+        Opens::Media => claims.profile |= FOR_MEDIA,
+        Opens::Key => {
+            claims.profile |= FOR_KEY;
+            claims.expires = keys_end.map_or(claims.expires, |end| end.min(claims.expires));
+        }
     }
     signer.seal(&claims, &admitted.route.config.id, &place.path, admitted.client)
 }

@@ -62,3 +62,44 @@ fn a_session_opens_of_another_asset_what_was_named_and_nothing_else() {
         assert_eq!(viewer.status(&neighbour), 200);
     }
 }
+
+/// A template stands for files that nobody lists, so its token opens their folder. A manifest in that
+/// folder would lead to the rest of the other asset.
+#[test]
+fn a_template_in_another_asset_opens_segments_and_no_manifest_beside_them() {
+    let mpd = br#"<MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="static" mediaPresentationDuration="PT8S"
+profiles="urn:mpeg:dash:profile:isoff-live:2011" minBufferTime="PT2S"><Period><AdaptationSet mimeType="video/mp4">
+<SegmentTemplate media="../b/$Number$.m4s" initialization="../b/init.mp4" duration="4"/>
+<Representation id="v" bandwidth="1000"/></AdaptationSet></Period></MPD>"#;
+    let json = br#"{"ASSETS":[{"URI":"film.m3u8","DURATION":4.0}]}"#;
+    let media = folder(&[
+        ("v/a/a.mpd", mpd),
+        ("v/b/init.mp4", b"i"),
+        ("v/b/1.m4s", b"1"),
+        ("v/b/2.m4s", b"2"),
+        ("v/b/master.m3u8", &multivariant(&["sub/film.m3u8"])),
+        ("v/b/unnamed", &multivariant(&["sub/film.m3u8"])),
+        ("v/b/b.mpd", mpd),
+        ("v/b/assets.json", json),
+        ("v/b/sub/film.m3u8", &playlist(&["1.ts"])),
+        ("v/b/sub/1.ts", b"f"),
+    ]);
+    for carry in ["path", "query"] {
+        let route = format!("asset = \"/v/{{asset}}/\"\ncarry = \"{carry}\"");
+        let gateway = Site { route: &route, ..Site::default() }.folder(media.path());
+        let mut viewer = Viewer::of(&gateway);
+        let entry = viewer.enter("/v/a/a.mpd");
+        let text = viewer.get(&entry).text();
+        let media = text.split("media=\"").nth(1).unwrap().split('"').next().unwrap();
+        let target = resolve(&entry, &media.replace("&amp;", "&"));
+        for number in ["1", "2"] {
+            assert_eq!(viewer.status(&target.replace("$Number$", number)), 200, "{target}");
+        }
+        for manifest in ["master.m3u8", "b.mpd", "unnamed", "assets.json"] {
+            let target = target.replace("$Number$.m4s", manifest);
+            let answer = viewer.get(&target);
+            assert_eq!(answer.status, 403, "{target}: {}", answer.text());
+        }
+        assert_eq!(viewer.status(&target.replace("$Number$.m4s", "sub/1.ts")), 403);
+    }
+}
