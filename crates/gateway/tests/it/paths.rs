@@ -95,6 +95,14 @@ fn paths_that_two_servers_could_read_differently_are_refused_with_and_without_a_
             let answer = client.get(&target, &[]).unwrap();
             assert_eq!(answer.status, 400, "{shown}: {}", answer.text());
             assert!(!answer.text().contains(SECRET), "{shown}");
+            // A server that asks about it is told no, with the session's token, too.
+            let Ok(target) = std::str::from_utf8(&target) else { continue };
+            if target.bytes().any(|byte| byte.is_ascii_control()) {
+                continue;
+            }
+            let headers = [("X-Original-URI", target), ("X-Original-Method", "GET")];
+            let answer = client.get(b"/auth", &headers).unwrap();
+            assert!(matches!(answer.status, 400 | 403), "{target} at /auth: {}", answer.status);
         }
     }
 }
