@@ -99,11 +99,17 @@ impl Progress {
 
 /// Prints a result as one line of JSON.
 pub(crate) fn json(value: &impl Serialize) -> anyhow::Result<()> {
-    line(&serde_json::to_string(value)?)
+    line(&json_text(value)?)
 }
 
-/// Prints a remark for the person at the terminal.
+/// JSON on one line, which a terminal displays as it is.
+pub(crate) fn json_text(value: &impl Serialize) -> serde_json::Result<String> {
+    Ok(escaped_json(&serde_json::to_string(value)?).into_owned())
+}
+
+/// Prints a remark for the person at the terminal. Names of files in it may be anybody's.
 pub(crate) fn note(text: &str) {
+    let text = escaped_but(text, &['\n', '\t']);
     // Without a stderr there is nobody to remark to.
     let _ = writeln!(io::stderr().lock(), "{text}");
 }
@@ -151,16 +157,58 @@ pub(crate) fn is_obeyed(character: char) -> bool {
 
 /// Text of somebody else's file, with the characters escaped that a terminal obeys.
 pub(crate) fn printable(text: &str) -> Cow<'_, str> {
-    if !text.contains(is_obeyed) {
+    escaped(text, is_obeyed, |character, out| out.extend(character.escape_default()))
+}
+
+/// Text with the characters escaped that a terminal obeys, but for these.
+pub(crate) fn escaped_but<'t>(text: &'t str, kept: &[char]) -> Cow<'t, str> {
+    let is_escaped = |character| is_obeyed(character) && !kept.contains(&character);
+    escaped(text, is_escaped, |character, out| out.extend(character.escape_unicode()))
+}
+
+/// Lines of JSON with the characters escaped that a terminal obeys. Such characters stand in strings
+/// alone, so it is the same JSON.
+pub(crate) fn escaped_json(lines: &str) -> Cow<'_, str> {
+    let is_escaped = |character| is_obeyed(character) && character != '\n';
+    escaped(lines, is_escaped, |character, out| {
+        // JSON escapes UTF-16, of which some characters take two (RFC 8259 section 7).
+        for unit in character.encode_utf16(&mut [0; 2]) {
+            out.push_str(&format!("\\u{unit:04x}"));
+        }
+    })
+}
+
+fn escaped(
+    text: &str,
+    is_escaped: impl Fn(char) -> bool,
+    escape: impl Fn(char, &mut String),
+) -> Cow<'_, str> {
+    if !text.contains(&is_escaped) {
         return Cow::Borrowed(text);
     }
-    let mut printable = String::with_capacity(text.len() + 8);
+    let mut escaped = String::with_capacity(text.len() + 8);
     for character in text.chars() {
-        if is_obeyed(character) {
-            printable.extend(character.escape_default());
+        if is_escaped(character) {
+            escape(character, &mut escaped);
         } else {
-            printable.push(character);
+            escaped.push(character);
         }
     }
-    Cow::Owned(printable)
+    Cow::Owned(escaped)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_holds_nothing_that_a_terminal_obeys_and_says_the_same() {
+        let told = "\u{202e}gpj.exe \u{9b}31m \u{7f} a\u{2028}b\u{2029} \u{2066}c\u{feff} \u{e0041} \r\n\u{8} \u{1b} città 日本 \u{1f600}";
+        let text = json_text(&[told]).unwrap();
+        assert_eq!(
+            text,
+            "[\"\\u202egpj.exe \\u009b31m \\u007f a\\u2028b\\u2029 \\u2066c\\ufeff \\udb40\\udc41 \\r\\n\\b \\u001b città 日本 \u{1f600}\"]"
+        );
+        assert_eq!(serde_json::from_str::<[String; 1]>(&text).unwrap(), [told]);
+    }
 }

@@ -9,7 +9,7 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
 use crate::exit::Failed;
-use crate::output::is_obeyed;
+use crate::output::{escaped_but, escaped_json};
 
 /// The variable that says what is logged, in the syntax of `tracing-subscriber`'s filters.
 const FILTER_VARIABLE: &str = "SLUICEGATE_LOG";
@@ -33,26 +33,27 @@ enum LogFormat {
 
 /// Writes lines of a log in which nothing moves a terminal or hides text. The formatter's own marks of
 /// colour begin with ESC, which it escapes elsewhere itself.
-struct Lines<W>(W);
+struct Lines<W> {
+    out: W,
+    format: LogFormat,
+}
 
 impl<W: Write> Write for Lines<W> {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        let is_shown = |c: char| matches!(c, '\n' | '\t' | '\u{1b}') || !is_obeyed(c);
-        match std::str::from_utf8(line) {
-            Ok(text) if !text.chars().all(is_shown) => {
-                let escape = |c: char| match is_shown(c) {
-                    true => c.to_string(),
-                    false => c.escape_unicode().to_string(),
-                };
-                self.0.write_all(text.chars().map(escape).collect::<String>().as_bytes())?;
-            }
-            _ => self.0.write_all(line)?,
-        }
+        let Ok(text) = std::str::from_utf8(line) else {
+            self.out.write_all(line)?;
+            return Ok(line.len());
+        };
+        let shown = match self.format {
+            LogFormat::Text => escaped_but(text, &['\n', '\t', '\u{1b}']),
+            LogFormat::Json => escaped_json(text),
+        };
+        self.out.write_all(shown.as_bytes())?;
         Ok(line.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.0.flush()
+        self.out.flush()
     }
 }
 
@@ -64,12 +65,11 @@ impl LogArgs {
             Ok(_) | Err(VarError::NotPresent) => EnvFilter::new(default_level.to_string()),
             Err(VarError::NotUnicode(_)) => return Err(unusable("it is no UTF-8")),
         };
-        let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
-        match self.log_format {
-            LogFormat::Text => builder
-                .with_ansi(io::stderr().is_terminal())
-                .with_writer(|| Lines(io::stderr()))
-                .init(),
+        let builder = tracing_subscriber::fmt().with_env_filter(filter);
+        let format = self.log_format;
+        let builder = builder.with_writer(move || Lines { out: io::stderr(), format });
+        match format {
+            LogFormat::Text => builder.with_ansi(io::stderr().is_terminal()).init(),
             LogFormat::Json => builder.json().init(),
         }
         Ok(())
@@ -98,17 +98,21 @@ mod tests {
 
     #[test]
     fn lines_of_a_log_hold_nothing_that_a_terminal_obeys() {
-        let mut lines = Lines(Vec::new());
+        let of = |format| Lines { out: Vec::new(), format };
+        let mut lines = of(LogFormat::Text);
         let line =
             "WARN \u{9b}31m \u{202e}gpj.exe a\u{2028}b \u{2066}c\u{feff} \r\u{8} città 日本\n";
         lines.write_all(line.as_bytes()).unwrap();
-        let written = String::from_utf8(lines.0).unwrap();
+        let written = String::from_utf8(lines.out).unwrap();
         assert_eq!(
             written,
             "WARN \\u{9b}31m \\u{202e}gpj.exe a\\u{2028}b \\u{2066}c\\u{feff} \\u{d}\\u{8} città 日本\n"
         );
-        let mut plain = Lines(Vec::new());
+        let mut plain = of(LogFormat::Text);
         plain.write_all("\u{1b}[2mINFO\u{1b}[0m path=/v/a\tb\n".as_bytes()).unwrap();
-        assert_eq!(plain.0, "\u{1b}[2mINFO\u{1b}[0m path=/v/a\tb\n".as_bytes());
+        assert_eq!(plain.out, "\u{1b}[2mINFO\u{1b}[0m path=/v/a\tb\n".as_bytes());
+        let mut json = of(LogFormat::Json);
+        json.write_all("{\"path\":\"\u{202e}4pm.\u{85}\u{2029}日本\"}\n".as_bytes()).unwrap();
+        assert_eq!(json.out, "{\"path\":\"\\u202e4pm.\\u0085\\u2029日本\"}\n".as_bytes());
     }
 }

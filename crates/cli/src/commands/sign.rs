@@ -93,7 +93,7 @@ impl Signer<'_> {
     fn json(&self, link: &Link, signed_url: &str) -> anyhow::Result<String> {
         let url = link.without_fragment();
         let target = Target { path: link.path(), url: url.as_bytes() };
-        Ok(serde_json::to_string(&Signed {
+        Ok(output::json_text(&Signed {
             url: signed_url,
             scope: self.scheme.scope().to_string(),
             signed: &String::from_utf8_lossy(&self.scheme.signed_part(&target)),

@@ -39,7 +39,7 @@ pub(super) fn run(signer: &Signer<'_>, json: bool) -> Outcome {
                     progress.note(&format!("sluicegate: line {number}: {problem}"));
                 }
                 match json {
-                    true => serde_json::to_string(&NotSigned { line: number, error: &problem })?,
+                    true => output::json_text(&NotSigned { line: number, error: &problem })?,
                     false => String::new(),
                 }
             }

@@ -7,7 +7,7 @@ use serde::Serialize;
 use sluicegate_manifest::{Role, Template};
 
 use super::super::uris;
-use crate::output::{Stream, Tone, coloured, printable};
+use crate::output::{self, Stream, Tone, coloured, printable};
 
 /// One URI.
 pub(super) struct Row<'t> {
@@ -228,7 +228,7 @@ impl Report for Json {
         if !std::mem::take(&mut self.is_first) {
             self.out.write(",")?;
         }
-        self.out.write(&serde_json::to_string(&JsonRow {
+        self.out.write(&output::json_text(&JsonRow {
             line: row.line,
             role: row.role.to_string(),
             carrier: &row.carrier,
@@ -240,7 +240,7 @@ impl Report for Json {
     }
 
     fn end(mut self, summary: &Summary) -> anyhow::Result<()> {
-        let summary = serde_json::to_string(summary)?;
+        let summary = output::json_text(summary)?;
         self.out.write(&format!("],\"summary\":{summary}}}\n"))?;
         self.out.finish()
     }
