@@ -16,7 +16,7 @@ mod verify;
 mod watch;
 
 pub use atomic::{Durability, WriteError, replace};
-pub use open::Links;
+pub use open::{Links, is_not_regular, open};
 pub use output::{Done, Others, Outcome, Output};
 pub use place::Places;
 pub use sign::{Host, SignError, Signed, Terms, sign};

@@ -11,6 +11,8 @@ use std::path::Path;
 use cap_std::ambient_authority;
 use cap_std::fs::{Dir, OpenOptionsExt as _};
 use rustix::fs::OFlags;
+use rustix::io::Errno;
+use thiserror::Error;
 
 /// Where symbolic links may lead.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -23,10 +25,34 @@ pub enum Links {
 }
 
 /// Opens a regular file; below `folder`, if there is one, and then through no link that leaves it.
-pub(crate) fn open(path: &Path, folder: Option<&Path>) -> io::Result<File> {
+///
+/// # Errors
+/// Those of the system, and those of [`is_not_regular`].
+pub fn open(path: &Path, folder: Option<&Path>) -> io::Result<File> {
+    // It is the opened file that is looked at, whatever takes its place meanwhile.
+    let file = open_any(path, folder).map_err(|error| {
+        // A socket cannot be opened at all.
+        let is_socket = error.raw_os_error() == Some(Errno::NXIO.raw_os_error());
+        if is_socket { not_regular() } else { error }
+    })?;
+    if file.metadata()?.is_file() { Ok(file) } else { Err(not_regular()) }
+}
+
+/// Whether an error of [`open`] says that there is something, and that it is no regular file.
+#[must_use]
+pub fn is_not_regular(error: &io::Error) -> bool {
+    error.get_ref().is_some_and(|inner| inner.is::<NotRegular>())
+}
+
+/// A pipe, a device, a socket or a folder.
+#[derive(Debug, Error)]
+#[error("it is no regular file (a pipe, a device, a socket or a folder)")]
+struct NotRegular;
+
+fn open_any(path: &Path, folder: Option<&Path>) -> io::Result<File> {
     // A pipe without a writer is opened at once, and then refused.
     let flags = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or_default();
-    let file = match folder {
+    Ok(match folder {
         None => fs::OpenOptions::new().read(true).custom_flags(flags).open(path)?,
         Some(folder) => {
             let below = path.strip_prefix(folder).map_err(|_| leads_out())?;
@@ -49,8 +75,7 @@ pub(crate) fn open(path: &Path, folder: Option<&Path>) -> io::Result<File> {
             };
             file.into_std()
         }
-    };
-    if file.metadata()?.is_file() { Ok(file) } else { Err(not_regular()) }
+    })
 }
 
 /// Gives a file another name. The file is the one that was opened, whatever takes its place meanwhile.
@@ -89,10 +114,7 @@ pub(crate) fn leads_out() -> io::Error {
 }
 
 pub(crate) fn not_regular() -> io::Error {
-    io::Error::new(
-        io::ErrorKind::InvalidInput,
-        "it is no regular file (a pipe, a device or a folder)",
-    )
+    io::Error::new(io::ErrorKind::InvalidInput, NotRegular)
 }
 
 /// Whether an entry of a folder is a symbolic link that leads out of it.

@@ -9,12 +9,12 @@ mod sign;
 mod strip;
 mod verify;
 
-use std::fs;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow};
 use sluicegate_manifest::{CompileError, Limits, Options, RefuseReason, Template};
+use sluicegate_offline::{is_not_regular, open};
 use url::Url;
 
 use crate::exit::{Exit, Failed, Outcome};
@@ -112,16 +112,17 @@ impl Input {
                  `sluicegate manifest inspect` takes a URL"
             )));
         }
-        let is_other =
-            fs::metadata(&self.file).is_ok_and(|found| !found.is_file() && !found.is_dir());
-        if is_other {
-            return Err(Failed::usage(anyhow!(
+        let mut source = Vec::new();
+        match open(&self.file, None).and_then(|mut file| file.read_to_end(&mut source)) {
+            Err(error) if is_not_regular(&error) => Err(Failed::usage(anyhow!(
                 "{} is no regular file: give - and the manifest on standard input",
                 self.name()
-            )));
+            ))),
+            read => {
+                read.with_context(|| format!("cannot read the manifest {}", self.name()))?;
+                Ok(source)
+            }
         }
-        Ok(fs::read(&self.file)
-            .with_context(|| format!("cannot read the manifest {}", self.name()))?)
     }
 
     fn not_compiled(&self, error: &CompileError) -> Failed {
