@@ -139,8 +139,6 @@ pub struct Limits {
     pub max_path_bytes: usize,
     /// Bounds on a manifest.
     pub manifest: sluicegate_manifest::Limits,
-    /// The most segments that one DASH template is written out to.
-    pub max_expanded_segments: usize,
     /// Bytes of compiled manifests that are kept.
     pub cache_bytes: u64,
     /// Bytes of one manifest's kept plans, and of the texts that were made of them.
@@ -390,7 +388,6 @@ impl Default for Limits {
         Self {
             max_path_bytes: 4096,
             manifest: sluicegate_manifest::Limits::default(),
-            max_expanded_segments: 10_000,
             cache_bytes: 256 << 20,
             plan_bytes: 64 << 20,
             inline_manifest_bytes: 100_000,

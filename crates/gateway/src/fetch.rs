@@ -51,10 +51,10 @@ impl Fetcher {
         Ok(Self { client })
     }
 
-    /// Fetches a document of at most `max_bytes`.
+    /// Fetches a document, or of a longer one as much as is more than `max_bytes`.
     ///
     /// # Errors
-    /// [`Error`] as for an origin; more bytes than the limit are [`Error::BadCall`].
+    /// [`Error`] as for an origin.
     pub async fn document(&self, url: Url, max_bytes: usize) -> Result<Document, Error> {
         let answer = self.client.get(url).send().await.map_err(origin_error)?;
         if !answer.status().is_success() {
@@ -62,11 +62,7 @@ impl Fetcher {
         }
         let url = answer.url().clone();
         let body = Body::of(answer);
-        let bytes = body.read_to_limit(max_bytes).await?;
-        if bytes.len() > max_bytes {
-            return Err(Error::BadCall(format!("the document has more than {max_bytes} bytes")));
-        }
-        Ok(Document { bytes, url })
+        Ok(Document { bytes: body.read_to_limit(max_bytes).await?, url })
     }
 
     /// The status with which a URL answers: that of a HEAD, or of a GET of the first byte where a HEAD

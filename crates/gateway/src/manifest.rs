@@ -55,7 +55,6 @@ pub(crate) fn scene<'a>(
         place: &admitted.place,
         grant: admitted.claims.grant,
         carried: admitted.carried,
-        max_expanded: app.limits().max_expanded_segments,
         options: app.templates().options(),
         profile: match admitted.profile() {
             0 => None,

@@ -48,8 +48,6 @@ pub(crate) struct Scene<'a> {
     pub(crate) grant: Grant,
     /// Where the session's token stands.
     pub(crate) carried: Carried,
-    /// The most segments that a DASH template may be written out to.
-    pub(crate) max_expanded: usize,
     /// What manifests are compiled with.
     pub(crate) options: &'a Options,
     /// What the session may have at most.
@@ -282,10 +280,6 @@ impl UriPolicy for RoutePolicy<'_> {
             }
             _ => refused(),
         }
-    }
-
-    fn max_expanded(&self) -> usize {
-        self.scene.max_expanded
     }
 
     /// ffmpeg resolves against the entry link, dash.js against the Location.

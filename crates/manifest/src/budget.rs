@@ -70,6 +70,11 @@ impl Budget {
         Ok(())
     }
 
+    /// Segments that one template may be written out to.
+    pub(crate) const fn max_segments(&self) -> usize {
+        self.limits.max_expanded_segments
+    }
+
     /// Checks the length of a URI with its variables and identifiers filled in.
     ///
     /// # Errors

@@ -3,6 +3,7 @@
 use thiserror::Error;
 
 use crate::Role;
+use crate::dash::timeline::is_too_many;
 
 /// Why bytes are no manifest that can be served. Nothing of such a document is passed on.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -237,4 +238,59 @@ pub enum RenderError {
         /// The limit.
         limit: usize,
     },
+}
+
+/// Offsets have 32 bits, which no key changes.
+const MOST_BYTES: usize = u32::MAX as usize;
+
+/// The keys of the bounds on a result.
+const RESULT_BYTES: &[&str] = &["max_result_bytes", "result_bytes_per_byte"];
+
+impl CompileError {
+    /// The keys of [`crate::Limits::by_key`] with which it would be compiled if they were higher.
+    #[must_use]
+    pub const fn limits(&self) -> &'static [&'static str] {
+        match self {
+            Self::TooLong { limit: MOST_BYTES, .. }
+            | Self::TooManyElements { limit: MOST_BYTES, .. } => &[],
+            Self::TooLong { .. } => &["max_manifest_bytes"],
+            Self::LineTooLong { .. } => &["max_line_bytes"],
+            Self::TooManyLines { .. } => &["max_lines"],
+            Self::TooManyUris { .. } => &["max_uris"],
+            Self::TooManyElements { .. } => RESULT_BYTES,
+            Self::NotAManifest
+            | Self::Utf16
+            | Self::Xml { .. }
+            | Self::Json { .. }
+            | Self::AmbiguousDefinition { .. }
+            | Self::OtherLineEnd { .. }
+            | Self::UnterminatedQuote { .. } => &[],
+        }
+    }
+}
+
+impl RefuseReason {
+    /// The keys of [`crate::Limits::by_key`] with which it would not be refused if they were higher.
+    #[must_use]
+    pub fn limits(&self) -> &'static [&'static str] {
+        match self {
+            Self::UriTooLong { .. } => &["max_uri_bytes"],
+            Self::TooMuchWork { .. } => &["max_steps", "steps_per_byte"],
+            Self::TooMuchWrittenOut { .. } => &["max_expanded_bytes"],
+            Self::NotExpandable(reason) if is_too_many(reason) => &["max_expanded_segments"],
+            _ => &[],
+        }
+    }
+}
+
+impl RenderError {
+    /// The keys of [`crate::Limits::by_key`] with which it would be rendered if they were higher.
+    #[must_use]
+    pub fn limits(&self) -> &'static [&'static str] {
+        match self {
+            Self::Refused { reason, .. } => reason.limits(),
+            Self::TooLong { limit: MOST_BYTES } | Self::NothingLeft => &[],
+            Self::TooLong { .. } => RESULT_BYTES,
+        }
+    }
 }

@@ -27,6 +27,8 @@ pub struct Limits {
     pub result_bytes_per_byte: usize,
     /// Bytes of the segments that the templates of a manifest are written out to.
     pub max_expanded_bytes: usize,
+    /// Segments that one DASH template is written out to.
+    pub max_expanded_segments: usize,
 }
 
 impl Limits {
@@ -41,8 +43,8 @@ impl Limits {
     };
 
     /// 16 MiB, lines of 64 KiB, four million lines, a million URIs of 8 KiB, 64 Mi steps or 16 for
-    /// each byte, a result of 32 MiB or 8 times the source, and 32 MiB of segments: above any manifest
-    /// seen in the field. A four-hour MPD of ten Representations at two seconds with a token for each
+    /// each byte, a result of 32 MiB or 8 times the source, and 32 MiB of segments, 10,000 of one template: above any
+    /// manifest seen in the field. A four-hour MPD of ten Representations at two seconds with a token for each
     /// file stays within them.
     pub const DEFAULT: Self = Self {
         max_bytes: 16 << 20,
@@ -55,7 +57,38 @@ impl Limits {
         max_result_bytes: 32 << 20,
         result_bytes_per_byte: 8,
         max_expanded_bytes: 32 << 20,
+        max_expanded_segments: 10_000,
     };
+
+    /// Each bound, by the name of its key in the table `[limits]` of the gateway's configuration.
+    pub const fn by_key(&mut self) -> [(&'static str, &mut usize); 11] {
+        let Self {
+            max_bytes,
+            max_line_bytes,
+            max_lines,
+            max_uris,
+            max_uri_bytes,
+            max_steps,
+            steps_per_byte,
+            max_result_bytes,
+            result_bytes_per_byte,
+            max_expanded_bytes,
+            max_expanded_segments,
+        } = self;
+        [
+            ("max_manifest_bytes", max_bytes),
+            ("max_line_bytes", max_line_bytes),
+            ("max_lines", max_lines),
+            ("max_uris", max_uris),
+            ("max_uri_bytes", max_uri_bytes),
+            ("max_steps", max_steps),
+            ("steps_per_byte", steps_per_byte),
+            ("max_result_bytes", max_result_bytes),
+            ("result_bytes_per_byte", result_bytes_per_byte),
+            ("max_expanded_bytes", max_expanded_bytes),
+            ("max_expanded_segments", max_expanded_segments),
+        ]
+    }
 
     pub(crate) fn max_steps(&self, source_len: usize) -> usize {
         self.max_steps.max(source_len.saturating_mul(self.steps_per_byte))

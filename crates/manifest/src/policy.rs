@@ -148,11 +148,6 @@ pub trait UriPolicy {
         Decision::Refuse(RefuseReason::NotExpandable(reason.to_owned()))
     }
 
-    /// The most segments that one DASH template may be written out to.
-    fn max_expanded(&self) -> usize {
-        10_000
-    }
-
     /// Whether players of a DASH manifest shall copy this token from the query of the MPD's own URL
     /// to the segments (ISO/IEC 23009-1 annex I), instead of finding it there. The manifest says so
     /// then in an EssentialProperty of each AdaptationSet, which other players leave out.

@@ -7,7 +7,9 @@ mod common;
 use std::fmt::Write as _;
 use std::process::Command;
 
-use sluicegate_manifest::{Limits, Options, Place, Profile, RenderError, SignHost, Template};
+use sluicegate_manifest::{
+    CompileError, Limits, Options, Place, Profile, RefuseReason, RenderError, SignHost, Template,
+};
 use sluicegate_token::Scope;
 
 use common::NOW;
@@ -210,4 +212,70 @@ fn elements_of_a_few_bytes_cannot_take_all_memory() {
     let text = format!("<MPD xmlns='urn:mpeg:dash:schema:mpd:2011'>{periods}</MPD>");
     let refused = Template::compile(text.into(), &Options::default()).unwrap_err().to_string();
     assert!(refused.contains("limits.max_result_bytes"), "{refused}");
+}
+
+#[test]
+fn a_template_of_more_segments_than_its_bound_names_its_key() {
+    let text = one_template("$Number$.m4s", "v", 10);
+    let within = |max_expanded_segments| {
+        render(&text, "", Limits { max_expanded_segments, ..Limits::default() })
+    };
+    assert!(within(10).is_ok());
+    let refused = within(9).unwrap_err();
+    assert!(refused.contains("more than 9 segments; limits.max_expanded_segments"), "{refused}");
+}
+
+#[test]
+fn each_bound_is_told_by_its_key_and_in_the_message() {
+    let limit = 1;
+    let mut told: Vec<(&[&str], String)> = Vec::new();
+    for error in [
+        CompileError::TooLong { bytes: 2, limit },
+        CompileError::LineTooLong { line: 1, offset: 0, limit },
+        CompileError::TooManyLines { limit },
+        CompileError::TooManyUris { line: 1, limit },
+        CompileError::TooManyElements { line: 1, limit },
+    ] {
+        told.push((error.limits(), error.to_string()));
+    }
+    for reason in [
+        RefuseReason::UriTooLong { bytes: 2, limit },
+        RefuseReason::TooMuchWork { limit },
+        RefuseReason::TooMuchWrittenOut { limit },
+    ] {
+        told.push((reason.limits(), reason.to_string()));
+    }
+    let too_long = RenderError::TooLong { limit };
+    told.push((too_long.limits(), too_long.to_string()));
+    let text = one_template("$Number$.m4s", "v", 10);
+    let options = Options {
+        limits: Limits { max_expanded_segments: 9, ..Limits::default() },
+        ..Options::default()
+    };
+    let template = Template::compile(text.into(), &options).unwrap();
+    let base = common::url(BASE);
+    let gcore = common::gcore(Scope::File);
+    let refused = template.plan(&Place::at(base.clone()), &mut SignHost::new(&base, &gcore));
+    let refused = refused.unwrap_err();
+    told.push((refused.limits(), refused.to_string()));
+
+    let mut keys = std::collections::BTreeSet::new();
+    for (of_error, message) in told {
+        assert!(!of_error.is_empty(), "{message}");
+        for key in of_error {
+            assert!(message.contains(&format!("limits.{key}")), "{key}: {message}");
+            keys.insert(*key);
+        }
+    }
+    let all: std::collections::BTreeSet<_> =
+        Limits::default().by_key().map(|(key, _)| key).into_iter().collect();
+    assert_eq!(keys, all);
+}
+
+#[test]
+fn what_no_key_changes_names_none() {
+    let limit = u32::MAX as usize;
+    assert_eq!(CompileError::TooLong { bytes: limit + 1, limit }.limits(), [""; 0]);
+    assert_eq!(RenderError::TooLong { limit }.limits(), [""; 0]);
+    assert_eq!(RefuseReason::NotExpandable("its end is not known".to_owned()).limits(), [""; 0]);
 }

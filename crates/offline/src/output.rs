@@ -92,7 +92,7 @@ impl Output {
         {
             return Outcome::StillGood;
         }
-        match source.template() {
+        match source.template(&terms.limits) {
             Ok(template) => self.sign_template(&template, source, places, terms),
             Err(unusable) => unusable.into(),
         }

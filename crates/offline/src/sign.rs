@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sluicegate_manifest::{ExistingToken, Kept, Place, RenderError, SignHost, Template};
+use sluicegate_manifest::{ExistingToken, Kept, Limits, Place, RenderError, SignHost, Template};
 use sluicegate_token::{Scheme, UnixTime};
 use thiserror::Error;
 use url::Url;
@@ -31,6 +31,8 @@ pub struct Terms {
     pub existing: ExistingToken,
     /// The moment: a live MPD that is written out names the segments that are there now.
     pub now: UnixTime,
+    /// The most that a manifest may have of each thing.
+    pub limits: Limits,
 }
 
 /// A signed manifest.

@@ -11,6 +11,7 @@ use thiserror::Error;
 use crate::open::{self, Links};
 use crate::output::{Done, Outcome};
 use crate::place::Places;
+use crate::verify::Problem;
 
 /// A file.
 #[derive(Clone, Debug)]
@@ -54,8 +55,8 @@ impl Source {
 
     /// The documents that it leads to, by their paths below the folder. What cannot be read is told
     /// of when it is signed.
-    pub(crate) fn documents(&self, places: &Places) -> Vec<PathBuf> {
-        let Ok(template) = self.template() else { return Vec::new() };
+    pub(crate) fn documents(&self, places: &Places, limits: &Limits) -> Vec<PathBuf> {
+        let Ok(template) = self.template(limits) else { return Vec::new() };
         let place = Place::at(places.url_of(&self.relative));
         let mut policy = SignHost::default();
         let decided = template.decisions(&place, &mut policy);
@@ -65,12 +66,11 @@ impl Source {
             .collect()
     }
 
-    /// Reads it and finds its URIs. It is the caller's own file: the limits are for what an origin
-    /// sends.
-    pub(crate) fn template(&self) -> Result<Template, Unusable> {
+    /// Reads it and finds its URIs.
+    pub(crate) fn template(&self, limits: &Limits) -> Result<Template, Unusable> {
         let mut bytes = Vec::new();
         self.open()?.read_to_end(&mut bytes)?;
-        let options = Options { limits: Limits::OWN_FILE, ..Options::default() };
+        let options = Options { limits: *limits, ..Options::default() };
         Ok(Template::compile(bytes.into(), &options)?)
     }
 
@@ -105,6 +105,15 @@ impl From<Unusable> for Outcome {
     fn from(unusable: Unusable) -> Self {
         match unusable {
             Unusable::Unreadable(error) => Self::Unreadable(error),
+            Unusable::Broken(error) => Self::Broken(error),
+        }
+    }
+}
+
+impl From<Unusable> for Problem {
+    fn from(unusable: Unusable) -> Self {
+        match unusable {
+            Unusable::Unreadable(error) => Self::Unreadable(error.to_string()),
             Unusable::Broken(error) => Self::Broken(error),
         }
     }

@@ -7,7 +7,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
-use sluicegate_manifest::Template;
+use sluicegate_manifest::{Limits, Template};
 use thiserror::Error;
 use url::Url;
 use walkdir::WalkDir;
@@ -18,7 +18,7 @@ use crate::output::{Done, Others, Outcome, Output};
 use crate::place::Places;
 use crate::sign::Terms;
 use crate::source::{Source, is_named_manifest, within};
-use crate::verify::Gate;
+use crate::verify::{Gate, Problem};
 
 /// What was found among the inputs.
 #[derive(Clone, Debug, Default)]
@@ -168,7 +168,7 @@ impl Tree {
 
     /// Adds what the manifests that were named lead to: playlists and other documents below the
     /// folders of these, as far as they are there.
-    pub fn follow(&mut self, places: &Places) {
+    pub fn follow(&mut self, places: &Places, limits: &Limits) {
         let mut known: BTreeSet<PathBuf> =
             self.manifests.iter().map(|found| found.relative.clone()).collect();
         let mut at = 0;
@@ -176,7 +176,7 @@ impl Tree {
             let source = self.manifests[at].clone();
             at += 1;
             let Some(beside) = &source.beside else { continue };
-            for relative in source.documents(places) {
+            for relative in source.documents(places, limits) {
                 let path = beside.join(&relative);
                 if path.is_file() && known.insert(relative.clone()) {
                     let beside = source.beside.clone();
@@ -220,9 +220,10 @@ impl Tree {
     pub fn served<'t>(
         &'t self,
         places: &'t Places,
-    ) -> impl Iterator<Item = (&'t Path, Result<(Template, Url), String>)> {
+        limits: &'t Limits,
+    ) -> impl Iterator<Item = (&'t Path, Result<(Template, Url), Problem>)> {
         self.manifests.iter().map(|source| {
-            let template = source.template().map_err(|unusable| unusable.to_string());
+            let template = source.template(limits).map_err(Problem::from);
             (source.shown(), template.map(|template| (template, places.url_of(source.relative()))))
         })
     }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rayon::prelude::*;
-use sluicegate_manifest::{Place, Template};
+use sluicegate_manifest::{CompileError, Limits, Place, Template};
 use sluicegate_token::{Presented, Refusal, ResourcePath, SchemeRing, UnixTime};
 use url::Url;
 
@@ -26,6 +26,8 @@ pub struct Gate {
     pub ip: Option<IpAddr>,
     /// The moment.
     pub now: UnixTime,
+    /// The most that a manifest may have of each thing.
+    pub limits: Limits,
 }
 
 impl Gate {
@@ -33,7 +35,8 @@ impl Gate {
     pub(crate) fn of(terms: &Terms, later: Duration) -> Self {
         let ring = |host: &Host| (host.url.clone(), SchemeRing::of(Arc::clone(&host.scheme)));
         let hosts = terms.hosts.iter().map(ring).collect();
-        Self { hosts, ip: terms.ip, now: terms.now.saturating_add(later.as_secs()) }
+        let now = terms.now.saturating_add(later.as_secs());
+        Self { hosts, ip: terms.ip, now, limits: terms.limits }
     }
 }
 
@@ -100,8 +103,10 @@ pub struct Finding {
 /// What is wrong with a URI or a file.
 #[derive(Clone, Debug)]
 pub enum Problem {
-    /// It cannot be read, or is no manifest.
-    Broken(String),
+    /// It cannot be read.
+    Unreadable(String),
+    /// It is no manifest, or exceeds a limit.
+    Broken(CompileError),
     /// Its token does not open it, or there is none.
     Refused(Refusal),
     /// The file that it leads to is not in the tree.
@@ -230,11 +235,9 @@ fn check(
     present: &BTreeSet<&Path>,
     named: &mut Named,
 ) -> Checked {
-    let template = match source.template() {
+    let template = match source.template(&gate.limits) {
         Ok(template) => template,
-        Err(unusable) => {
-            return Checked::broken(source.shown(), Problem::Broken(unusable.to_string()));
-        }
+        Err(unusable) => return Checked::broken(source.shown(), unusable.into()),
     };
     let place = gate.place(places.url_of(source.relative()));
     let spelled = leads(&template, &place);
@@ -258,7 +261,7 @@ fn check(
 pub(crate) fn is_good(source: &Source, places: &Places, gate: &Gate) -> bool {
     let url = places.url_of(source.relative());
     source
-        .template()
+        .template(&gate.limits)
         .is_ok_and(|template| gate.check(source.path(), &template, url).findings.is_empty())
 }
 

@@ -346,7 +346,7 @@ impl Watch {
     fn publish_one(&mut self, relative: &Path, terms: &Terms, on_news: &mut dyn FnMut(&News)) {
         let source = self.source(relative);
         self.see(&source);
-        let outcome = match source.template() {
+        let outcome = match source.template(&terms.limits) {
             Ok(template) => {
                 let missing = self.missing(&template, &source, terms, on_news);
                 if let Some(what) = missing {

@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime};
 use sluicegate_manifest::{ExistingToken, Limits, Options, Place, SignHost, Template, undo};
 use sluicegate_offline::{
     Done, Durability, Finding, Gate, Host, Links, Others, Outcome, Output, Places, Problem, Terms,
-    Tree, TreeError,
+    Tree, TreeError, is_not_regular, open,
 };
 use sluicegate_testkit::fixtures::files_below as files;
 use sluicegate_token::{CdnKey, Gcore, SchemeRing, Scope, UnixTime};
@@ -24,7 +24,13 @@ const NOW: UnixTime = UnixTime(1_800_000_000);
 fn terms(scope: Scope) -> Terms {
     let scheme = Arc::new(Gcore::new(CdnKey::plain("cdn", b"offline-secret"), scope));
     let host = Host { url: Url::parse(BASE).unwrap(), scheme, expires: UnixTime(1_900_000_000) };
-    Terms { hosts: vec![host], ip: None, existing: ExistingToken::Refuse, now: NOW }
+    Terms {
+        hosts: vec![host],
+        ip: None,
+        existing: ExistingToken::Refuse,
+        now: NOW,
+        limits: Limits::OWN_FILE,
+    }
 }
 
 fn places() -> Places {
@@ -59,7 +65,7 @@ fn put(folder: &Path, path: &str, text: &str) {
 fn sign(inputs: &[&Path], output: &Output) -> Result<Vec<Done>, TreeError> {
     let inputs: Vec<_> = inputs.iter().map(PathBuf::from).collect();
     let mut tree = Tree::find(&inputs, Links::Within)?;
-    tree.follow(&places());
+    tree.follow(&places(), &Limits::OWN_FILE);
     tree.sign(&places(), &terms(Scope::Directory), output, &|_| ())
 }
 
@@ -281,7 +287,8 @@ fn the_corpus_is_signed_as_a_tree() {
         let ring = SchemeRing::of(Arc::clone(&terms.hosts[0].scheme));
         let hosts = vec![(terms.hosts[0].url.clone(), ring)];
         let written = Tree::find(&[out.path().to_owned()], Links::Within).unwrap();
-        let audit = written.verify(&places(), &Gate { hosts, ip: None, now: NOW });
+        let audit = written
+            .verify(&places(), &Gate { hosts, ip: None, now: NOW, limits: Limits::OWN_FILE });
         let mut checked = 0;
         for manifest in &audit.manifests {
             checked += manifest.uris;
@@ -389,6 +396,26 @@ fn nothing_is_written_through_a_link_of_the_output() {
     let output = Output { links: Links::Follow, ..output };
     tree.sign(&places(), &terms(Scope::Directory), &output, &|_| ()).unwrap();
     assert_eq!(fs::read(elsewhere.path().join("a.ts")).unwrap(), b"media");
+}
+
+/// Whoever looks first and opens then meets what has taken its place meanwhile.
+#[test]
+fn only_what_is_opened_as_a_regular_file_is_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    assert!(std::process::Command::new("mkfifo").arg(at("pipe")).status().unwrap().success());
+    symlink("pipe", at("led")).unwrap();
+    let _socket = std::os::unix::net::UnixListener::bind(at("socket")).unwrap();
+    fs::create_dir(at("folder")).unwrap();
+    fs::write(at("file"), "text").unwrap();
+    for within in [None, Some(folder.path())] {
+        for name in ["pipe", "led", "socket", "folder"] {
+            let refused = open(&at(name), within).unwrap_err();
+            assert!(is_not_regular(&refused), "{name}: {refused:?}");
+        }
+        assert_eq!(std::io::read_to_string(open(&at("file"), within).unwrap()).unwrap(), "text");
+        assert!(!is_not_regular(&open(&at("missing"), within).unwrap_err()));
+    }
 }
 
 #[test]

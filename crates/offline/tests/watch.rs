@@ -9,7 +9,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use sluicegate_manifest::ExistingToken;
+use sluicegate_manifest::{ExistingToken, Limits};
 use sluicegate_offline::{
     Done, Durability, Host, Links, News, Others, Outcome, Output, Places, Stopper, Terms,
     TreeError, Watch, WatchError,
@@ -122,7 +122,13 @@ fn terms() -> Terms {
     let scheme = Arc::new(Gcore::new(CdnKey::plain("cdn", b"offline-secret"), Scope::File));
     let host = Host { url: Url::parse(BASE).unwrap(), scheme, expires: UnixTime(1_900_000_000) };
     let now = UnixTime(1_800_000_000);
-    Terms { hosts: vec![host], ip: None, existing: ExistingToken::Refuse, now }
+    Terms {
+        hosts: vec![host],
+        ip: None,
+        existing: ExistingToken::Refuse,
+        now,
+        limits: Limits::OWN_FILE,
+    }
 }
 
 fn told_by(news: &News) -> Told {

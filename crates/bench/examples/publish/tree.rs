@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use rayon::prelude::*;
 use sluicegate_bench::media_playlist;
-use sluicegate_manifest::ExistingToken;
+use sluicegate_manifest::{ExistingToken, Limits};
 use sluicegate_offline::{Durability, Host, Links, Others, Output, Places, Terms, Tree};
 use sluicegate_token::{CdnKey, Gcore, Scope, UnixTime};
 use url::Url;
@@ -26,7 +26,13 @@ pub(crate) fn terms(scope: Scope) -> Terms {
     let url = Url::parse(BASE).expect("it is a URL");
     let host = Host { url, scheme, expires: EXPIRES };
     let now = UnixTime(1_800_000_000);
-    Terms { hosts: vec![host], ip: None, existing: ExistingToken::Refuse, now }
+    Terms {
+        hosts: vec![host],
+        ip: None,
+        existing: ExistingToken::Refuse,
+        now,
+        limits: Limits::OWN_FILE,
+    }
 }
 
 pub(crate) fn places() -> Places {

@@ -4,6 +4,7 @@ mod diff;
 mod folder;
 mod hosts;
 mod inspect;
+mod limits;
 mod shown;
 mod sign;
 mod strip;
@@ -13,10 +14,11 @@ use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow};
-use sluicegate_manifest::{CompileError, Limits, Options, RefuseReason, Template};
+use sluicegate_manifest::{CompileError, Options, RefuseReason, Template};
 use sluicegate_offline::{is_not_regular, open};
 use url::Url;
 
+use self::limits::{LimitArgs, with_limits};
 use crate::exit::{Exit, Failed, Outcome};
 use crate::output::printable;
 
@@ -29,9 +31,6 @@ Examples:
   sluicegate manifest verify --base-url https://cdn.example.com/videos/ signed
 
 `sluicegate manifest COMMAND --help` has examples of each command.";
-
-/// A manifest that is longer is not fetched.
-const MAX_FETCHED_BYTES: usize = 256 << 20;
 
 /// Sign, inspect, strip, compare or verify manifests
 #[derive(Debug, clap::Args)]
@@ -90,14 +89,13 @@ impl Input {
     }
 
     /// Reads it and finds its URIs.
-    fn template(&self) -> Result<Template, Failed> {
-        self.compile(self.read()?)
+    fn template(&self, limits: &LimitArgs) -> Result<Template, Failed> {
+        self.compile(self.read()?, &limits.options())
     }
 
-    fn compile(&self, source: Vec<u8>) -> Result<Template, Failed> {
-        // It is the caller's own file: the limits are for what an origin sends.
-        let options = Options { limits: Limits::OWN_FILE, ..Options::default() };
-        Template::compile(source.into(), &options).map_err(|error| self.not_compiled(&error))
+    fn compile(&self, source: Vec<u8>, options: &Options) -> Result<Template, Failed> {
+        let template = Template::compile(source.into(), options);
+        template.map_err(|error| self.refused(&not_compiled(&error)))
     }
 
     fn read(&self) -> Result<Vec<u8>, Failed> {
@@ -123,10 +121,6 @@ impl Input {
                 Ok(source)
             }
         }
-    }
-
-    fn not_compiled(&self, error: &CompileError) -> Failed {
-        self.refused(&error.to_string())
     }
 
     /// What is wrong with it, with its name.
@@ -202,6 +196,11 @@ fn parse_base_url(text: &str) -> Result<BaseUrl, String> {
     Ok(BaseUrl { is_folder: url.as_str().ends_with('/'), url })
 }
 
+/// Why a manifest is none that can be signed, and what to do here.
+fn not_compiled(error: &CompileError) -> String {
+    with_limits(error.to_string(), error.limits())
+}
+
 /// Why a URI is refused, and what to do here.
 fn refusal(reason: &RefuseReason) -> String {
     match reason {
@@ -209,7 +208,7 @@ fn refusal(reason: &RefuseReason) -> String {
             "it already holds the parameter '{parameter}': `manifest strip` takes tokens out, \
              `manifest sign --existing-token replace` replaces them"
         ),
-        _ => reason.to_string(),
+        _ => with_limits(reason.to_string(), reason.limits()),
     }
 }
 

@@ -350,3 +350,111 @@ fn a_url_is_inspected_where_its_redirects_lead() {
     assert_eq!(run.code, 2);
     assert!(run.stderr.contains("status 404") && !run.stderr.contains("SECRET"), "{}", run.stderr);
 }
+
+// === bounds ===
+
+/// A URI beyond the bound, and the argument that allows it.
+fn long_uri() -> (String, &'static str) {
+    (format!("#EXTM3U\n#EXTINF:4,\n{}.ts\n", "a".repeat(9_000)), "max_uri_bytes=10000")
+}
+
+#[test]
+fn a_refused_manifest_names_the_limit_and_passes_with_it() {
+    let (text, limit) = long_uri();
+    let signed = |options: &[&str]| {
+        let mut command = sign("-", BASE, "directory");
+        Run::of(command.args(options).write_stdin(text.clone()))
+    };
+    let refused = signed(&[]);
+    assert_eq!((refused.code, refused.stdout.as_str()), (1, ""));
+    assert!(refused.stderr.contains("allow more by --limit max_uri_bytes=…"), "{}", refused.stderr);
+    let passed = signed(&["--limit", limit]);
+    assert_eq!(passed.code, 0, "{}", passed.stderr);
+    assert!(passed.stdout.contains(".ts?md5="), "{}", passed.stdout);
+
+    let inspected = inspect(text.clone(), &[]);
+    assert_eq!(inspected.code, 1);
+    assert!(inspected.stdout.contains("--limit max_uri_bytes=…"), "{}", inspected.stdout);
+    let inspected = inspect(text, &["--limit", limit]);
+    assert_eq!(inspected.code, 0, "{}", inspected.stdout);
+}
+
+#[test]
+fn more_segments_of_a_template_are_allowed_by_their_limit() {
+    let text = "<MPD xmlns='urn:mpeg:dash:schema:mpd:2011' type='static' \
+                mediaPresentationDuration='PT10001S'><Period><AdaptationSet>\
+                <SegmentTemplate duration='1' media='$Number$.m4s'/>\
+                <Representation id='v'/></AdaptationSet></Period></MPD>";
+    let signed = |options: &[&str]| {
+        let mut command = sign("-", "https://cdn.example.com/a.mpd", "file");
+        Run::of(command.args(options).write_stdin(text))
+    };
+    let refused = signed(&[]);
+    assert_eq!(refused.code, 1);
+    assert!(refused.stderr.contains("--limit max_expanded_segments=…"), "{}", refused.stderr);
+    let passed = signed(&["--limit", "max_expanded_segments=10001"]);
+    assert_eq!(passed.code, 0, "{}", passed.stderr);
+    assert!(passed.stdout.contains("10001.m4s?md5="));
+}
+
+#[test]
+fn bounds_hold_for_folders_and_for_what_is_verified() {
+    let folder = tempfile::tempdir().unwrap();
+    let (text, limit) = long_uri();
+    let (input, output) = (folder.path().join("in"), folder.path().join("out"));
+    std::fs::create_dir(&input).unwrap();
+    std::fs::write(input.join("a.m3u8"), text).unwrap();
+    let base = "https://cdn.example.com/v/";
+    let signed = |options: &[&str]| {
+        let mut command = sign(&input, base, "directory");
+        Run::of(command.arg("--out").arg(&output).args(options))
+    };
+    let refused = signed(&[]);
+    assert_eq!(refused.code, 1);
+    assert!(refused.stderr.contains("--limit max_uri_bytes=…"), "{}", refused.stderr);
+    assert!(!output.join("a.m3u8").exists());
+    let passed = signed(&["--limit", limit]);
+    assert_eq!(passed.code, 0, "{}", passed.stderr);
+
+    let verified = |options: &[&str]| {
+        let mut command = without_key();
+        command.env("SLUICEGATE_KEY", "golden-test-key");
+        command.args(["manifest", "verify", "--tokens-only", "--scope", "directory"]);
+        Run::of(command.args(["--base-url", base]).args(options).arg(&output))
+    };
+    let limit = ["--limit", limit];
+    assert_eq!(verified(&limit).code, 0, "{}", verified(&limit).stdout);
+    let broken = verified(&[&limit[..], &["--limit", "max_lines=2"]].concat());
+    assert_eq!(broken.code, 1);
+    assert!(broken.stdout.contains("--limit max_lines=…"), "{}", broken.stdout);
+}
+
+#[test]
+fn a_limit_that_is_none_is_told_the_keys() {
+    for wrong in ["max_uri_byte=1", "max_uri_bytes", "max_uri_bytes=", "max_uri_bytes=-1", "=1", ""]
+    {
+        for name in ["inspect", "sign", "verify", "strip"] {
+            let mut command = without_key();
+            command.args(["manifest", name, "--limit", wrong, "a.m3u8"]);
+            let run = Run::of(&mut command);
+            assert_eq!(run.code, 64, "{name} {wrong}");
+            for key in ["max_manifest_bytes, ", "max_uri_bytes, ", "max_expanded_segments"] {
+                assert!(run.stderr.contains(key), "{name} {wrong}: {}", run.stderr);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_named_pipe_without_a_writer_is_refused_and_not_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = folder.path().join("pipe.m3u8");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    for name in ["inspect", "strip"] {
+        let run = Run::of(without_key().args(["manifest", name]).arg(&pipe));
+        assert_eq!(run.code, 64, "{}", run.stderr);
+        assert!(run.stderr.contains("no regular file: give - and"), "{}", run.stderr);
+    }
+    let run = Run::of(&mut sign(&pipe, BASE, "directory"));
+    assert_eq!(run.code, 64, "{}", run.stderr);
+}

@@ -499,8 +499,10 @@ fn limits(raw: &raw::Limits) -> Result<Limits, ConfigError> {
             max_expanded_bytes: raw
                 .max_expanded_bytes
                 .unwrap_or(default.manifest.max_expanded_bytes),
+            max_expanded_segments: raw
+                .max_expanded_segments
+                .unwrap_or(default.manifest.max_expanded_segments),
         },
-        max_expanded_segments: raw.max_expanded_segments.unwrap_or(default.max_expanded_segments),
         cache_bytes: raw.cache_bytes.unwrap_or(default.cache_bytes),
         plan_bytes: raw.plan_bytes.unwrap_or(default.plan_bytes),
         inline_manifest_bytes: raw.inline_manifest_bytes.unwrap_or(default.inline_manifest_bytes),

@@ -408,3 +408,15 @@ fn no_token_of_a_cdn_is_a_link() {
         assert!(error.contains(named) && error.contains("use two keys"), "{error}");
     }
 }
+
+#[test]
+fn each_bound_on_manifests_has_a_key_of_its_own_name() {
+    let case = Case::new();
+    let keys = sluicegate_manifest::Limits::default().by_key().map(|(key, _)| key);
+    for (at, key) in keys.into_iter().enumerate() {
+        let config = case.parse(&format!("{GOOD}\n[limits]\n{key} = 54321\n")).unwrap();
+        let mut expected = sluicegate_manifest::Limits::DEFAULT;
+        *expected.by_key().into_iter().nth(at).unwrap().1 = 54321;
+        assert_eq!(config.limits.manifest, expected, "{key}");
+    }
+}

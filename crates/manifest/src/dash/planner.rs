@@ -331,7 +331,7 @@ impl<'t, 'b> Draft<'t, 'b> {
         // Each of its attributes is looked for in each tag.
         let tags: usize = chain.iter().map(|segments| segments.shape.tag.len()).sum();
         budget.charge(tags.saturating_mul(TEMPLATE_READINGS)).map_err(refused)?;
-        let limit = policy.max_expanded();
+        let limit = budget.max_segments();
         let told = Told { schedule: &self.schedule, leaf: leaf.level, chain: &chain, limit };
         budget.charge(told.runs().saturating_mul(RUN)).map_err(refused)?;
         let segments = told.segments().map_err(Untold::Because)?;

@@ -162,8 +162,16 @@ fn count(length: i128, duration: i128, is_over: bool) -> u64 {
     u64::try_from(count).unwrap_or(u64::MAX)
 }
 
+/// The key of the bound that [`too_many`] tells of.
+const MAX_SEGMENTS: &str = "max_expanded_segments";
+
+/// Whether more segments would be written out if a higher bound were set.
+pub(crate) fn is_too_many(reason: &str) -> bool {
+    reason.ends_with(MAX_SEGMENTS)
+}
+
 fn too_many(limit: usize) -> String {
-    format!("it has more than {limit} segments; limits.max_expanded_segments")
+    format!("it has more than {limit} segments; limits.{MAX_SEGMENTS}")
 }
 
 // === impl Span ===

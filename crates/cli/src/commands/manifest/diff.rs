@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use similar::TextDiff;
 use sluicegate_offline::{Links, Tree};
 
-use super::Input;
 use super::folder::not_taken;
 use super::strip::stripped;
+use super::{Input, LimitArgs};
 use crate::exit::{Exit, Failed, Outcome};
 use crate::output::{Stream, printable};
 use crate::scheme_args::SchemeArgs;
@@ -35,12 +35,14 @@ pub(super) struct Args {
     other: PathBuf,
     #[command(flatten)]
     scheme: SchemeArgs,
+    #[command(flatten)]
+    limits: LimitArgs,
 }
 
 pub(super) fn run(args: &Args) -> Outcome {
     let mut out = Stream::to_stdout();
     let differs = match (args.one.is_dir(), args.other.is_dir()) {
-        (false, false) => compare(&args.one, &args.other, &args.scheme, &mut out)?,
+        (false, false) => compare(&args.one, &args.other, args, &mut out)?,
         (true, true) => compare_folders(args, &mut out)?,
         _ => return Err(Failed::usage(anyhow::anyhow!("give two manifests, or two folders"))),
     };
@@ -53,7 +55,7 @@ fn compare_folders(args: &Args, out: &mut Stream) -> Result<bool, Failed> {
     let mut differs = false;
     for (relative, path) in &one {
         differs |= match other.get(relative) {
-            Some(counterpart) => compare(path, counterpart, &args.scheme, out)?,
+            Some(counterpart) => compare(path, counterpart, args, out)?,
             None => alone(&args.one, relative, out)?,
         };
     }
@@ -75,14 +77,9 @@ fn alone(folder: &Path, relative: &Path, out: &mut Stream) -> anyhow::Result<boo
     Ok(true)
 }
 
-fn compare(
-    one: &Path,
-    other: &Path,
-    scheme: &SchemeArgs,
-    out: &mut Stream,
-) -> Result<bool, Failed> {
+fn compare(one: &Path, other: &Path, args: &Args, out: &mut Stream) -> Result<bool, Failed> {
     let text = |path: &Path| {
-        let text = stripped(&Input { file: path.to_owned() }, scheme)?;
+        let text = stripped(&Input { file: path.to_owned() }, &args.scheme, &args.limits)?;
         Ok::<_, Failed>(String::from_utf8_lossy(&text).into_owned())
     };
     let (before, after) = (text(one)?, text(other)?);

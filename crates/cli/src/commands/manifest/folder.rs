@@ -7,6 +7,7 @@ use std::path::PathBuf;
 #[cfg(feature = "object-store")]
 use anyhow::Context as _;
 use anyhow::anyhow;
+use sluicegate_manifest::Limits;
 use sluicegate_offline::{Links, Places, Tree, TreeError};
 
 use super::BaseUrl;
@@ -24,9 +25,14 @@ pub(super) fn places(base_url: &BaseUrl) -> Result<Places, Failed> {
 }
 
 /// The manifests among the inputs, and those that the named ones lead to; one at least.
-pub(super) fn manifests(inputs: &[PathBuf], places: &Places, links: Links) -> Result<Tree, Failed> {
+pub(super) fn manifests(
+    inputs: &[PathBuf],
+    places: &Places,
+    links: Links,
+    limits: &Limits,
+) -> Result<Tree, Failed> {
     let mut tree = Tree::find(inputs, links).map_err(not_taken)?;
-    tree.follow(places);
+    tree.follow(places, limits);
     not_empty(tree)
 }
 

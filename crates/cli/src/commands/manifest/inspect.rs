@@ -10,7 +10,7 @@ use sluicegate_token::{CdnKey, Gcore, Scope};
 use url::Url;
 
 use self::report::{Json, Report, Row, Summary, Table, Verdict};
-use super::{BaseUrl, Input, MAX_FETCHED_BYTES, parse_base_url, refusal};
+use super::{BaseUrl, Input, LimitArgs, parse_base_url, refusal};
 use crate::exit::{Exit, Failed, Outcome};
 use crate::output;
 use crate::runtime::run_to_end;
@@ -20,6 +20,7 @@ Examples:
   sluicegate manifest inspect --base-url https://cdn.example.com/videos/a/ master.m3u8
   sluicegate manifest inspect https://cdn.example.com/videos/a/master.m3u8
   sluicegate manifest inspect --json master.m3u8 | jq '.uris[] | select(.decision == \"refuse\")'
+  sluicegate manifest inspect --limit max_uri_bytes=65536 master.m3u8
 
 Says for each URI what `sluicegate manifest sign` would do, and why. Values of queries are cut to
 '…': they may be tokens. Exit code 1 if a URI would be refused, or stands where none is known to.";
@@ -36,6 +37,8 @@ pub(super) struct Args {
     /// Where players fetch the manifest, or its folder with a '/' at the end
     #[arg(long, value_name = "URL", value_parser = parse_base_url)]
     base_url: Option<BaseUrl>,
+    #[command(flatten)]
+    limits: LimitArgs,
     /// Print a JSON object
     #[arg(long)]
     json: bool,
@@ -44,11 +47,12 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args) -> Outcome {
     let (template, fetched_from) = match args.input.url() {
         Some(url) => {
-            let document = run_to_end(Fetcher::new()?.document(url, MAX_FETCHED_BYTES))?
+            let options = args.limits.for_fetched();
+            let document = run_to_end(Fetcher::new()?.document(url, options.limits.max_bytes))?
                 .with_context(|| format!("cannot fetch {}", args.input.name()))?;
-            (args.input.compile(document.bytes.to_vec())?, Some(document.url))
+            (args.input.compile(document.bytes.to_vec(), &options)?, Some(document.url))
         }
-        None => (args.input.template()?, None),
+        None => (args.input.template(&args.limits)?, None),
     };
     let is_known = args.base_url.is_some() || fetched_from.is_some();
     let base = match (&args.base_url, fetched_from) {

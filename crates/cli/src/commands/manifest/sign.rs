@@ -18,7 +18,7 @@ use url::Url;
 use super::hosts::HostArgs;
 #[cfg(not(feature = "object-store"))]
 use super::no_store;
-use super::{BaseUrl, Input, names_store, parse_base_url, uris};
+use super::{BaseUrl, Input, LimitArgs, names_store, parse_base_url, uris};
 use crate::exit::{Exit, Failed, OrExit as _, Outcome};
 use crate::link_args::ExpiryArgs;
 use crate::{clock, output};
@@ -35,6 +35,7 @@ Examples:
   sluicegate manifest sign --base-url https://cdn.example.com/ --scope file --key-file cdn.key a.m3u8
   sluicegate manifest sign --base-url https://cdn.example.com/videos/a/ manifest.mpd > signed.mpd
   sluicegate manifest sign --base-url https://a.example.com/v/ --policy hosts.toml a.m3u8 > s.m3u8
+  sluicegate manifest sign --base-url https://a.example.com/v/ --limit max_uri_bytes=65536 a.m3u8
 
 A base URL that ends in '/' is the folder in which the manifest lies, any other is the manifest's
 own. URIs on its host are signed, those on other hosts stay, and no other byte changes. If one URI
@@ -53,6 +54,10 @@ that it names is there, and all of them anew when half of their tokens' time is 
 
 With --policy each host has its row: [[host]] with base_url, scheme, scope, ttl_secs, bind_ip and key,
 as [route.cdn] of the gateway's configuration. The manifest's own host may be one of them.
+
+The bounds are those of [limits] in the gateway's configuration, but for the length of a manifest and its
+lines, and the number of its lines and URIs: these have none. A manifest that exceeds one is refused,
+with the --limit that allows it.
 
 In a DASH manifest a template whose directory depends on the Representation moves into each of them,
 and with --scope file it is written out as a list of segments.";
@@ -74,6 +79,8 @@ pub(super) struct Args {
     /// What to do with URIs that hold a token already
     #[arg(long, value_enum, default_value_t = Existing::Refuse)]
     existing_token: Existing,
+    #[command(flatten)]
+    limits: LimitArgs,
     #[command(flatten)]
     tree: tree::TreeArgs,
 }
@@ -113,7 +120,7 @@ pub(super) fn run(args: &Args) -> Outcome {
     let input = Input { file: file.clone() };
     let own_url = input.own_url(&args.base_url)?;
     let terms = terms(args, &own_url)?;
-    let template = input.template()?;
+    let template = input.template(&args.limits)?;
     let signed = sign(&template, own_url, &terms).map_err(|error| not_signed(&input, &error))?;
     output::bytes(&signed.text)?;
     for note in kept_note(&signed.kept).into_iter().chain(dropped_note(&signed.dropped)) {
@@ -136,7 +143,13 @@ fn terms(args: &Args, base: &Url) -> Result<Terms, Failed> {
         let expires = args.expiry.moment(&*scheme)?;
         hosts.push(Host { url: base.clone(), scheme, expires });
     }
-    Ok(Terms { hosts, ip: args.hosts.sign.ip(), existing: args.existing_token.into(), now })
+    Ok(Terms {
+        hosts,
+        ip: args.hosts.sign.ip(),
+        existing: args.existing_token.into(),
+        now,
+        limits: args.limits.limits(),
+    })
 }
 
 impl From<Existing> for ExistingToken {

@@ -3,7 +3,7 @@
 use anyhow::anyhow;
 use sluicegate_manifest::{StripError, strip};
 
-use super::Input;
+use super::{Input, LimitArgs};
 use crate::exit::{Exit, Failed, Outcome};
 use crate::output::{self, printable};
 use crate::scheme_args::SchemeArgs;
@@ -25,16 +25,22 @@ pub(super) struct Args {
     input: Input,
     #[command(flatten)]
     scheme: SchemeArgs,
+    #[command(flatten)]
+    limits: LimitArgs,
 }
 
 pub(super) fn run(args: &Args) -> Outcome {
-    let stripped = stripped(&args.input, &args.scheme)?;
+    let stripped = stripped(&args.input, &args.scheme, &args.limits)?;
     output::bytes(&stripped)?;
     Ok(Exit::Ok)
 }
 
 /// A manifest without its tokens.
-pub(super) fn stripped(input: &Input, scheme: &SchemeArgs) -> Result<Vec<u8>, Failed> {
+pub(super) fn stripped(
+    input: &Input,
+    scheme: &SchemeArgs,
+    limits: &LimitArgs,
+) -> Result<Vec<u8>, Failed> {
     let kind = scheme.kind()?;
     if kind.parameters().is_empty() {
         return Err(Failed::usage(anyhow!(
@@ -42,7 +48,7 @@ pub(super) fn stripped(input: &Input, scheme: &SchemeArgs) -> Result<Vec<u8>, Fa
             kind.name()
         )));
     }
-    let template = input.template()?;
+    let template = input.template(limits)?;
     strip(&template, &kind.parameters()).map_err(|error| not_stripped(input, &error))
 }
 

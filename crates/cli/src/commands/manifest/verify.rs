@@ -13,7 +13,9 @@ use url::{Origin, Url};
 
 use self::online::{Fetched, Online};
 use super::hosts::HostArgs;
-use super::{BaseUrl, folder, manifests, names_store, parse_base_url, uris, url_of};
+use super::{
+    BaseUrl, LimitArgs, folder, manifests, names_store, not_compiled, parse_base_url, uris, url_of,
+};
 use crate::exit::{Exit, Failed, Outcome};
 use crate::link_args::ExpiryArgs;
 use crate::output::{Progress, Stream, printable};
@@ -26,6 +28,7 @@ Examples:
   sluicegate manifest verify --base-url https://cdn.example.com/videos/ signed
   sluicegate manifest verify --base-url https://cdn.example.com/videos/ --now 1800000000 signed
   sluicegate manifest verify --base-url https://cdn.example.com/videos/ --json signed | jq .problems
+  sluicegate manifest verify --base-url https://cdn.example.com/videos/ --limit max_result_bytes=100000000 signed
   sluicegate manifest verify --http --base-url https://cdn.example.com/videos/ signed
   sluicegate manifest verify --http 'https://cdn.example.com/videos/a/master.m3u8?md5=...&expires=...'
 
@@ -63,6 +66,8 @@ pub(super) struct Args {
     /// Files need not be in the tree: the CDN has them
     #[arg(long)]
     tokens_only: bool,
+    #[command(flatten)]
+    limits: LimitArgs,
     /// Print a report as JSON
     #[arg(long)]
     json: bool,
@@ -135,7 +140,9 @@ fn tree(args: &Args, places: &Places) -> Result<(Tree, Option<tempfile::TempDir>
             let tree = folder::staged(&crate::store::Store::open(input)?, work.path())?;
             Ok((tree, Some(work)))
         }
-        inputs => Ok((folder::manifests(inputs, places, Links::Follow)?, None)),
+        inputs => {
+            Ok((folder::manifests(inputs, places, Links::Follow, &args.limits.limits())?, None))
+        }
     }
 }
 
@@ -144,7 +151,7 @@ fn tree(args: &Args, places: &Places) -> Result<(Tree, ()), Failed> {
     if args.inputs.iter().any(|input| names_store(input)) {
         return Err(super::no_store());
     }
-    Ok((folder::manifests(&args.inputs, places, Links::Follow)?, ()))
+    Ok((folder::manifests(&args.inputs, places, Links::Follow, &args.limits.limits())?, ()))
 }
 
 fn audit_urls(args: &Args, urls: &[Url]) -> Result<Audit, Failed> {
@@ -181,6 +188,7 @@ fn online(args: &Args, origins: Vec<Origin>) -> Result<Online, Failed> {
         origins,
         at_once: args.at_once.into(),
         now: now(args),
+        limits: args.limits.clone(),
         progress: Progress::of("requests"),
     })
 }
@@ -194,7 +202,7 @@ fn gate(args: &Args, base: &Url) -> Result<Gate, Failed> {
     let listed = signers.listed.into_iter().map(|cdn| (cdn.base_url, cdn.ring));
     let own = signers.own.map(|scheme| (base.clone(), SchemeRing::of(scheme)));
     let hosts = listed.chain(own).collect();
-    Ok(Gate { hosts, ip: args.hosts.sign.ip(), now: now(args) })
+    Ok(Gate { hosts, ip: args.hosts.sign.ip(), now: now(args), limits: args.limits.limits() })
 }
 
 impl Report {
@@ -261,7 +269,8 @@ impl Report {
 impl Row {
     fn of(path: &str, finding: &Finding) -> Self {
         let (code, problem) = match &finding.problem {
-            Problem::Broken(why) => ("broken", printable(why).into_owned()),
+            Problem::Unreadable(why) => ("broken", printable(why).into_owned()),
+            Problem::Broken(error) => ("broken", printable(&not_compiled(error)).into_owned()),
             Problem::Refused(refusal) => (refusal.code(), refusal.to_string()),
             Problem::Missing => ("file-missing", "the file is not in the tree".to_owned()),
             Problem::Status(status) => ("http-status", format!("the server answers {status}")),

@@ -29,7 +29,7 @@ pub(super) fn run(args: &Args) -> Outcome {
     }
     let tree = match &from {
         Some(store) => folder::staged(store, &work.path().join("in"))?,
-        None => folder::manifests(&args.inputs, &places, wanted.links)?,
+        None => folder::manifests(&args.inputs, &places, wanted.links, &terms.limits)?,
     };
     let output = Output {
         folder: if to.is_some() { Some(work.path().join("out")) } else { wanted.folder.clone() },

@@ -6,7 +6,7 @@ use serde::Serialize;
 use sluicegate_manifest::RenderError;
 use sluicegate_offline::{Done, Outcome, SignError};
 
-use super::super::{manifests, refusal, uris};
+use super::super::{manifests, not_compiled, refusal, uris, with_limits};
 use super::{dropped_note, kept_by_reason, kept_note};
 use crate::output::printable;
 
@@ -115,7 +115,7 @@ pub(super) fn failure(done: &Done) -> Option<String> {
     match &done.outcome {
         Outcome::Signed(_) | Outcome::StillGood | Outcome::Taken => None,
         Outcome::Unreadable(error) => Some(format!("cannot be read: {error}")),
-        Outcome::Broken(error) => Some(printable(&error.to_string()).into_owned()),
+        Outcome::Broken(error) => Some(printable(&not_compiled(error)).into_owned()),
         Outcome::Refused(error) => Some(printable(&problem(error)).into_owned()),
         Outcome::Unwritten(error) => Some(error.to_string()),
     }
@@ -135,6 +135,7 @@ pub(super) fn problem(error: &SignError) -> String {
         SignError::Uri(RenderError::Refused { line, offset, carrier, role, reason }) => {
             format!("line {line} (byte {offset}), {carrier}, {role}: {}", refusal(reason))
         }
+        SignError::Uri(error) => with_limits(error.to_string(), error.limits()),
         error => error.to_string(),
     }
 }

@@ -99,7 +99,7 @@ pub(super) fn run(args: &Args) -> Outcome {
     let places = folder::places(&args.base_url)?;
     let terms = terms(args, &args.base_url.url)?;
     let output = args.tree.output();
-    let tree = folder::manifests(&args.inputs, &places, output.links)?;
+    let tree = folder::manifests(&args.inputs, &places, output.links, &terms.limits)?;
     let done = sign(args, &tree, &places, &terms, &output)?;
     conclude(args, &done)
 }

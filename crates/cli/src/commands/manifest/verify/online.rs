@@ -5,12 +5,12 @@ use std::path::PathBuf;
 
 use futures_util::{StreamExt as _, stream};
 use sluicegate_gateway::Fetcher;
-use sluicegate_manifest::{Limits, Options, Template};
+use sluicegate_manifest::Template;
 use sluicegate_offline::{Checked, Finding, Places, Problem, Request, Tree, requests};
 use sluicegate_token::UnixTime;
 use url::{Origin, Url};
 
-use super::super::{MAX_FETCHED_BYTES, shown};
+use super::super::{LimitArgs, shown};
 use crate::output::Progress;
 
 /// Requests what manifests lead to, some at a time.
@@ -21,6 +21,7 @@ pub(super) struct Online {
     /// How many requests run at once.
     pub(super) at_once: usize,
     pub(super) now: UnixTime,
+    pub(super) limits: LimitArgs,
     pub(super) progress: Progress,
 }
 
@@ -35,10 +36,10 @@ impl Online {
     /// Requests every URI of a tree's manifests.
     pub(super) async fn ask_tree(&self, tree: &Tree, places: &Places) -> Vec<Checked> {
         let mut all = Vec::new();
-        for (path, served) in tree.served(places) {
+        for (path, served) in tree.served(places, &self.limits.limits()) {
             all.push(match served {
                 Ok((template, url)) => self.ask(Checked::of(path), &template, url).await,
-                Err(why) => Checked::broken(path, Problem::Broken(why)),
+                Err(problem) => Checked::broken(path, problem),
             });
         }
         all
@@ -105,13 +106,11 @@ impl Online {
 
     async fn fetch_one(&self, url: Url) -> Fetched {
         let name = PathBuf::from(shown::url(&url));
-        let template = match self.fetcher.document(url, MAX_FETCHED_BYTES).await {
+        let options = self.limits.for_fetched();
+        let template = match self.fetcher.document(url, options.limits.max_bytes).await {
             Ok(document) => {
-                let options = Options { limits: Limits::OWN_FILE, ..Options::default() };
                 let template = Template::compile(document.bytes, &options);
-                template
-                    .map(|template| (template, document.url))
-                    .map_err(|error| Problem::Broken(error.to_string()))
+                template.map(|template| (template, document.url)).map_err(Problem::Broken)
             }
             Err(sluicegate_gateway::Error::OriginStatus(status)) => Err(Problem::Status(status)),
             Err(error) => Err(Problem::Unanswered(error.to_string())),
