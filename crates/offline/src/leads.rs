@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use memchr::memmem;
-use sluicegate_manifest::{Decision, Format, Place, Role, SignHost, Slot, Template};
+use sluicegate_manifest::{Decision, Format, Place, RefuseReason, Role, SignHost, Slot, Template};
 use sluicegate_manifest::{Uri, UriPolicy, Varies};
 use url::Url;
 
@@ -34,8 +34,13 @@ impl Lead {
     }
 }
 
-/// All of a manifest that is served at a place, in the order of the text.
-pub(crate) fn leads(template: &Template, place: &Place) -> Vec<Lead> {
+/// All of a manifest that is served at a place, in the order of the text. `on_refused` hears of what
+/// players fetch and nobody here can say from where.
+pub(crate) fn leads(
+    template: &Template,
+    place: &Place,
+    mut on_refused: impl FnMut(&Slot, RefuseReason),
+) -> Vec<Lead> {
     let is_dash = template.format().is_dash();
     let mut policy = SignHost::default();
     let mut gaps = Gaps::of(template);
@@ -44,6 +49,12 @@ pub(crate) fn leads(template: &Template, place: &Place) -> Vec<Lead> {
         let slot = decided.slot;
         let is_gap = gaps.hold(slot);
         let role = slot.role();
+        if let Decision::Refuse(reason) = decided.decision
+            && (is_fetched(role) || role == Role::BaseUrl)
+        {
+            on_refused(slot, reason);
+            return None;
+        }
         let url = decided.url.filter(|_| is_fetched(role))?;
         let may_be_template = is_dash && template.carrier(slot).starts_with("SegmentTemplate");
         let (url, is_template) = if may_be_template { filled(url) } else { (url, false) };
@@ -55,7 +66,7 @@ pub(crate) fn leads(template: &Template, place: &Place) -> Vec<Lead> {
 
 /// The same with each segment that a DASH template stands for, as far as the manifest tells them.
 pub(crate) fn files(template: &Template, place: &Place) -> Vec<Lead> {
-    written_out(template, place, leads(template, place))
+    written_out(template, place, leads(template, place, |_, _| ()))
 }
 
 /// [`files`], where the leads are known.

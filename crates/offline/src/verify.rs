@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rayon::prelude::*;
-use sluicegate_manifest::{CompileError, Limits, Place, Template};
+use sluicegate_manifest::{CompileError, Limits, Place, RefuseReason, Template};
 use sluicegate_token::{Presented, Refusal, ResourcePath, SchemeRing, UnixTime};
 use url::Url;
 
@@ -107,6 +107,8 @@ pub enum Problem {
     Unreadable(String),
     /// It is no manifest, or exceeds a limit.
     Broken(CompileError),
+    /// It cannot be told what it leads to.
+    Unresolved(RefuseReason),
     /// Its token does not open it, or there is none.
     Refused(Refusal),
     /// The file that it leads to is not in the tree.
@@ -165,12 +167,22 @@ impl Gate {
     /// Checks the tokens of one manifest that is served at `url`.
     #[must_use]
     pub fn check(&self, path: &Path, template: &Template, url: Url) -> Checked {
-        self.check_leads(path, template, &leads(template, &self.place(url)))
+        self.check_leads(path, template, &self.place(url)).0
     }
 
-    fn check_leads(&self, path: &Path, template: &Template, leads: &[Lead]) -> Checked {
+    fn check_leads(&self, path: &Path, template: &Template, place: &Place) -> (Checked, Vec<Lead>) {
         let mut checked = Checked::of(path);
-        for lead in leads {
+        let leads = leads(template, place, |slot, reason| {
+            checked.uris += 1;
+            checked.findings.push(Finding {
+                line: Some(slot.line()),
+                carrier: Some(template.carrier(slot).into_owned()),
+                // It may hold a token.
+                target: None,
+                problem: Problem::Unresolved(reason),
+            });
+        });
+        for lead in &leads {
             let Some(ring) = self.ring(&lead.url) else {
                 checked.elsewhere += 1;
                 continue;
@@ -187,7 +199,7 @@ impl Gate {
                 }
             }
         }
-        checked
+        (checked, leads)
     }
 
     fn place(&self, url: Url) -> Place {
@@ -240,8 +252,7 @@ fn check(
         Err(unusable) => return Checked::broken(source.shown(), unusable.into()),
     };
     let place = gate.place(places.url_of(source.relative()));
-    let spelled = leads(&template, &place);
-    let mut checked = gate.check_leads(source.shown(), &template, &spelled);
+    let (mut checked, spelled) = gate.check_leads(source.shown(), &template, &place);
     for lead in written_out(&template, &place, spelled) {
         let Some(ring) = gate.ring(&lead.url) else { continue };
         named.is_open |= lead.is_template;

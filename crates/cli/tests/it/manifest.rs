@@ -427,6 +427,29 @@ fn bounds_hold_for_folders_and_for_what_is_verified() {
     let broken = verified(&[&limit[..], &["--limit", "max_lines=2"]].concat());
     assert_eq!(broken.code, 1);
     assert!(broken.stdout.contains("--limit max_lines=…"), "{}", broken.stdout);
+    // What is not read is not said to be good.
+    let unread = verified(&[]);
+    assert_eq!(unread.code, 1, "{}", unread.stderr);
+    assert!(unread.stdout.contains("--limit max_uri_bytes=…"), "{}", unread.stdout);
+}
+
+#[test]
+fn a_uri_of_which_nobody_can_say_where_it_leads_is_not_good() {
+    let folder = tempfile::tempdir().unwrap();
+    for (uri, why) in [("a\\b.ts", "backslash"), ("{$x}/b.ts", "{$x}")] {
+        let text = format!("#EXTM3U\n#EXT-X-DEFINE:NAME=\"y\",VALUE=\"1\"\n#EXTINF:4,\n{uri}\n");
+        std::fs::write(folder.path().join("a.m3u8"), text).unwrap();
+        let mut command = without_key();
+        command.env("SLUICEGATE_KEY", "golden-test-key");
+        command.args(["manifest", "verify", "--tokens-only", "--base-url"]);
+        let run = Run::of(command.arg("https://cdn.example.com/v/").arg(folder.path()));
+        assert_eq!(run.code, 1, "{uri}: {}", run.stderr);
+        assert!(
+            run.stdout.contains(":4  URI line  ") && run.stdout.contains(why),
+            "{}",
+            run.stdout
+        );
+    }
 }
 
 #[test]

@@ -14,7 +14,8 @@ use url::{Origin, Url};
 use self::online::{Fetched, Online};
 use super::hosts::HostArgs;
 use super::{
-    BaseUrl, LimitArgs, folder, manifests, names_store, not_compiled, parse_base_url, uris, url_of,
+    BaseUrl, LimitArgs, folder, manifests, names_store, not_compiled, parse_base_url,
+    refusal as refusal_of, uris, url_of,
 };
 use crate::exit::{Exit, Failed, Outcome};
 use crate::link_args::ExpiryArgs;
@@ -271,6 +272,9 @@ impl Row {
         let (code, problem) = match &finding.problem {
             Problem::Unreadable(why) => ("broken", printable(why).into_owned()),
             Problem::Broken(error) => ("broken", printable(&not_compiled(error)).into_owned()),
+            Problem::Unresolved(reason) => {
+                ("unresolved", printable(&refusal_of(reason)).into_owned())
+            }
             Problem::Refused(refusal) => (refusal.code(), refusal.to_string()),
             Problem::Missing => ("file-missing", "the file is not in the tree".to_owned()),
             Problem::Status(status) => ("http-status", format!("the server answers {status}")),
