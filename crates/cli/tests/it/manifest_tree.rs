@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::Instant;
+use std::time::Duration;
 
 use serde_json::Value;
 use sluicegate_testkit::fixtures::files_below as files;
@@ -245,20 +245,22 @@ fn signing(input: &Path, out: &Path) -> Command {
 fn a_run_that_is_killed_leaves_whole_files_only() {
     let (tree, whole, out) =
         (large(60, 400), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let began = Instant::now();
     assert!(signing(tree.path(), whole.path()).status().unwrap().success());
-    let took = began.elapsed();
     let expected = files(whole.path());
     assert_eq!(expected.len(), 60);
     let mut cut = 0;
-    for round in 0..50_u32 {
+    let begun = || fs::read_dir(out.path()).unwrap().count();
+    for round in 0..50 {
         if round % 5 == 0 {
             fs::remove_dir_all(out.path()).unwrap();
             fs::create_dir(out.path()).unwrap();
         }
+        let enough = begun() + 1 + round * 37 % 20;
         let mut running = signing(tree.path(), out.path()).spawn().unwrap();
-        // Spread over the whole run.
-        std::thread::sleep(took * (round * 37 % 50) / 50);
+        // Spread over the whole run by what it has done: its time depends on the machine.
+        while begun() < enough && running.try_wait().unwrap().is_none() {
+            std::thread::sleep(Duration::from_micros(100));
+        }
         running.kill().unwrap();
         running.wait().unwrap();
         let found = files(out.path());
