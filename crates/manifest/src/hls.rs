@@ -47,8 +47,13 @@ pub(crate) fn scan(source: &[u8], options: &Options) -> Result<Scan, CompileErro
         target: None,
         longest: None,
     };
-    refuse_other_line_ends(source)?;
-    let mut lines = Lines::new(source);
+    let mut lines = match has_line_feeds_alone(source) {
+        true => Lines::by_line_feeds(source),
+        false => {
+            refuse_other_line_ends(source)?;
+            Lines::new(source)
+        }
+    };
     while let Some(span) = lines.next_span() {
         scanner.check_length(&span, lines.number())?;
         match Frequent::of(&source[span.clone()]) {
@@ -61,6 +66,18 @@ pub(crate) fn scan(source: &[u8], options: &Options) -> Result<Scan, CompileErro
         return Err(CompileError::TooManyLines { limit: options.limits.max_lines });
     }
     scanner.finish()
+}
+
+/// Whether there is nothing that might end a line but line feeds: no CR, VT or FF, and no character beyond
+/// ASCII. Nearly every playlist is so, and one pass without a branch for each byte tells it.
+fn has_line_feeds_alone(source: &[u8]) -> bool {
+    const VT: u8 = 0x0B;
+    let (mut ored, mut least) = (0_u8, u8::MAX);
+    for byte in source {
+        ored |= byte;
+        least = least.min(byte.wrapping_sub(VT));
+    }
+    ored.is_ascii() && least > b'\r' - VT
 }
 
 /// Refuses what ends a line for some players and not for others: hls.js ends a title at U+2028 and
@@ -232,6 +249,8 @@ impl Scanner<'_> {
             let carrier = Carrier::tag(tag);
             self.slot(line.number, url, Role::Unclassified, Quoting::Bare, carrier)?;
         }
+        // Slots stand in order, and attributes of this line may come behind one of its loose URLs.
+        self.slots[first..].sort_by_key(|slot| slot.span().start);
         Ok(())
     }
 
@@ -260,8 +279,6 @@ impl Scanner<'_> {
                 }
             }
         }
-        // Attributes may be found after a loose URL of the same line.
-        self.slots.sort_by_key(|slot| slot.span().start);
         Ok(Scan {
             slots: self.slots,
             is_reloaded: !self.is_ended && !self.is_multivariant,

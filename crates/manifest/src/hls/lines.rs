@@ -57,10 +57,20 @@ impl<'s> Lines<'s> {
     /// The lines of `source`; a byte order mark at its start belongs to no line.
     #[must_use]
     pub fn new(source: &'s [u8]) -> Self {
-        let at = if source.starts_with(BOM) { BOM.len() } else { 0 };
-        let has_cr = memchr(b'\r', source).is_some();
-        Self { source, at, number: 0, line_feeds: (!has_cr).then(|| memchr_iter(b'\n', source)) }
+        let line_feeds = memchr(b'\r', source).is_none().then(|| memchr_iter(b'\n', source));
+        Self { source, at: start(source), number: 0, line_feeds }
     }
+
+    /// The same of a source that is known to have no CR.
+    pub(crate) fn by_line_feeds(source: &'s [u8]) -> Self {
+        let line_feeds = Some(memchr_iter(b'\n', source));
+        Self { source, at: start(source), number: 0, line_feeds }
+    }
+}
+
+/// Where the first line begins.
+fn start(source: &[u8]) -> usize {
+    if source.starts_with(BOM) { BOM.len() } else { 0 }
 }
 
 impl Lines<'_> {
