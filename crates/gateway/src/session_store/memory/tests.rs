@@ -173,3 +173,38 @@ fn the_list_has_pages_and_forgets_what_is_over() {
     }
     assert!(store.find(id(1), over).is_none(), "it was swept away");
 }
+
+#[test]
+fn a_page_of_sessions_copies_no_more_than_it_needs() {
+    const ALL: u64 = 4000;
+    const PAGE: usize = 10;
+    let Store(memory, rules) = store(SessionRules::default());
+    let id_of = |number: u64| {
+        let mut id = [0; 14];
+        id[..8].copy_from_slice(&number.to_be_bytes());
+        SessionId(id)
+    };
+    for number in 0..ALL {
+        let user = if number % 2 == 0 { "even" } else { "odd" };
+        memory.open(id_of(number), opened(Some(user), None), T);
+    }
+    let copied = std::cell::Cell::new(0);
+    let wanted = |seen: &Seen| {
+        copied.set(copied.get() + 1);
+        seen.opened.user.as_deref() == Some("even")
+    };
+    let (mut after, mut listed) = (None, Vec::new());
+    for _ in 0..3 {
+        copied.set(0);
+        let page = memory.list(wanted, after, PAGE, &rules, T);
+        assert_eq!(page.len(), PAGE);
+        // By chance, some are copied that others on the page push out.
+        assert!(copied.get() < ALL / 4, "{} of {ALL}", copied.get());
+        after = page.last().map(|seen| seen.id);
+        listed.extend(page.into_iter().map(|seen| seen.id));
+    }
+    let first: Vec<_> = (0..60).step_by(2).map(id_of).collect();
+    assert_eq!(listed, first, "in order, none twice and none left out");
+    assert!(memory.list(wanted, Some(id_of(ALL - 1)), PAGE, &rules, T).is_empty());
+    assert!(memory.list(wanted, None, 0, &rules, T).is_empty());
+}
