@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
@@ -25,7 +24,8 @@ use crate::in_flight::InFlight;
 use crate::metrics::{Metrics, Snapshot};
 use crate::observer::Observer;
 use crate::origin::{
-    Bodies, BodyLimits, FolderOrigin, HttpOrigin, Origin, PeerLimits, Resolver, new_client,
+    Bodies, BodyLimits, FolderOrigin, HttpOrigin, MissingFor, Origin, PeerLimits, Resolver,
+    new_client,
 };
 use crate::rates::Rates;
 use crate::refusals::Refusals;
@@ -141,7 +141,8 @@ impl App {
             },
             Arc::clone(&metrics),
         );
-        let missing_for = limits.missing_for;
+        let missing_for =
+            MissingFor { manifest: limits.missing_for, other: limits.missing_segment_for };
         let mut routes = config
             .routes
             .into_iter()
@@ -393,7 +394,7 @@ fn open_route(
     config: RouteConfig,
     http: HttpOrigin,
     bodies: Arc<Bodies>,
-    missing_for: Duration,
+    missing_for: MissingFor,
 ) -> Result<Route, Error> {
     let folder = match &config.origin {
         OriginConfig::Http(_) => None,

@@ -162,8 +162,10 @@ pub struct Limits {
     /// How long a manifest is served after its time while it is fetched again, if the origin says
     /// nothing of it.
     pub while_revalidate: Duration,
-    /// How long what an origin does not have is not asked for again.
+    /// How long a manifest that an origin does not have is not asked for again.
     pub missing_for: Duration,
+    /// The same for everything else, as segments.
+    pub missing_segment_for: Duration,
     /// Requests to one origin that are in flight at once, each until the head of its answer.
     pub origin_requests: usize,
     /// How many of these are for manifests, documents and keys alone.
@@ -400,6 +402,7 @@ impl Default for Limits {
             stale_for: Duration::from_secs(300),
             while_revalidate: Duration::ZERO,
             missing_for: Duration::from_secs(1),
+            missing_segment_for: Duration::from_millis(200),
             origin_requests: 1024,
             origin_document_requests: 128,
             origin_bodies: 4096,

@@ -5,17 +5,16 @@ pub(crate) mod caching;
 mod coding;
 mod folder;
 mod http;
+mod missing;
 mod peer;
 mod range;
 mod resolver;
 
 use std::pin::Pin;
-use std::time::Duration;
 
 use axum::http::{HeaderMap, StatusCode};
 use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, StreamExt as _, stream};
-use moka::sync::Cache;
 use url::Url;
 
 pub(crate) use self::bodies::{Bodies, BodyLimits};
@@ -23,13 +22,12 @@ use self::caching::Caching;
 pub(crate) use self::coding::DECODED;
 pub(crate) use self::folder::FolderOrigin;
 pub(crate) use self::http::{CONDITIONS, HttpOrigin, new_client, origin_error};
+use self::missing::Missing;
+pub(crate) use self::missing::MissingFor;
 pub(crate) use self::peer::PeerLimits;
 pub(crate) use self::resolver::Resolver;
 use crate::Error;
 use crate::route::{Place, Route};
-
-/// How many resources are known to be missing.
-const MAX_MISSING: u64 = 100_000;
 
 /// The pieces of a body as they come.
 pub(crate) type BodyStream = Pin<Box<dyn Stream<Item = Result<Bytes, Error>> + Send>>;
@@ -40,8 +38,7 @@ pub(crate) struct Origin {
     /// The first origin if it is a folder; otherwise it is HTTP like all further hosts.
     folder: Option<FolderOrigin>,
     http: HttpOrigin,
-    /// What an HTTP server did not have a moment ago.
-    missing: Option<Cache<String, ()>>,
+    missing: Missing,
 }
 
 /// What an origin answered: 200, 206, 304 or 416, everything else is an [`Error`].
@@ -79,11 +76,9 @@ impl Origin {
     pub(crate) fn new(
         folder: Option<FolderOrigin>,
         http: HttpOrigin,
-        missing_for: Duration,
+        missing_for: MissingFor,
     ) -> Self {
-        let missing =
-            || Cache::builder().max_capacity(MAX_MISSING).time_to_live(missing_for).build();
-        Self { folder, http, missing: (!missing_for.is_zero()).then(missing) }
+        Self { folder, http, missing: Missing::new(missing_for) }
     }
 
     /// Fetches a resource. `query` is what is sent of the viewer's parameters.
@@ -100,15 +95,14 @@ impl Origin {
             return folder.fetch(route.path_in_folder(place), url, purpose, conditions).await;
         }
         // What is known to be missing costs no more than a look.
-        let missing =
-            self.missing.as_ref().map(|missing| (missing, route.resource_key(place, query)));
-        if missing.as_ref().is_some_and(|(missing, key)| missing.contains_key(key)) {
+        let key = route.resource_key(place, query);
+        if self.missing.knows(&key) {
             return Err(Error::NotFound);
         }
         let urls = route.origin_urls(place, query);
         let fetched = self.http.fetch(route, &urls, purpose, conditions).await;
-        if let (Err(Error::NotFound), Some((missing, key))) = (&fetched, missing) {
-            missing.insert(key, ());
+        if let Err(Error::NotFound) = &fetched {
+            self.missing.remember(place, key);
         }
         fetched
     }
@@ -130,7 +124,7 @@ impl Origin {
         let bodies = BodyLimits { bodies: 1, least_rate: 0 };
         let limits = PeerLimits { requests: 1, document_requests: 0, bodies };
         let http = HttpOrigin::new(reqwest::Client::new(), timeouts, &[], limits, metrics.into());
-        Self::new(None, http, Duration::ZERO)
+        Self::new(None, http, MissingFor::default())
     }
 }
 

@@ -515,6 +515,9 @@ fn limits(raw: &raw::Limits) -> Result<Limits, ConfigError> {
         stale_for: secs(raw.stale_secs, default.stale_for),
         while_revalidate: secs(raw.revalidate_secs, default.while_revalidate),
         missing_for: secs(raw.missing_secs, default.missing_for),
+        missing_segment_for: raw
+            .missing_segment_ms
+            .map_or(default.missing_segment_for, Duration::from_millis),
         origin_requests,
         origin_document_requests: raw.origin_document_requests.unwrap_or(origin_requests / 8),
         origin_bodies: raw.origin_bodies.unwrap_or(default.origin_bodies),

@@ -458,10 +458,15 @@ pub(super) struct Limits {
     ///
     /// Default: 0.
     pub(super) revalidate_secs: Option<u64>,
-    /// How long what an HTTP origin does not have (404, 410) is not asked for again.
+    /// How long a manifest that an HTTP origin does not have (404, 410) is not asked for again.
     ///
     /// Default: 1.
     pub(super) missing_secs: Option<u64>,
+    /// The same for segments and everything else. The segment that a live playlist names next appears in a
+    /// moment, and the 404 of whoever asks too early is the answer for all who ask within this time.
+    ///
+    /// Default: 200.
+    pub(super) missing_segment_ms: Option<u64>,
     /// Requests to one HTTP server that are in flight at once, each until the head of its answer; one
     /// more waits for `first_byte_secs`, and is then 503 `origin-busy`.
     ///

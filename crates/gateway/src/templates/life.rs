@@ -114,6 +114,20 @@ mod tests {
     }
 
     #[test]
+    fn a_guess_is_no_longer_than_it_may_be() {
+        const SELDOM: &str = r#"<MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="dynamic"
+            minimumUpdatePeriod="PT24H"><Period/></MPD>"#;
+        const LONG: &str = "#EXTM3U\n#EXT-X-TARGETDURATION:86400\n#EXTINF:4,\na.ts\n";
+        for text in [SELDOM, LONG] {
+            assert_eq!(life(Caching::default(), text).fresh, ALLOWED.heuristic, "{text}");
+            // What the origin says itself is no guess.
+            let secs = Some(Duration::from_secs(3600));
+            let said = Caching { fresh_for: secs, ..Caching::default() };
+            assert_eq!(Some(life(said, text).fresh), secs, "{text}");
+        }
+    }
+
+    #[test]
     fn what_the_origin_says_comes_first() {
         let secs = |secs| Some(Duration::from_secs(secs));
         let said = Caching {
