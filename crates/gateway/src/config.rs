@@ -395,7 +395,7 @@ impl Default for Limits {
             inline_manifest_bytes: 100_000,
             manifest_threads: spare_cores(),
             manifest_queue: 256,
-            manifest_wait: Duration::from_secs(2),
+            manifest_wait: Duration::from_secs(1),
             json_bytes: 1 << 20,
             all_json_bytes: 32 << 20,
             heuristic_for: Duration::from_secs(10),

@@ -17,7 +17,7 @@ use crate::looks::{Look, Looks};
 use crate::manifest::Given;
 use crate::origin::{CONDITIONS, Conditions, Fetched, Purpose};
 use crate::session::Admitted;
-use crate::templates::{Compiled, Resource};
+use crate::templates::{Compiled, Known, Resource};
 use crate::{Error, hand_over, key, manifest, media_type};
 
 /// The longest that a client may keep a segment, whatever its token's life.
@@ -51,13 +51,15 @@ pub(crate) async fn deliver(
     let ended = settled.as_ref().filter(|(key, _)| templates.has_ended(key));
     let query = ended.map_or(query, |(_, query)| query.as_str());
     let key = &route.resource_key(place, query);
-    let resource = Resource { route, place, query, key };
+    let patience = &templates.patience();
+    let resource = Resource { route, place, query, key, patience };
     let is_named = media_type::names_a_manifest(&place.raw);
     let hands_over = hand_over::applies(route, place);
     if hands_over
         && !is_named
         && !templates.knows(resource)
-        && (media_type::names_a_media_file(&place.raw) || templates.is_plain(resource).await)
+        && (media_type::names_a_media_file(&place.raw)
+            || matches!(templates.known(resource).await, Known::Plain))
     {
         return hand_over::answer(admitted, query, now);
     }
@@ -87,7 +89,7 @@ pub(crate) async fn deliver(
     {
         templates.remember_ended(settled.clone()).await;
     }
-    manifest::respond(app, admitted, resource.key, &compiled, given, request, now).await
+    manifest::respond(app, admitted, resource, &compiled, given, request, now).await
 }
 
 /// What was opened without a promise of what it is.
@@ -107,14 +109,19 @@ async fn open(
     request: &HeaderMap,
 ) -> Result<Opened, Error> {
     let (route, place, templates) = (&admitted.route, &admitted.place, app.templates());
+    let is_plain = match templates.known(resource).await {
+        Known::Refused(error) => return Err(error),
+        Known::Plain => true,
+        Known::Nothing => false,
+    };
     // What is remembered of a resource is the same for all, so its whole is looked at.
     let conditions = if hands_over { Conditions::new() } else { conditions(method, request) };
     let mut fetched =
         route.origin.fetch(route, place, resource.query, Purpose::Stream, &conditions).await?;
-    if !hands_over && templates.is_plain(resource).await {
+    if !hands_over && is_plain {
         return Ok(Opened::Other(Box::new(fetched)));
     }
-    let (found, read) = look(&mut fetched, &place.raw, templates.looks()).await?;
+    let (found, read) = look(&mut fetched, resource, templates.looks()).await?;
     let is_whole = fetched.status == StatusCode::OK;
     let compiled = match found {
         Found::Nothing if hands_over => {
@@ -136,13 +143,19 @@ async fn open(
             return Ok(Opened::Other(Box::new(fetched)));
         }
         Found::Nothing => return Ok(Opened::Other(Box::new(fetched))),
-        Found::Document if is_whole => {
+        Found::Document => {
             // It asks for memory by itself.
             drop(read);
-            templates.accept_once(resource, fetched).await?
+            let compiled = match is_whole {
+                true => templates.accept_once(resource, fetched).await,
+                // A part of a manifest is of no use: the whole is fetched.
+                false => templates.fetch(resource).await,
+            };
+            if let Err(error) = &compiled {
+                templates.remember_refused(resource, error).await;
+            }
+            compiled?
         }
-        // A part of a manifest is of no use: the whole is fetched.
-        Found::Document => templates.fetch(resource).await?,
         Found::Part => match templates.fetch(resource).await {
             Err(Error::Manifest(CompileError::NotAManifest | CompileError::TooLong { .. })) => {
                 return Ok(Opened::Other(Box::new(fetched)));
@@ -233,7 +246,7 @@ enum Found {
 /// JSON is told by its whole, which `looks` bounds; the memory for it comes along.
 async fn look(
     fetched: &mut Fetched,
-    name: &str,
+    resource: Resource<'_>,
     looks: &Looks,
 ) -> Result<(Found, Option<Look>), Error> {
     let content_type =
@@ -242,7 +255,7 @@ async fn look(
         return Ok((Found::Document, None));
     }
     let is_part = fetched.status == StatusCode::PARTIAL_CONTENT;
-    let otherwise = if is_part && media_type::may_be_document(name, content_type) {
+    let otherwise = if is_part && media_type::may_be_document(&resource.place.raw, content_type) {
         Found::Part
     } else {
         Found::Nothing
@@ -270,7 +283,7 @@ async fn look(
         if length.is_some_and(|length| length > most) {
             return Ok((Found::Nothing, None));
         }
-        let mut look = looks.begin(length.unwrap_or(most)).await?;
+        let mut look = looks.begin(resource.patience, length.unwrap_or(most)).await?;
         let whole = fetched.body.peek(most.saturating_add(1)).await?;
         look.shrink(whole.len());
         let is_ours = whole.len() <= most && Format::detect(whole).is_some();

@@ -2,7 +2,7 @@
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use sluicegate_manifest::{CompileError, RenderError};
+use sluicegate_manifest::{CompileError, RefuseReason, RenderError};
 use sluicegate_token::Refusal;
 use thiserror::Error;
 
@@ -196,6 +196,15 @@ pub(crate) struct Failure {
 impl Error {
     /// For a method that does not read.
     pub(crate) const READ_ONLY: Self = Self::MethodNotAllowed("GET, HEAD, OPTIONS");
+
+    /// Whether a manifest was refused since planning it takes more than so many steps.
+    pub(crate) const fn is_work_beyond(&self, steps: usize) -> bool {
+        matches!(
+            self,
+            Self::Uri(RenderError::Refused { reason: RefuseReason::TooMuchWork { limit }, .. })
+                if *limit == steps
+        )
+    }
 
     /// Whose fault it is.
     #[must_use]

@@ -1,12 +1,12 @@
 //! JSON that is read whole to learn what it is: how much of it there may be at one time.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::Error;
 use crate::config::Limits;
+use crate::workers::Patience;
 
 /// Bytes that one permit stands for.
 const UNIT: usize = 1024;
@@ -16,7 +16,6 @@ const UNIT: usize = 1024;
 pub(crate) struct Looks {
     units: Arc<Semaphore>,
     all: usize,
-    wait: Duration,
     most_bytes: usize,
 }
 
@@ -30,7 +29,6 @@ impl Looks {
         Self {
             units: Arc::new(Semaphore::new(all as usize)),
             all: all as usize,
-            wait: limits.manifest_wait,
             most_bytes: limits.json_bytes,
         }
     }
@@ -44,11 +42,10 @@ impl Looks {
     ///
     /// # Errors
     /// [`Error::ManifestBusy`] if none becomes free in time.
-    pub(crate) async fn begin(&self, bytes: usize) -> Result<Look, Error> {
+    pub(crate) async fn begin(&self, patience: &Patience, bytes: usize) -> Result<Look, Error> {
         let wanted = units(bytes.min(self.all * UNIT));
         let permit = Arc::clone(&self.units).acquire_many_owned(wanted);
-        let permit = tokio::time::timeout(self.wait, permit).await;
-        permit.ok().and_then(Result::ok).map(Look).ok_or(Error::ManifestBusy)
+        patience.wait(permit).await?.map(Look).map_err(|_| Error::ManifestBusy)
     }
 }
 
@@ -64,4 +61,48 @@ impl Look {
 fn units(bytes: usize) -> u32 {
     // A tokio semaphore has less permits than that on every machine.
     u32::try_from(bytes.div_ceil(UNIT).max(1)).unwrap_or(u32::MAX >> 3).min(u32::MAX >> 3)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::time::Instant;
+
+    use super::*;
+
+    const MIB: usize = 1 << 20;
+    const WAIT: Duration = Duration::from_secs(5);
+
+    fn looks(all_json_bytes: usize) -> Looks {
+        Looks::new(&Limits { json_bytes: MIB, all_json_bytes, ..Limits::default() })
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn looks_at_one_time_have_no_more_memory_than_all_may_have() {
+        let (looks, patience) = (looks(3 * MIB), &Patience::new(WAIT));
+        let mut held = Vec::new();
+        for _ in 0..3 {
+            held.push(looks.begin(patience, MIB).await.unwrap());
+        }
+        let began = Instant::now();
+        assert!(matches!(looks.begin(patience, 1).await, Err(Error::ManifestBusy)));
+        assert_eq!(began.elapsed(), WAIT);
+        // What one turns out not to need is for the others at once.
+        held[0].shrink(MIB / 2);
+        let patience = &Patience::new(WAIT);
+        let half = looks.begin(patience, MIB / 2).await.unwrap();
+        assert!(matches!(looks.begin(patience, 1).await, Err(Error::ManifestBusy)));
+        drop((half, held));
+        assert!(looks.begin(&Patience::new(WAIT), 3 * MIB).await.is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_document_is_looked_at_however_little_memory_all_may_have() {
+        let looks = looks(0);
+        let first = looks.begin(&Patience::new(WAIT), MIB).await.unwrap();
+        assert!(matches!(looks.begin(&Patience::new(WAIT), 1).await, Err(Error::ManifestBusy)));
+        drop(first);
+        assert!(looks.begin(&Patience::new(WAIT), usize::MAX).await.is_ok());
+    }
 }

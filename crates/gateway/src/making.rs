@@ -12,15 +12,14 @@ use crate::manifest::{self, Given};
 use crate::planned::{self, Asked, CdnTerms, Planned, Rendered, Session};
 use crate::policy::Scene;
 use crate::session::Admitted;
-use crate::templates::Compiled;
+use crate::templates::{Compiled, Resource};
 
 /// What a plan and a body are made for.
 #[derive(Clone, Copy)]
 pub(crate) struct Making<'r> {
     pub(crate) app: &'r App,
     pub(crate) admitted: &'r Admitted,
-    /// What the manifest is kept under.
-    pub(crate) key: &'r str,
+    pub(crate) resource: Resource<'r>,
     pub(crate) compiled: &'r Arc<Compiled>,
     pub(crate) given: &'r Given<'r>,
     pub(crate) now: UnixTime,
@@ -50,7 +49,7 @@ impl<'r> Making<'r> {
         if !asked.query.is_empty() {
             return self.make(&asked).await.map(Arc::new);
         }
-        let turn = plans.turn().await;
+        let turn = self.resource.patience.wait(plans.turn()).await?;
         if let Some(known) = plans.find(&asked) {
             return known;
         }
@@ -67,7 +66,7 @@ impl<'r> Making<'r> {
         if templates.may_keep_plan(plans.size_of(&planned)) {
             plans.keep(&asked, &planned);
             drop(turn);
-            templates.weigh(self.key, self.compiled).await;
+            templates.weigh(self.resource.key, self.compiled).await;
         }
         Ok(planned)
     }
@@ -76,7 +75,11 @@ impl<'r> Making<'r> {
         let Compiled { template, url, .. } = &**self.compiled;
         let workers = self.app.templates().workers();
         if workers.is_short(template.source().len()) {
-            return planned::make(template, url, asked);
+            let most = workers.inline_steps();
+            match planned::make(template, url, asked, Some(most)) {
+                Err(error) if error.is_work_beyond(most) => {}
+                made => return made,
+            }
         }
         let (app, admitted) = (self.app.clone(), self.admitted.clone());
         let (compiled, now) = (Arc::clone(self.compiled), self.now);
@@ -85,9 +88,9 @@ impl<'r> Making<'r> {
         let work = move || {
             let scene = manifest::scene(&app, &admitted, now)?;
             let asked = Asked { scene, query: &query, variables: &variables, now: moment };
-            planned::make(&compiled.template, &compiled.url, &asked)
+            planned::make(&compiled.template, &compiled.url, &asked, None)
         };
-        workers.run(work).await?
+        workers.run(self.resource.patience, work).await?
     }
 
     /// Renders what takes long, and once what is for all.
@@ -102,7 +105,11 @@ impl<'r> Making<'r> {
         keys_end: Option<UnixTime>,
     ) -> Result<Payload, Error> {
         let is_shared = planned.is_shared(terms);
-        let turn = if is_shared { Some(self.compiled.plans.turn().await) } else { None };
+        let patience = self.resource.patience;
+        let turn = match is_shared {
+            true => Some(patience.wait(self.compiled.plans.turn()).await?),
+            false => None,
+        };
         let (app, admitted) = (self.app.clone(), self.admitted.clone());
         let (compiled, plan, now) = (Arc::clone(self.compiled), Arc::clone(planned), self.now);
         let work = move || {
@@ -115,7 +122,7 @@ impl<'r> Making<'r> {
         let rendered = match planned.has_body(terms, coding) {
             // Another one has made it meanwhile.
             true => work()?,
-            false => self.app.templates().workers().run(work).await??,
+            false => self.app.templates().workers().run(patience, work).await??,
         };
         drop(turn);
         Ok(self.settle(planned, rendered).await)
@@ -125,15 +132,17 @@ impl<'r> Making<'r> {
     pub(crate) async fn settle(&self, planned: &Arc<Planned>, rendered: Rendered) -> Payload {
         let Rendered { payload, has_grown, to_compress } = rendered;
         if has_grown {
-            self.app.templates().weigh(self.key, self.compiled).await;
+            self.app.templates().weigh(self.resource.key, self.compiled).await;
         }
         if let Some(tokens) = to_compress {
             let templates = Arc::clone(self.app.templates());
-            let (key, compiled) = (self.key.to_owned(), Arc::clone(self.compiled));
+            let (key, compiled) = (self.resource.key.to_owned(), Arc::clone(self.compiled));
             let planned = Arc::clone(planned);
             tokio::spawn(async move {
                 let plan = Arc::clone(&planned);
-                let made = templates.workers().run(move || plan.compress(&tokens)).await;
+                let patience = templates.patience();
+                let work = move || plan.compress(&tokens);
+                let made = templates.workers().run(&patience, work).await;
                 match made {
                     Ok(()) => templates.weigh(&key, &compiled).await,
                     Err(_) => planned.compress_later(),

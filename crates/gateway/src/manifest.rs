@@ -22,7 +22,7 @@ use crate::policy::Scene;
 use crate::request::Carried;
 use crate::route::Segments;
 use crate::session::Admitted;
-use crate::templates::Compiled;
+use crate::templates::{Compiled, Resource};
 
 /// How many headers an answer has, those among them that are added to every one.
 const MOST_HEADERS: usize = 14;
@@ -63,11 +63,11 @@ pub(crate) fn scene<'a>(
     })
 }
 
-/// Renders a manifest for a session and answers with it. The manifest is kept under `key`.
+/// Renders the manifest of a resource for a session and answers with it.
 pub(crate) async fn respond(
     app: &App,
     admitted: &Admitted,
-    key: &str,
+    resource: Resource<'_>,
     compiled: &Arc<Compiled>,
     given: &Given<'_>,
     request: &HeaderMap,
@@ -103,7 +103,7 @@ pub(crate) async fn respond(
         }
     }
 
-    let made = Making { app, admitted, key, compiled, given, now, moment };
+    let made = Making { app, admitted, resource, compiled, given, now, moment };
     let planned = match made.known(scene) {
         Some(planned) => planned?,
         None => Box::pin(made.plan(scene)).await?,

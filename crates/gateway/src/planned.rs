@@ -184,11 +184,16 @@ pub(crate) fn moment(template: &Template, scene: Scene<'_>, now: UnixTime) -> Op
     Some(now).filter(|_| template.is_dynamic() && is_written_out)
 }
 
-/// Makes a plan, which takes its time.
+/// Makes a plan, which takes its time: `max_steps` at most, if that is less than the limits allow.
 ///
 /// # Errors
-/// [`Error::Uri`] if the manifest is refused.
-pub(crate) fn make(template: &Template, base: &Url, asked: &Asked<'_>) -> Result<Planned, Error> {
+/// [`Error::Uri`] if the manifest is refused, or takes more steps.
+pub(crate) fn make(
+    template: &Template,
+    base: &Url,
+    asked: &Asked<'_>,
+    max_steps: Option<usize>,
+) -> Result<Planned, Error> {
     let Asked { scene, query, variables, now } = *asked;
     let within;
     let template = match scene.profile {
@@ -208,7 +213,7 @@ pub(crate) fn make(template: &Template, base: &Url, asked: &Asked<'_>) -> Result
         Some(context) if template.format().is_part() => context,
         _ => base.clone(),
     };
-    let placement = Placement { base, served, variables: variables.clone(), now };
+    let placement = Placement { base, served, variables: variables.clone(), now, max_steps };
     let exported = match template.format() {
         // The playlists of a pathway clone import from the multivariant playlist.
         Format::Steering => variables.imported.clone(),
@@ -230,12 +235,23 @@ pub(crate) fn make(template: &Template, base: &Url, asked: &Asked<'_>) -> Result
             "a URI stays as it is"
         );
     }
-    for &dropped in plan.dropped() {
+    // A manifest may have very many of each: one line tells of them all.
+    if let Some((templates, reason)) = &policy.unexpanded {
         tracing::warn!(
             route = scene.route.config.id,
             path = %scene.place.path,
-            line = template.slots()[dropped].line(),
-            "a base URL is left out: the token of its alternatives does not open what it leads to"
+            templates,
+            reason,
+            "templates go through the gateway: they cannot be written out"
+        );
+    }
+    if let Some(&first) = plan.dropped().first() {
+        tracing::warn!(
+            route = scene.route.config.id,
+            path = %scene.place.path,
+            line = template.slots()[first].line(),
+            base_urls = plan.dropped().len(),
+            "base URLs are left out: the token of their alternatives does not open what they lead to"
         );
     }
     let cdns = policy.cdns.into_iter().map(|paths| paths.map(CdnPaths::into_signed)).collect();

@@ -65,6 +65,9 @@ pub(crate) struct RoutePolicy<'a> {
     pub(crate) extended: Vec<Extension>,
     /// Which of them opens a folder or a path, and whether for a key.
     known: HashMap<(Vec<u8>, Opens), TokenRef>,
+    /// How many templates go through the gateway since they cannot be written out, and why the first one
+    /// cannot.
+    pub(crate) unexpanded: Option<(usize, String)>,
 }
 
 impl Scene<'_> {
@@ -97,6 +100,7 @@ impl<'a> RoutePolicy<'a> {
             cdns: hosts.map(paths).collect(),
             extended: Vec::new(),
             known: HashMap::new(),
+            unexpanded: None,
         }
     }
 
@@ -267,12 +271,7 @@ impl UriPolicy for RoutePolicy<'_> {
         let refused = || Decision::Refuse(RefuseReason::NotExpandable(reason.to_owned()));
         match (config.unexpandable, self.scene.route.locate(uri.url)) {
             (Unexpandable::Redirect, Located::Here(place)) => {
-                tracing::warn!(
-                    route = config.id,
-                    path = %self.scene.place.path,
-                    reason,
-                    "a template goes through the gateway: it cannot be written out"
-                );
+                self.unexpanded.get_or_insert_with(|| (0, reason.to_owned())).0 += 1;
                 match self.through_gateway(uri, &place) {
                     Ok(Decision::Expand) => refused(),
                     decided => decided.unwrap_or_else(Decision::Refuse),

@@ -26,7 +26,7 @@ use crate::origin::caching::Caching;
 use crate::origin::{Conditions, DECODED, Fetched, Purpose};
 use crate::planned::Plans;
 use crate::route::{Place, Route};
-use crate::workers::Workers;
+use crate::workers::{Patience, Workers};
 use crate::{Error, ErrorSource, media_type, trace};
 
 /// A manifest as an origin sent it, compiled.
@@ -67,6 +67,8 @@ pub(crate) struct Resource<'r> {
     pub(crate) query: &'r str,
     /// By [`Route::resource_key`].
     pub(crate) key: &'r str,
+    /// Of whoever asks.
+    pub(crate) patience: &'r Patience,
 }
 
 /// A manifest that is kept, and when its origin said last that it is so.
@@ -78,6 +80,24 @@ struct Kept {
     life: Life,
 }
 
+/// What a resource turned out to be that no name promises as a manifest, until the moment that is told.
+#[derive(Clone, Debug)]
+enum Seen {
+    /// No document.
+    Plain(Instant),
+    /// A document that is refused.
+    Refused(Error, Instant),
+}
+
+/// What is known of a resource before its origin is asked.
+pub(crate) enum Known {
+    Nothing,
+    /// It is no document.
+    Plain,
+    /// It is a document, and refused.
+    Refused(Error),
+}
+
 /// The compiled manifests, by route, path and query.
 #[derive(Debug)]
 pub(crate) struct Templates {
@@ -86,14 +106,15 @@ pub(crate) struct Templates {
     under_way: Cache<String, Arc<Compiled>>,
     /// What an origin failed to answer a moment ago, and what of its answers was refused.
     failed: Cache<String, Error>,
-    /// What was looked at and is no document, whatever its name.
-    plain: Cache<String, Instant>,
+    /// What was looked at without a name that promises a manifest.
+    seen: Cache<String, Seen>,
     /// Playlists that have ended, by their keys without a player's directives.
     ended: Cache<String, ()>,
     options: Arc<Options>,
     allowed: Allowed,
     workers: Workers,
     looks: Looks,
+    wait: Duration,
     plan_bytes: usize,
     metrics: Arc<Metrics>,
 }
@@ -130,12 +151,13 @@ impl Templates {
             cache,
             under_way: Cache::new(MAX_UNDER_WAY),
             failed: known_for(RETRY_AFTER),
-            plain: known_for(PLAIN_FOR),
+            seen: known_for(PLAIN_FOR),
             ended: known_for(ENDED_FOR),
             options: Arc::new(options),
             allowed,
             workers: Workers::new(limits),
             looks: Looks::new(limits),
+            wait: limits.manifest_wait,
             plan_bytes: limits.plan_bytes,
             metrics,
         }
@@ -148,15 +170,27 @@ impl Templates {
         (self.cache.entry_count(), self.cache.weighted_size())
     }
 
-    /// Whether this resource was looked at lately and is no document.
-    pub(crate) async fn is_plain(&self, resource: Resource<'_>) -> bool {
-        let until = self.plain.get(resource.key).await;
-        until.is_some_and(|until| Instant::now() < until)
+    /// What a look at this resource told lately.
+    pub(crate) async fn known(&self, resource: Resource<'_>) -> Known {
+        match self.seen.get(resource.key).await {
+            Some(Seen::Plain(until)) if Instant::now() < until => Known::Plain,
+            Some(Seen::Refused(error, until)) if Instant::now() < until => Known::Refused(error),
+            Some(_) | None => Known::Nothing,
+        }
     }
 
     pub(crate) async fn remember_plain(&self, resource: Resource<'_>, is_json: bool) {
         let time = if is_json { PLAIN_JSON_FOR } else { PLAIN_FOR };
-        self.plain.insert(resource.key.to_owned(), Instant::now() + time).await;
+        let seen = Seen::Plain(Instant::now() + time);
+        self.seen.insert(resource.key.to_owned(), seen).await;
+    }
+
+    /// Remembers why a document is refused, so that it is not fetched again for each who asks.
+    pub(crate) async fn remember_refused(&self, resource: Resource<'_>, error: &Error) {
+        if is_refusal(error) {
+            let seen = Seen::Refused(error.clone(), Instant::now() + RETRY_AFTER);
+            self.seen.insert(resource.key.to_owned(), seen).await;
+        }
     }
 
     /// Whether the playlist of this key had ended when it was fetched last.
@@ -171,6 +205,11 @@ impl Templates {
     /// The threads for manifests that take long.
     pub(crate) const fn workers(&self) -> &Workers {
         &self.workers
+    }
+
+    /// How long one request waits for them.
+    pub(crate) const fn patience(&self) -> Patience {
+        Patience::new(self.wait)
     }
 
     /// The memory for JSON that is read to learn what it is.
@@ -289,7 +328,9 @@ impl Templates {
         let (query, key) = (resource.query.to_owned(), resource.key.to_owned());
         let trace = trace::current();
         let update = async move {
-            let resource = Resource { route: &route, place: &place, query: &query, key: &key };
+            let patience = &templates.patience();
+            let resource =
+                Resource { route: &route, place: &place, query: &query, key: &key, patience };
             templates.refresh(resource, known.as_ref()).await
         };
         tokio::spawn(async move {
@@ -348,7 +389,7 @@ impl Templates {
         if let Some(known) = known {
             conditions.extend(known.compiled.validators.clone());
         }
-        let Resource { route, place, query, key } = resource;
+        let Resource { route, place, query, key, .. } = resource;
         let mut fetched =
             route.origin.fetch(route, place, query, Purpose::Document, &conditions).await?;
         if fetched.status == StatusCode::NOT_MODIFIED
@@ -381,22 +422,18 @@ impl Templates {
     }
 
     /// The compiled manifest of a body that has begun to arrive. Of many that arrive at one time, one is
-    /// compiled. A refusal is remembered.
+    /// compiled.
     pub(crate) async fn accept_once(
         &self,
         resource: Resource<'_>,
         fetched: Fetched,
     ) -> Result<Arc<Compiled>, Error> {
-        if let Some(error) = self.failed.get(resource.key).await {
-            return Err(error);
+        match self.known(resource).await {
+            Known::Refused(error) => Err(error),
+            Known::Nothing | Known::Plain => {
+                self.once(resource, self.accept(resource, fetched)).await
+            }
         }
-        let answered = self.once(resource, self.accept(resource, fetched)).await;
-        if let Err(error) = &answered
-            && is_refusal(error)
-        {
-            self.failed.insert(resource.key.to_owned(), error.clone()).await;
-        }
-        answered
     }
 
     /// Compiles and remembers a manifest whose body has begun to arrive.
@@ -431,7 +468,7 @@ impl Templates {
                 if !media_type::names_a_manifest(&resource.place.raw) {
                     limit = limit.min(self.looks.most_bytes());
                 }
-                look = Some(self.looks.begin(limit).await?);
+                look = Some(self.looks.begin(resource.patience, limit).await?);
             }
             None => {
                 // Not worth reading to its end.
@@ -446,7 +483,10 @@ impl Templates {
         let options = Arc::clone(&self.options);
         let is_short = self.workers.is_short(source.len());
         let work = move || (Sha256::digest(&source).into(), Template::compile(source, &options));
-        let (digest, template) = if is_short { work() } else { self.workers.run(work).await? };
+        let (digest, template) = match is_short {
+            true => work(),
+            false => self.workers.run(resource.patience, work).await?,
+        };
         let template = template?;
         let origins = fetched.headers.get(header::CONTENT_TYPE);
         let content_type = media_type::of_document(template.format(), origins);

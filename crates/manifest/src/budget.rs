@@ -25,12 +25,12 @@ pub(crate) struct Budget {
 }
 
 impl Budget {
-    /// The whole budget of a source of `source_len` bytes.
-    pub(crate) fn of(limits: &Limits, source_len: usize) -> Self {
+    /// The whole budget of a source of `source_len` bytes, of `max_steps` at most.
+    pub(crate) fn of(limits: &Limits, source_len: usize, max_steps: Option<usize>) -> Self {
         Self {
             limits: *limits,
             source_len,
-            max_steps: limits.max_steps(source_len),
+            max_steps: limits.max_steps(source_len).min(max_steps.unwrap_or(usize::MAX)),
             steps: Cell::new(0),
             written_out: Cell::new(0),
         }

@@ -32,6 +32,9 @@ pub struct Place {
     /// The moment that it is for. A DASH template of a live stream that is told by durations can be
     /// written out only if it is known.
     pub now: Option<UnixTime>,
+    /// Steps that planning takes at most, if that is less than the limits allow: for who would rather
+    /// do more work elsewhere.
+    pub max_steps: Option<usize>,
 }
 
 /// A manifest whose every URI is decided: the text with a gap in the place of each token.
@@ -92,7 +95,13 @@ impl Place {
     /// A manifest that players fetch at its own URL.
     #[must_use]
     pub fn at(url: Url) -> Self {
-        Self { base: url.clone(), served: url, variables: Variables::default(), now: None }
+        Self {
+            base: url.clone(),
+            served: url,
+            variables: Variables::default(),
+            now: None,
+            max_steps: None,
+        }
     }
 }
 
@@ -272,7 +281,7 @@ struct Planner<'t> {
 impl<'t> Planner<'t> {
     fn new(template: &'t Template, place: &'t Place, gap: usize) -> Self {
         let slots = template.slots().len();
-        let budget = template.budget();
+        let budget = template.budget(place.max_steps);
         let limit = budget.max_result();
         Self {
             source: template.source(),

@@ -218,9 +218,9 @@ impl Template {
         self.tree.as_ref().is_some_and(|tree| tree.is_dynamic)
     }
 
-    /// The budget of one plan.
-    pub(crate) fn budget(&self) -> Budget {
-        Budget::of(&self.limits, self.source.len())
+    /// The budget of one plan, of `max_steps` at most.
+    pub(crate) fn budget(&self, max_steps: Option<usize>) -> Budget {
+        Budget::of(&self.limits, self.source.len(), max_steps)
     }
 
     /// The skeleton of a DASH document.

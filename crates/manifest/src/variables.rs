@@ -179,7 +179,7 @@ mod tests {
     }
 
     fn expand(defined: &Defined, reference: &str, offset: usize) -> Result<String, RefuseReason> {
-        let budget = Budget::of(&crate::Limits::default(), reference.len());
+        let budget = Budget::of(&crate::Limits::default(), reference.len(), None);
         let expanded = defined.expand(reference.as_bytes(), offset, &budget)?;
         Ok(String::from_utf8(expanded.reference.into_owned()).unwrap())
     }

@@ -38,6 +38,7 @@ impl Case {
                 base,
                 variables: Variables::default(),
                 now: Some(common::NOW),
+                max_steps: None,
             },
             scope: match values.remove("scope") {
                 Some("file") => Scope::File,

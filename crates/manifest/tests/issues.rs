@@ -260,6 +260,7 @@ fn references_are_resolved_against_the_url_after_redirects() {
         served: url(BASE),
         variables: Variables::default(),
         now: None,
+        max_steps: None,
     };
     let template = compile(source.as_bytes());
     let rendered = common::sign_with(&gcore(Scope::Directory), &template, &place).unwrap();
@@ -392,6 +393,7 @@ fn a_url_with_a_comma_is_not_written_without_quotes() {
         served: url(BASE),
         variables: Variables::default(),
         now: None,
+        max_steps: None,
     };
     let gcore = gcore(Scope::Directory);
     let sign = |template: &Template, place: &Place| common::sign_with(&gcore, template, place);
@@ -493,6 +495,7 @@ impl ByRole<'_> {
             served: url(&served),
             variables: Variables::default(),
             now: None,
+            max_steps: None,
         };
         let plan = compile(source.as_bytes()).plan(&place, &mut policy).unwrap();
         let mut sessions = ByteList::default();

@@ -429,9 +429,10 @@ pub(super) struct Limits {
     ///
     /// Default: 256.
     pub(super) manifest_queue: Option<usize>,
-    /// How long a manifest waits for one of these threads; then it is 503 `manifest-busy`.
+    /// How long a request waits for these threads, all its turns together; then it is 503
+    /// `manifest-busy`.
     ///
-    /// Default: 2.
+    /// Default: 1.
     pub(super) manifest_wait_secs: Option<u64>,
     /// JSON that is read whole to learn whether it is a document with URIs, where its name is not
     /// that of a manifest. Longer JSON is delivered as it is.

@@ -120,7 +120,8 @@ async fn is_manifest(
     }
     let query = &forwarded(route, &request.query);
     let key = &route.resource_key(place, query);
-    match app.templates().fetch(Resource { route, place, query, key }).await {
+    let patience = &app.templates().patience();
+    match app.templates().fetch(Resource { route, place, query, key, patience }).await {
         Ok(compiled) => Ok(compiled.format().is_manifest()),
         Err(Error::Manifest(_)) => Ok(false),
         Err(error) => Err(error),

@@ -48,7 +48,7 @@ pub(crate) fn plan(
     place: &Place,
     policy: &mut dyn UriPolicy,
 ) -> Result<Plan, RenderError> {
-    let budget = template.budget();
+    let budget = template.budget(place.max_steps);
     let scene = Scene { template, tree, place, budget: &budget };
     let mut dropped = BTreeSet::new();
     let mut may_drop = true;

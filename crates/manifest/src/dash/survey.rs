@@ -19,7 +19,7 @@ pub(crate) fn decisions<'t>(
     place: &'t Place,
     policy: &mut dyn UriPolicy,
 ) -> Vec<Decided<'t>> {
-    let budget = template.budget();
+    let budget = template.budget(place.max_steps);
     let scene = Scene { template, tree, place, budget: &budget };
     let mut survey = Survey { scene, found: Vec::new() };
     let none_dropped = BTreeSet::new();

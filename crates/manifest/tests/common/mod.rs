@@ -145,7 +145,7 @@ impl Mode {
             Self::PathGateway => url(&format!("{GATEWAY}/{SESSION}{path}")),
             _ => base.clone(),
         };
-        Place { base, served, variables: Variables::default(), now: Some(NOW) }
+        Place { base, served, variables: Variables::default(), now: Some(NOW), max_steps: None }
     }
 
     /// Renders with the mode's policy, and tells each URL that it delivered, token and all.
