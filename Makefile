@@ -49,6 +49,7 @@ nextest: ## Unit and integration tests
 
 proof: export SLUICEGATE_PROOF := 1
 proof: tools npm ## Long plays, the matrix of players, ten minutes of wrong tokens and ten of load; the numbers are printed
+	$(CARGO) build $(LOCKED) --release --package sluicegate
 	@if $(CARGO) nextest --version > /dev/null 2>&1; then \
 	  $(CARGO) nextest run $(LOCKED) $(FEATURES) --workspace --profile proof --filterset 'test(proof_)'; \
 	else \

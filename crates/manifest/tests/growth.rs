@@ -127,9 +127,9 @@ fn what_grows_in_an_mpd_costs_no_more_than_its_share() {
 fn what_grows_in_a_document_costs_no_more_than_its_share() {
     for &size in sizes() {
         let documents =
-            hostile::grown(&JSON, size).map(|amounts| (amounts, hostile::json(&amounts)));
-        let tracks = hostile::grown(&VTT, size).map(|amounts| (amounts, hostile::vtt(&amounts)));
-        let all = documents.chain(tracks).map(|(amounts, text)| (amounts, text, String::new()));
+            hostile::grown(&JSON, size).map(|amounts| (hostile::json(&amounts), amounts));
+        let tracks = hostile::grown(&VTT, size).map(|amounts| (hostile::vtt(&amounts), amounts));
+        let all = documents.chain(tracks).map(|(text, amounts)| (amounts, text, String::new()));
         let [rendered, _] = grow(all);
         assert!(size > 200 || rendered > 0);
     }

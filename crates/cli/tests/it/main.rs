@@ -6,6 +6,8 @@ mod abuse;
 mod balancer;
 mod batch;
 mod config;
+#[cfg(target_os = "linux")]
+mod crowd;
 mod demo;
 mod edge;
 mod examples;

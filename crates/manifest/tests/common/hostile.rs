@@ -1,4 +1,5 @@
-//! Manifests in which quantities grow: each alone, and each pair of them.
+//! Manifests in which quantities grow: each alone, and each pair of them. The tests of the command line send
+//! some of them through a gateway.
 
 use std::fmt::Write as _;
 
@@ -79,10 +80,10 @@ pub(crate) const MPD: [Q; 18] = [
 pub(crate) const JSON: [Q; 5] = [Q::Members, Q::Depth, Q::Clones, Q::Parameters, Q::TextBytes];
 pub(crate) const VTT: [Q; 2] = [Q::Cues, Q::UriBytes];
 
-/// How much there is of each quantity: little, but for one or two of them.
-#[derive(Clone, Copy, Debug)]
+/// How much there is of each quantity: little, but for a few of them.
+#[derive(Clone, Debug)]
 pub(crate) struct Amounts {
-    pub(crate) grown: [(Quantity, usize); 2],
+    pub(crate) grown: Vec<(Quantity, usize)>,
 }
 
 impl Amounts {
@@ -100,7 +101,7 @@ pub(crate) fn grown(quantities: &[Quantity], amount: usize) -> impl Iterator<Ite
     quantities.iter().enumerate().flat_map(move |(at, &one)| {
         quantities[at..]
             .iter()
-            .map(move |&other| Amounts { grown: [(one, amount), (other, amount)] })
+            .map(move |&other| Amounts { grown: vec![(one, amount), (other, amount)] })
     })
 }
 
