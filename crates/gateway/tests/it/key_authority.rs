@@ -80,7 +80,7 @@ fn a_key_is_opened_by_its_own_token_alone_however_its_path_is_written() {
     let origin = lenient_origin();
     let from_cdn = cdn("https://cdn.example.com/", "file", 3600);
     let redirected = from_cdn.replace("\"cdn\"", "\"redirect\"");
-    let profile = "[[profile]]\nid = 127\nname = \"all\"\nmax_height = 4320\n";
+    let profile = "[[profile]]\nid = 63\nname = \"all\"\nmax_height = 4320\n";
     for (top, entry, carry, route, delivery) in [
         ("", "", "path", String::new(), "gateway"),
         ("", "", "query", String::new(), "gateway"),
