@@ -80,6 +80,12 @@ struct Kept {
     life: Life,
 }
 
+impl Kept {
+    fn is_fresh(&self) -> bool {
+        self.life.standing(self.confirmed.elapsed()) == Standing::Fresh
+    }
+}
+
 /// What a resource turned out to be that no name promises as a manifest, until the moment that is told.
 #[derive(Clone, Debug)]
 enum Seen {
@@ -255,9 +261,7 @@ impl Templates {
         resource: Resource<'_>,
     ) -> Result<Arc<Compiled>, Error> {
         let known = self.cache.get(resource.key).await;
-        if let Some(known) = &known
-            && known.life.standing(known.confirmed.elapsed()) == Standing::Fresh
-        {
+        if let Some(known) = known.as_ref().filter(|known| known.is_fresh()) {
             self.metrics.manifest(CacheUse::Hit);
             return Ok(Arc::clone(&known.compiled));
         }
@@ -347,7 +351,14 @@ impl Templates {
         resource: Resource<'_>,
         known: Option<&Kept>,
     ) -> Result<Arc<Compiled>, Error> {
-        self.once(resource, self.ask(resource, known)).await
+        let made = async {
+            // Another one may have come to its end since this one looked.
+            match self.cache.get(resource.key).await.filter(Kept::is_fresh) {
+                Some(kept) => Ok(kept.compiled),
+                None => self.ask(resource, known).await,
+            }
+        };
+        self.once(resource, made).await
     }
 
     /// Makes a compiled manifest once for all who ask at one time.
