@@ -295,10 +295,9 @@ impl App {
         self.0.profiles.iter().find(|profile| profile.id == id)
     }
 
-    /// The number of a profile.
-    pub(crate) fn profile_named(&self, name: &str) -> Option<u8> {
-        let found = self.0.profiles.iter().find(|profile| profile.name == name);
-        found.map(|profile| profile.id)
+    /// A profile by its name.
+    pub(crate) fn profile_named(&self, name: &str) -> Option<&ProfileConfig> {
+        self.0.profiles.iter().find(|profile| profile.name == name)
     }
 
     pub(crate) fn limits(&self) -> &Limits {

@@ -23,6 +23,7 @@ use url::Url;
 use crate::client::TrustedProxies;
 use crate::cors::AllowedSites;
 use crate::in_flight::InFlightLimits;
+use crate::profile_scope::ProfileScope;
 use crate::rates::RateLimits;
 use crate::route::{Carry, GrantMode, KeyDelivery, Segments, ThirdParty, Unexpandable};
 use crate::{AssetPattern, ConnectionLimits, KeyNames, SessionRules, SharedConfig, TlsConfig};
@@ -119,6 +120,8 @@ pub struct ProfileConfig {
     pub name: String,
     /// What it leaves out of multivariant playlists and MPDs.
     pub profile: sluicegate_manifest::Profile,
+    /// Whether the tokens of its sessions are kept from that.
+    pub scope: ProfileScope,
 }
 
 /// How keys of segments are delivered, apart from the segments.

@@ -344,6 +344,9 @@ impl Error {
             Self::UnknownProfile(_) => "profile-unknown",
             Self::NotAKey(_) => "not-a-key",
             Self::Uri(RenderError::NothingLeft) => "profile-leaves-nothing",
+            Self::Uri(RenderError::Refused { reason: RefuseReason::OpensLeftOut, .. }) => {
+                "profile-scope"
+            }
             Self::Uri(_) => "manifest-uri-refused",
             Self::Unsignable(_) => "unsignable",
             Self::Internal(_) => "internal",

@@ -18,8 +18,10 @@ use url::Url;
 pub(crate) use self::kept::Plans;
 use crate::Error;
 use crate::compression::{self, Coding, Form, Once, Payload};
+use crate::config::ProfileConfig;
 use crate::metrics::Metrics;
 use crate::policy::{CONTEXT_VARIABLE, RoutePolicy, SESSION_LIST, Scene};
+use crate::profile_scope::{Confines, ProfileScope};
 use crate::request::{Carried, SESSION_PARAMETER};
 use crate::route::Segments;
 use crate::session::{self, Admitted, Extension};
@@ -195,6 +197,7 @@ pub(crate) fn make(
     max_steps: Option<usize>,
 ) -> Result<Planned, Error> {
     let Asked { scene, query, variables, now } = *asked;
+    let whole = template;
     let within;
     let template = match scene.profile {
         None => template,
@@ -214,6 +217,11 @@ pub(crate) fn make(
         _ => base.clone(),
     };
     let placement = Placement { base, served, variables: variables.clone(), now, max_steps };
+    let is_enforced = |profile: &&ProfileConfig| profile.scope == ProfileScope::Enforced;
+    let confines = match scene.profile.filter(is_enforced) {
+        None => None,
+        Some(_) => Some(Confines::of(whole, template, &placement, scene.route)?),
+    };
     let exported = match template.format() {
         // The playlists of a pathway clone import from the multivariant playlist.
         Format::Steering => variables.imported.clone(),
@@ -222,7 +230,7 @@ pub(crate) fn make(
             .map(|(name, value)| (name.into_owned(), value.into_owned()))
             .collect(),
     };
-    let mut policy = RoutePolicy::new(scene, exported);
+    let mut policy = RoutePolicy::new(scene, confines.as_ref(), exported);
     let plan = template.plan(&placement, &mut policy)?;
     for kept in plan.kept() {
         let slot = &template.slots()[kept.slot];

@@ -11,6 +11,7 @@ use sluicegate_token::session::Grant;
 use url::Url;
 
 use crate::config::ProfileConfig;
+use crate::profile_scope::Confines;
 use crate::request::{Carried, SESSION_PARAMETER, carrying_path};
 use crate::route::{Located, Place, Route, Segments, ThirdParty, Unexpandable};
 use crate::session::{self, Extension, Opens};
@@ -57,6 +58,8 @@ pub(crate) struct Scene<'a> {
 /// The policy of a route for one manifest.
 pub(crate) struct RoutePolicy<'a> {
     scene: Scene<'a>,
+    /// What the session's profile keeps shut.
+    confines: Option<&'a Confines>,
     /// The variables that the manifest defines, for the documents that it names.
     exported: Vec<(String, String)>,
     /// What must be signed for the CDN of each host, if segments come from there.
@@ -84,7 +87,11 @@ impl Scene<'_> {
 }
 
 impl<'a> RoutePolicy<'a> {
-    pub(crate) fn new(scene: Scene<'a>, exported: Vec<(String, String)>) -> Self {
+    pub(crate) fn new(
+        scene: Scene<'a>,
+        confines: Option<&'a Confines>,
+        exported: Vec<(String, String)>,
+    ) -> Self {
         let config = &scene.route.config;
         let has_cdns = config.segments == Segments::Cdn;
         let hosts = 0..if has_cdns { scene.route.hosts() } else { 0 };
@@ -96,6 +103,7 @@ impl<'a> RoutePolicy<'a> {
         };
         Self {
             scene,
+            confines,
             exported,
             cdns: hosts.map(paths).collect(),
             extended: Vec::new(),
@@ -120,21 +128,64 @@ impl<'a> RoutePolicy<'a> {
             return Ok(Some(OWN_TOKEN));
         }
         let too_deep = || RefuseReason::Unsignable("its path is too deep".to_owned());
-        let is_template = varies != Varies::Nothing;
-        let beyond = session::Beyond { place, manifest, grant, is_template };
-        let (grant, opens) =
-            session::grant_beyond(self.scene.route, &beyond).ok_or_else(too_deep)?;
-        match (grant, varies) {
+        let (beyond, opens) = self.grant_beyond(place, varies).ok_or_else(too_deep)?;
+        match (beyond, varies) {
             (_, Varies::Nothing) | (Grant::Folder { .. }, Varies::Name) => {}
+            _ if self.is_shut(place, varies) => return Err(RefuseReason::OpensLeftOut),
             _ => return Ok(None),
         }
+        let grant = beyond;
         let key = match grant {
             Grant::Folder { .. } => place.path.directory(),
-            Grant::Exact { .. } => place.path.as_bytes(),
+            Grant::Exact { .. } | Grant::First { .. } => place.path.as_bytes(),
         };
         let key = key.to_vec();
         let extension = Extension { place: place.clone(), grant, opens };
         Ok(Some(self.extend(key, extension)))
+    }
+
+    /// What may be granted of a place that the manifest's own grant does not cover.
+    fn grant_beyond(&self, place: &Place, varies: Varies) -> Option<(Grant, Opens)> {
+        let Scene { route, place: manifest, grant, .. } = self.scene;
+        let is_template = varies != Varies::Nothing;
+        let confines = self.confines;
+        session::grant_beyond(
+            route,
+            &session::Beyond { place, manifest, grant, is_template, confines },
+        )
+    }
+
+    /// Whether a template of the manifest with which a session began is kept shut by a profile, and so
+    /// is not written out.
+    fn is_shut(&self, place: &Place, varies: Varies) -> bool {
+        let is_first = matches!(self.scene.grant, Grant::First { .. });
+        let may_open = |confines: &Confines| confines.may_open_folder(place);
+        is_first && (varies == Varies::Folder || !self.confines.is_some_and(may_open))
+    }
+
+    /// Whether tokens for a URI stay within what a profile leaves, the CDN's as well as the session's.
+    fn is_confined(&self, confines: &Confines, uri: &Uri<'_>, place: &Place) -> bool {
+        let Scene { route, place: manifest, grant, .. } = self.scene;
+        if confines.are_crossed_by(grant, &manifest.path) {
+            return false;
+        }
+        let is_apart = uri.role == Role::BaseUrl || self.is_apart(uri);
+        match uri.role.is_document() {
+            _ if is_apart => true,
+            false => confines.may_sign(route, place, grant, manifest),
+            true if uri.role.is_playlist() && confines.hides_qualities() => false,
+            // The segments of a variant get the CDN's tokens where its own token is one of a folder.
+            true if uri.role.is_playlist() && confines.lists_qualities() => {
+                let is_of_folder = || {
+                    let beyond = self.grant_beyond(place, Varies::Nothing);
+                    grant.covers(&manifest.path, &place.path)
+                        || matches!(beyond, Some((Grant::Folder { .. }, _)))
+                };
+                !confines.has_wide_tokens(route, place)
+                    || confines.may_sign(route, place, grant, manifest) && is_of_folder()
+            }
+            true => true,
+        }
     }
 
     /// The session token for a key, which ends by itself.
@@ -143,6 +194,17 @@ impl<'a> RoutePolicy<'a> {
         let grant = Grant::exactly(&place.path).ok_or_else(too_deep)?;
         let key = place.path.as_bytes().to_vec();
         Ok(self.extend(key, Extension { place: place.clone(), grant, opens: Opens::Key }))
+    }
+
+    /// A token for what is not fetched: that of the folder if that is open, else the manifest's own.
+    fn token_without_right(&mut self, uri: &Uri<'_>, place: &Place) -> Option<TokenRef> {
+        let beyond = self.grant_beyond(place, Varies::Nothing);
+        match (uri.role, beyond) {
+            (Role::BaseUrl, Some((Grant::Folder { .. }, _))) => {
+                self.token_for(place, Varies::Nothing).ok().flatten()
+            }
+            _ => Some(OWN_TOKEN),
+        }
     }
 
     fn extend(&mut self, key: Vec<u8>, extension: Extension) -> TokenRef {
@@ -161,8 +223,14 @@ impl<'a> RoutePolicy<'a> {
     fn through_gateway(&mut self, uri: &Uri<'_>, place: &Place) -> Result<Decision, RefuseReason> {
         let existing = self.scene.route.config.existing_token;
         let from = existing.make_room(uri.url, &[SESSION_PARAMETER, VARIABLES_PARAMETER])?;
+        // A report is about a playlist that a player has by another URL, and may be of one that a profile
+        // leaves out. A base URL is not fetched.
+        let opens_nothing = matches!(uri.role, Role::RenditionReport | Role::BaseUrl);
         let token = match self.is_apart(uri) {
             true => Some(self.token_for_key(place)?),
+            false if self.confines.is_some() && opens_nothing => {
+                self.token_without_right(uri, place)
+            }
             false => self.token_for(place, uri.varies)?,
         };
         let Some(token) = token else { return Ok(Decision::Expand) };
@@ -244,6 +312,11 @@ impl UriPolicy for RoutePolicy<'_> {
                 (false, true) => return Decision::Refuse(RefuseReason::NamedAsKey),
                 _ => {}
             }
+        }
+        if let Some(confines) = self.confines
+            && !self.is_confined(confines, uri, &place)
+        {
+            return Decision::Refuse(RefuseReason::OpensLeftOut);
         }
         let is_ours = uri.role.is_document() || self.is_apart(uri);
         let by_cdn = if is_ours { None } else { self.through_cdn(uri, &place) };

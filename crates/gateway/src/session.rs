@@ -7,6 +7,8 @@ use sluicegate_token::session::{BoundBits, Grant, SessionClaims, SessionId, Sess
 use sluicegate_token::{IpPrefix, Refusal, SessionKey, SessionKeys, UnixTime};
 
 use crate::Error;
+use crate::config::ProfileConfig;
+use crate::profile_scope::{Confines, ProfileScope};
 use crate::request::{Carried, MediaRequest};
 use crate::route::{GrantMode, Place, Route};
 
@@ -58,7 +60,8 @@ pub(crate) struct Extension {
 pub(crate) enum Opens {
     /// Manifests and media.
     All,
-    /// Media of another asset. A manifest among them would lead to the rest of that asset.
+    /// Media of another asset, or beside a manifest that a profile cuts. A manifest among them would lead
+    /// to the rest.
     Media,
     /// A key of segments. The token has an end of its own.
     Key,
@@ -113,12 +116,12 @@ pub(crate) fn admit(
 
 /// What a session begins with.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Terms {
+pub(crate) struct Terms<'a> {
     pub(crate) expires: UnixTime,
     /// The address that the session is bound to, if any.
     pub(crate) bind_to: Option<IpAddr>,
-    /// The number of its profile; 0 is none.
-    pub(crate) profile: u8,
+    /// What it may have at most.
+    pub(crate) profile: Option<&'a ProfileConfig>,
 }
 
 /// Makes the token with which a session begins at a manifest.
@@ -129,7 +132,7 @@ pub(crate) fn begin(
     route: &Route,
     place: &Place,
     session: SessionId,
-    terms: &Terms,
+    terms: &Terms<'_>,
 ) -> Result<(SessionToken, SessionClaims), Error> {
     let too_deep = || Error::GrantRefused("the path has more than 255 folders".to_owned());
     if route.names_a_key(place) {
@@ -139,14 +142,20 @@ pub(crate) fn begin(
     let grant = match route.config.grant {
         GrantMode::Directory => {
             route.may_grant_folder_of(place).map_err(Error::GrantRefused)?;
-            Grant::folder_of(&place.path).ok_or_else(too_deep)?
+            let is_enforced = |profile: &ProfileConfig| profile.scope == ProfileScope::Enforced;
+            // What is kept of the folder is known from the manifest.
+            let grant = match terms.profile.is_some_and(is_enforced) {
+                true => Grant::first(&place.path),
+                false => Grant::folder_of(&place.path),
+            };
+            grant.ok_or_else(too_deep)?
         }
         GrantMode::File => Grant::exactly(&place.path).ok_or_else(too_deep)?,
     };
     let claims = SessionClaims {
         grant,
         bound_bits: terms.bind_to.map(|ip| BoundBits::of(&IpPrefix::for_session(ip))),
-        profile: terms.profile,
+        profile: terms.profile.map_or(0, |profile| profile.id),
         expires: terms.expires,
         session,
     };
@@ -162,30 +171,42 @@ pub(crate) struct Beyond<'a> {
     pub(crate) grant: Grant,
     /// Whether it stands for many files of one folder.
     pub(crate) is_template: bool,
+    /// What a profile keeps shut.
+    pub(crate) confines: Option<&'a Confines>,
 }
 
 /// What may be granted of a URI that the manifest's own grant does not cover: its folder, or the
 /// one path where that would be too much. A folder above the manifest is too much, since it holds
-/// the manifest's neighbours. So is any folder outside of the session's asset, but for a template's.
+/// the manifest's neighbours. So is any folder outside of the session's asset, but for a template's,
+/// and one that may hold what a profile leaves out.
 pub(crate) fn grant_beyond(route: &Route, beyond: &Beyond<'_>) -> Option<(Grant, Opens)> {
-    let Beyond { place, manifest, grant, is_template } = *beyond;
+    let Beyond { place, manifest, grant, is_template, confines } = *beyond;
+    let is_around = manifest.path.is_under(place.path.directory());
+    // With a profile the manifest's own folder is not open yet, and its templates may need it.
+    let is_needed = is_template && confines.is_some();
     let may_open_folder = route.config.grant == GrantMode::Directory
-        && !manifest.path.is_under(place.path.directory())
+        && (is_needed || !is_around)
+        && confines.is_none_or(|confines| confines.may_open_folder(place))
         && route.may_grant_folder_of(place).is_ok();
     let opens = match (&route.config.asset, grant) {
         (None, _) => Some(Opens::All),
         // A manifest that was opened by its exact path may be another asset's, whose folders are not
         // this session's.
         (Some(_), Grant::Exact { .. }) => None,
-        (Some(asset), Grant::Folder { .. })
+        (Some(asset), Grant::Folder { .. } | Grant::First { .. })
             if place.host == manifest.host
                 && asset.covers_together(&manifest.path, &place.path) =>
         {
             Some(Opens::All)
         }
-        (Some(_), Grant::Folder { .. }) => is_template.then_some(Opens::Media),
+        (Some(_), Grant::Folder { .. } | Grant::First { .. }) => {
+            is_template.then_some(Opens::Media)
+        }
     };
     match opens {
+        Some(_) if may_open_folder && is_around => {
+            Some((Grant::folder_of(&place.path)?, Opens::Media))
+        }
         Some(opens) if may_open_folder => Some((Grant::folder_of(&place.path)?, opens)),
         _ => Some((Grant::exactly(&place.path)?, Opens::All)),
     }

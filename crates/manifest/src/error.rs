@@ -144,6 +144,11 @@ pub enum RefuseReason {
         "it is no key, and named as keys of the route are, which their own tokens alone open; make keys.names narrower, or give it another name"
     )]
     NamedAsKey,
+    /// Its token would open what the session's profile leaves out, too.
+    #[error(
+        "a token for it would open what the profile leaves out, or may do so; keep qualities in folders of their own, or sign file by file (the route's grant = \"file\", the CDN's scope = \"file\"), or set the profile's profile_scope = \"advisory\""
+    )]
+    OpensLeftOut,
     /// A value looks like a protected URI, in a place that is not known to carry one.
     #[error("it looks like a protected URI, in a place that is not known to carry one")]
     Unclassified,

@@ -4,7 +4,7 @@
 //!
 //! | bytes | what |
 //! | --- | --- |
-//! | 1 | version (high half, 1) and flags: bits 0-1 the IP kind (0 none, 1 IPv4, 2 IPv6), bit 2 exact path |
+//! | 1 | version (high half, 1) and flags: bits 0-1 the IP kind (0 none, 1 IPv4, 2 IPv6), bit 2 exact path, bit 3 with it the session's first path |
 //! | 1 | key id |
 //! | 1 | depth: how many leading path segments the token is for |
 //! | 1 | length of the IP prefix in bits |
@@ -31,6 +31,7 @@ use crate::{IpPrefix, Refusal, ResourcePath, SessionKey, SessionKeys, TokenMark,
 const VERSION: u8 = 1;
 const IP_KIND_MASK: u8 = 0b11;
 const EXACT_FLAG: u8 = 0b100;
+const FIRST_FLAG: u8 = 0b1000;
 const CLAIMS_LEN: usize = 23;
 const MAC_LEN: usize = 16;
 const TOKEN_LEN: usize = CLAIMS_LEN + MAC_LEN;
@@ -50,6 +51,11 @@ pub enum Grant {
     },
     /// The one path, which has `depth` segments.
     Exact {
+        /// Number of segments, at most 255.
+        depth: u8,
+    },
+    /// The same for the path with which a session begins, whose folder is the session's.
+    First {
         /// Number of segments, at most 255.
         depth: u8,
     },
@@ -141,11 +147,25 @@ impl Grant {
         u8::try_from(path.segments().count()).ok().map(|depth| Self::Exact { depth })
     }
 
+    /// `path` and nothing else, with which a session begins.
+    ///
+    /// None for more than 255 segments.
+    #[must_use]
+    pub fn first(path: &ResourcePath) -> Option<Self> {
+        u8::try_from(path.segments().count()).ok().map(|depth| Self::First { depth })
+    }
+
+    /// Whether it opens one path alone.
+    #[must_use]
+    pub const fn is_exact(self) -> bool {
+        matches!(self, Self::Exact { .. } | Self::First { .. })
+    }
+
     /// Number of segments that the token's MAC covers.
     #[must_use]
     pub const fn depth(self) -> u8 {
         match self {
-            Self::Folder { depth } | Self::Exact { depth } => depth,
+            Self::Folder { depth } | Self::Exact { depth } | Self::First { depth } => depth,
         }
     }
 
@@ -161,7 +181,7 @@ impl Grant {
     pub(crate) fn fits(self, segments: usize) -> bool {
         match self {
             Self::Folder { depth } => segments > usize::from(depth),
-            Self::Exact { depth } => segments == usize::from(depth),
+            Self::Exact { depth } | Self::First { depth } => segments == usize::from(depth),
         }
     }
 }
@@ -232,8 +252,12 @@ impl SessionKey {
             Some(BoundBits::V4(bits)) => (1, bits),
             Some(BoundBits::V6(bits)) => (2, bits),
         };
-        let exact = if matches!(claims.grant, Grant::Exact { .. }) { EXACT_FLAG } else { 0 };
-        bytes[0] = (VERSION << 4) | exact | ip_kind;
+        let kind = match claims.grant {
+            Grant::Folder { .. } => 0,
+            Grant::Exact { .. } => EXACT_FLAG,
+            Grant::First { .. } => EXACT_FLAG | FIRST_FLAG,
+        };
+        bytes[0] = (VERSION << 4) | kind | ip_kind;
         bytes[1] = self.id();
         bytes[2] = claims.grant.depth();
         bytes[3] = ip_bits;
@@ -345,18 +369,21 @@ fn decode(text: &[u8]) -> Result<[u8; TOKEN_LEN], Refusal> {
 }
 
 fn parse_claims(bytes: &[u8; TOKEN_LEN]) -> Result<SessionClaims, Refusal> {
-    if bytes[0] >> 4 != VERSION || bytes[0] & 0b1000 != 0 {
-        return Err(Refusal::MalformedToken("it is of an unknown version"));
-    }
+    let depth = bytes[2];
+    let grant = match bytes[0] & (EXACT_FLAG | FIRST_FLAG) {
+        _ if bytes[0] >> 4 != VERSION => None,
+        0 => Some(Grant::Folder { depth }),
+        EXACT_FLAG => Some(Grant::Exact { depth }),
+        FIRST_FLAG => None,
+        _ => Some(Grant::First { depth }),
+    };
+    let grant = grant.ok_or(Refusal::MalformedToken("it is of an unknown version"))?;
     let bound_bits = match (bytes[0] & IP_KIND_MASK, bytes[3]) {
         (0, 0) => None,
         (1, bits @ 0..=32) => Some(BoundBits::V4(bits)),
         (2, bits @ 0..=128) => Some(BoundBits::V6(bits)),
         _ => return Err(Refusal::MalformedToken("its address binding makes no sense")),
     };
-    let depth = bytes[2];
-    let grant =
-        if bytes[0] & EXACT_FLAG == 0 { Grant::Folder { depth } } else { Grant::Exact { depth } };
     let mut expires = [0_u8; 4];
     expires.copy_from_slice(&bytes[5..9]);
     let mut session = [0_u8; 14];

@@ -22,6 +22,7 @@ use crate::AssetPattern;
 use crate::client::TrustedProxies;
 use crate::cors::AllowedSites;
 use crate::in_flight::InFlightLimits;
+use crate::profile_scope::{ProfileScope, signs_all_alike};
 use crate::rates::RateLimits;
 use crate::route::{Carry, Segments};
 use crate::session;
@@ -217,7 +218,8 @@ fn profiles(raw: Vec<raw::Profile>) -> Result<Vec<ProfileConfig>, ConfigError> {
             max_height: raw.max_height,
             max_bitrate: raw.max_bitrate,
         };
-        profiles.push(ProfileConfig { id: raw.id, name: raw.name, profile });
+        let scope = raw.profile_scope;
+        profiles.push(ProfileConfig { id: raw.id, name: raw.name, profile, scope });
     }
     Ok(profiles)
 }
@@ -341,7 +343,30 @@ fn check_route(
         keys: segment_keys,
     };
     refuse_tokens_that_open_keys(&route)?;
+    refuse_tokens_that_open_all(&route, profiles)?;
     Ok(route)
+}
+
+/// Refuses a CDN whose tokens open all alike for links of a profile that keeps something shut.
+fn refuse_tokens_that_open_all(
+    route: &RouteConfig,
+    profiles: &[ProfileConfig],
+) -> Result<(), ConfigError> {
+    let id = route.entry.as_ref().map_or(0, |entry| entry.profile);
+    let profile = profiles.iter().find(|profile| profile.id == id);
+    let Some(profile) = profile.filter(|profile| profile.scope == ProfileScope::Enforced) else {
+        return Ok(());
+    };
+    let delivers = route.segments != Segments::Gateway;
+    let Some(_) = route.cdn.as_ref().filter(|cdn| delivers && signs_all_alike(cdn)) else {
+        return Ok(());
+    };
+    let problem = format!(
+        "one token of this CDN opens what the profile \"{}\" of [route.entry] leaves out, too: use \
+         scope = \"file\", or give the profile profile_scope = \"advisory\"",
+        profile.name
+    );
+    Err(wrong(format!("route \"{}\": cdn.scope", route.id), problem))
 }
 
 /// A table of hosts, each with its scheme and keys.

@@ -10,6 +10,7 @@ use serde::de::{self, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use crate::OnFailure;
+use crate::profile_scope::ProfileScope;
 use crate::route::{Carry, GrantMode, KeyDelivery, Segments, ThirdParty, Unexpandable};
 
 /// What is said of a key that is written otherwise.
@@ -225,6 +226,12 @@ pub(super) struct Profile {
     pub(super) max_height: Option<u32>,
     /// Bits per second: `BANDWIDTH` of a variant, `@bandwidth` of a Representation.
     pub(super) max_bitrate: Option<u64>,
+    /// `enforced`: the session's tokens open [what is kept, and nothing else](#what-a-profile-opens).
+    /// `advisory`: manifests are cut, and the session's token opens their folder.
+    ///
+    /// Default: `enforced`.
+    #[serde(default)]
+    pub(super) profile_scope: ProfileScope,
 }
 
 #[derive(Deserialize)]

@@ -47,10 +47,11 @@ pub(crate) async fn enter(app: &App, request: &MediaRequest) -> Result<Response,
     let id = SessionId::of_link(&route.config.id, link, client);
     let signer = app.signer(now)?;
     let expires = now.window_expiry(app.session_length_secs());
-    let terms = Terms { expires, bind_to, profile: entry.profile };
+    let profile = app.profile(entry.profile);
+    let terms = Terms { expires, bind_to, profile };
     let (token, claims) = session::begin(signer, route, &place, id, &terms)?;
     let known = Opened::by_token(&route.config.id, &place.path, claims.expires);
-    let profile = app.profile(entry.profile).map(|profile| profile.name.clone());
+    let profile = profile.map(|profile| profile.name.clone());
     app.sessions().open(id, Opened { ip: bind_to, profile, ..known }, now).await?;
 
     let mut location = session_path(app.public_path(), route, &place, &token);

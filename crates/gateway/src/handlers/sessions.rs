@@ -68,12 +68,13 @@ pub(crate) async fn create(State(app): State<App>, request: Request) -> Result<R
     let now = app.now();
     let expires = now.saturating_add(ttl_secs);
     let id = SessionId(id);
-    let profile = match &call.profile {
-        None => 0,
-        Some(name) => app
-            .profile_named(name)
-            .ok_or_else(|| Error::BadCall(format!("profile: there is none named \"{name}\"")))?,
-    };
+    let profile =
+        match &call.profile {
+            None => None,
+            Some(name) => Some(app.profile_named(name).ok_or_else(|| {
+                Error::BadCall(format!("profile: there is none named \"{name}\""))
+            })?),
+        };
     let terms = Terms { expires, bind_to: call.ip, profile };
     let (token, claims) = session::begin(app.signer(now)?, route, &place, id, &terms)?;
     let opened = Opened {

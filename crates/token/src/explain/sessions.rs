@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::{Explanation, Mistake};
-use crate::session::{BoundBits, Grant, SessionToken, read_claims};
+use crate::session::{BoundBits, SessionToken, read_claims};
 use crate::{Refusal, ResourcePath, SessionKeys, UnixTime, Valid};
 
 /// Where a session token is shown: a route, and the path on it.
@@ -66,7 +66,7 @@ fn mistakes(
         return Vec::new();
     };
     let depth = claims.grant.depth();
-    let is_exact = matches!(claims.grant, Grant::Exact { .. });
+    let is_exact = claims.grant.is_exact();
     let segments = place.path.segments().count();
     if !claims.grant.fits(segments) {
         return vec![Mistake::SessionDepth { depth, is_exact }];

@@ -1,0 +1,195 @@
+//! What keeps the tokens of a session with a profile from what the profile leaves out.
+//!
+//! A multivariant playlist or an MPD names what is left out, so folders that hold none of it can be
+//! opened as a whole. No other document tells that: what it names beyond its own folder is opened file
+//! by file.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
+
+use serde::Deserialize;
+use sluicegate_manifest::{
+    Decision, Format, KeepReason, Place as Placement, RenderError, Role, Template, Uri, UriPolicy,
+};
+use sluicegate_token::session::Grant;
+use sluicegate_token::{ResourcePath, Scope, Target};
+use url::Url;
+
+use crate::config::CdnConfig;
+use crate::route::{Located, Place, Route, Segments};
+
+/// How far a profile reaches.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ProfileScope {
+    /// The session's tokens open nothing of what the profile leaves out.
+    #[default]
+    Enforced,
+    /// The profile cuts manifests, and the session's token opens the manifest's folder.
+    Advisory,
+}
+
+/// What tokens of one manifest must not open, as far as the manifest tells it.
+#[derive(Debug)]
+pub(crate) struct Confines {
+    /// Whether the manifest names what is left out: it lists variants or Representations.
+    lists_qualities: bool,
+    /// Whether the manifest brings variants and does not tell how large they are.
+    hides_qualities: bool,
+    /// By path, what the manifest names and the profile leaves out.
+    left_out: BTreeMap<Vec<u8>, Place>,
+    /// By host, what CDN tokens for these would be made for, where a token opens more than a file.
+    signed: BTreeSet<(usize, Vec<u8>)>,
+}
+
+impl Confines {
+    /// Compares a manifest with what a profile leaves of it.
+    ///
+    /// # Errors
+    /// As [`Template::plan`].
+    pub(crate) fn of(
+        whole: &Template,
+        left: &Template,
+        placement: &Placement,
+        route: &Route,
+    ) -> Result<Self, RenderError> {
+        let is_variant = |role| matches!(role, Role::Variant | Role::IFrameVariant);
+        let lists_qualities = match whole.format() {
+            Format::Hls => whole.slots().iter().any(|slot| is_variant(slot.role())),
+            format => format == Format::Dash,
+        };
+        let mut left_out = BTreeMap::new();
+        if lists_qualities && whole.source() != left.source() {
+            let named = |template: &Template| {
+                let mut named = Named { route, places: BTreeMap::new() };
+                template.plan(placement, &mut named).map(|_| named.places)
+            };
+            left_out = named(whole)?;
+            let kept = named(left)?;
+            left_out.retain(|path, _| !kept.contains_key(path));
+        }
+        let mut signed = BTreeSet::new();
+        for place in left_out.values() {
+            if let Some(cdn) = wide_cdn(route, place.host)
+                && let Some(url) = route.cdn_url(place, None)
+                && let Some(part) = signed_part(cdn, &url)
+            {
+                signed.insert((place.host, part));
+            }
+        }
+        let hides_qualities = whole.format() == Format::Steering;
+        Ok(Self { lists_qualities, hides_qualities, left_out, signed })
+    }
+
+    /// Whether the manifest lists variants or Representations, and so names what is left out.
+    pub(crate) const fn lists_qualities(&self) -> bool {
+        self.lists_qualities
+    }
+
+    /// Whether a variant of this manifest may be anything: it does not tell.
+    pub(crate) const fn hides_qualities(&self) -> bool {
+        self.hides_qualities
+    }
+
+    /// Whether the folder of a resource is known to hold nothing that is left out.
+    pub(crate) fn may_open_folder(&self, place: &Place) -> bool {
+        self.lists_qualities && !self.is_beneath(place.path.directory())
+    }
+
+    /// Whether the grant of the manifest itself opens what is left out.
+    pub(crate) fn are_crossed_by(&self, grant: Grant, manifest: &ResourcePath) -> bool {
+        let Grant::Folder { depth } = grant else { return false };
+        let mut folder = Vec::from(b"/");
+        for segment in manifest.segments().take(usize::from(depth)) {
+            folder.extend_from_slice(segment);
+            folder.push(b'/');
+        }
+        self.is_beneath(&folder)
+    }
+
+    /// Whether a CDN's token for a resource is known to open nothing that is left out. `own`
+    /// is the manifest, which `grant` opens.
+    pub(crate) fn may_sign(&self, route: &Route, place: &Place, grant: Grant, own: &Place) -> bool {
+        let Some(cdn) = wide_cdn(route, place.host) else { return true };
+        let Some(url) = route.cdn_url(place, None) else { return false };
+        let Some(part) = signed_part(cdn, &url) else { return false };
+        if self.lists_qualities {
+            let is_tree = cdn.ring.scheme().scope() == Scope::Tree;
+            return !self.signed.contains(&(place.host, part))
+                && !(is_tree && self.is_beneath(place.path.directory()));
+        }
+        // The token of a folder within the one that was opened is no wider than that.
+        let Grant::Folder { depth } = grant else { return false };
+        place.host == own.host
+            && grant.covers(&own.path, &place.path)
+            && beside_folder(&url, place.path.segments().count() - usize::from(depth))
+                .and_then(|beside| signed_part(cdn, &beside))
+                .is_some_and(|beside| beside != part)
+    }
+
+    /// Whether the CDN of a resource's host has tokens that open more than a file.
+    pub(crate) fn has_wide_tokens(&self, route: &Route, place: &Place) -> bool {
+        wide_cdn(route, place.host).is_some()
+    }
+
+    fn is_beneath(&self, folder: &[u8]) -> bool {
+        let from = (Bound::Included(folder), Bound::Unbounded);
+        let first = self.left_out.range::<[u8], _>(from).next();
+        first.is_some_and(|(path, _)| path.starts_with(folder))
+    }
+}
+
+/// Whether tokens of a CDN are the same wherever a file lies below its base URL.
+pub(crate) fn signs_all_alike(cdn: &CdnConfig) -> bool {
+    let part = |name: &str| signed_part(cdn, &cdn.base_url.join(name).ok()?);
+    // Names that no file has, deeper than any scheme counts folders.
+    let deep = |first: &str| part(&format!("{first}{}", "/~".repeat(32)));
+    cdn.ring.scheme().scope() != Scope::File && deep("~1") == deep("~2")
+}
+
+/// The CDN that delivers what is on a host, if one of its tokens opens more than a file.
+fn wide_cdn(route: &Route, host: usize) -> Option<&CdnConfig> {
+    let cdn = route.cdn_at(host).filter(|_| route.config.segments != Segments::Gateway)?;
+    Some(cdn).filter(|cdn| cdn.ring.scheme().scope() != Scope::File)
+}
+
+/// What a token for a URL of a CDN is made for.
+fn signed_part(cdn: &CdnConfig, url: &Url) -> Option<Vec<u8>> {
+    let path = ResourcePath::parse(url.path().as_bytes()).ok()?;
+    let target = Target { path: &path, url: url.as_str().as_bytes() };
+    Some(cdn.ring.scheme().signed_part(&target).into_owned())
+}
+
+/// A URL that is as deep as this one, and beside the folder that is so many segments above its end.
+fn beside_folder(url: &Url, segments: usize) -> Option<Url> {
+    let mut beside = url.clone();
+    let mut path = beside.path_segments_mut().ok()?;
+    (0..=segments).for_each(|_| {
+        path.pop();
+    });
+    path.extend(std::iter::repeat_n("~", segments + 1));
+    drop(path);
+    Some(beside)
+}
+
+/// Notes what a manifest names on a route, and changes nothing.
+struct Named<'r> {
+    route: &'r Route,
+    places: BTreeMap<Vec<u8>, Place>,
+}
+
+impl UriPolicy for Named<'_> {
+    fn decide(&mut self, uri: &Uri<'_>) -> Decision {
+        // A base URL that is fetched itself is asked for as a segment, too.
+        if uri.role != Role::BaseUrl
+            && let Located::Here(place) = self.route.locate(uri.url)
+        {
+            self.places.insert(place.path.as_bytes().to_vec(), place);
+        }
+        Decision::Keep(KeepReason::Identity)
+    }
+
+    fn protects(&self, _url: &Url) -> bool {
+        false
+    }
+}
