@@ -82,9 +82,9 @@ pub enum Error {
         "the path is named as keys are, and a key's own token alone opens it: route.keys.names"
     )]
     KeyNeedsOwnToken,
-    /// The token is for a template's segments in another asset, and the path leads to a manifest.
+    /// The token is for a template's segments in a folder that is not open, and the path leads to a manifest.
     #[error(
-        "the token is for segments of another asset (route.asset), and opens no manifest among them"
+        "the token is for segments of another asset (route.asset), or beside a manifest that a profile cuts (profile_scope), and opens no manifest among them"
     )]
     ManifestByMediaToken,
     /// A link is good, and what it names is no manifest, so that no session can begin there.

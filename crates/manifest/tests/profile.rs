@@ -67,6 +67,25 @@ fn what_cannot_be_read_may_be_too_much() {
 }
 
 #[test]
+fn video_renditions_of_variants_that_are_cut_alone_are_cut() {
+    let media = |group: &str| {
+        format!("#EXT-X-MEDIA:TYPE=VIDEO,GROUP-ID=\"{group}\",NAME=\"x\",URI=\"{group}.m3u8\"\n")
+    };
+    let variant = |height: u32, group: &str| {
+        format!("#EXT-X-STREAM-INF:BANDWIDTH=1,RESOLUTION=1x{height},VIDEO=\"{group}\"\n{height}\n")
+    };
+    let (big, both, free) = (media("big"), media("both"), media("free"));
+    let (low, high) = (variant(360, "both"), variant(1080, "big") + &variant(2160, "both"));
+    let source = format!("#EXTM3U\n{big}{both}{low}{high}{free}{big}");
+    let left = within(&source, &profile(360, None)).unwrap();
+    assert_eq!(left, format!("#EXTM3U\n{both}{low}{free}"));
+    // One between the tag and the URI of a variant that is cut is cut once.
+    let between = high.replacen("1080\n", &format!("{big}1080\n"), 1);
+    let left = within(&format!("#EXTM3U\n{low}{between}"), &profile(360, None)).unwrap();
+    assert_eq!(left, format!("#EXTM3U\n{low}"));
+}
+
+#[test]
 fn nothing_left_is_refused_and_a_media_playlist_is_not_concerned() {
     assert_eq!(within(MULTIVARIANT, &profile(None, 1)), Err(RenderError::NothingLeft));
     let media = "#EXTM3U\n#EXTINF:2,\na.ts\n#EXT-X-ENDLIST\n";

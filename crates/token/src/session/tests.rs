@@ -66,6 +66,31 @@ fn an_exact_token_opens_one_path() {
 }
 
 #[test]
+fn the_first_path_of_a_session_is_told_from_another() {
+    let file = path("/videos/a/master.m3u8");
+    let seal =
+        |grant| keys().signing(UnixTime(0)).unwrap().seal(&claims(grant), "vod", &file, None);
+    let grants = [Grant::first(&file).unwrap(), Grant::exactly(&file).unwrap()];
+    let tokens = grants.map(seal);
+    for (token, grant) in tokens.iter().zip(grants) {
+        assert_eq!(opens(token, "/videos/a/master.m3u8").unwrap().grant, grant);
+        assert_eq!(opens(token, "/videos/a/other.m3u8"), Err(Refusal::WrongToken));
+    }
+    // Neither becomes the other by its flag, and the flag says nothing of a folder.
+    let flipped = |token: &SessionToken| {
+        let mut bytes = decode(token.as_str().as_bytes()).unwrap();
+        bytes[0] ^= FIRST_FLAG;
+        SessionToken::from_text(&URL_SAFE_NO_PAD.encode(bytes)).unwrap()
+    };
+    for token in &tokens {
+        assert_eq!(opens(&flipped(token), "/videos/a/master.m3u8"), Err(Refusal::WrongToken));
+    }
+    let folder = flipped(&folder_token("/videos/a/master.m3u8"));
+    let refused = opens(&folder, "/videos/a/master.m3u8");
+    assert!(matches!(refused, Err(Refusal::MalformedToken(_))), "{refused:?}");
+}
+
+#[test]
 fn segments_are_not_glued_together() {
     // Without a length before each part, /ab/c and /a/bc would be one message.
     let token = folder_token("/ab/c/x");
