@@ -1,5 +1,7 @@
 //! A session with a profile opens what the profile keeps, and nothing of what it leaves out.
 
+use std::collections::BTreeSet;
+
 use sluicegate_testkit::clock::ManualClock;
 use sluicegate_testkit::gateway::build;
 
@@ -149,7 +151,7 @@ fn representations_in_folders_of_their_own_are_opened_by_folder() {
         assert_eq!(is_template, !route.contains("file"), "{route}: {text}");
         // The token of the segments, which is not the session's.
         let own = token_of(&session);
-        let tokens: std::collections::BTreeSet<_> = text
+        let tokens: BTreeSet<_> = text
             .match_indices(if route.contains("query") { "sg=" } else { "/s/" })
             .map(|(at, mark)| text[at + mark.len()..][..52].to_owned())
             .collect();
@@ -197,29 +199,27 @@ fn a_template_whose_folder_holds_what_is_left_out_is_refused_by_a_code_of_its_ow
 }
 
 #[test]
-fn a_template_without_anything_left_out_beside_it_is_opened() {
+fn a_template_beside_its_mpd_opens_segments_and_no_other_manifest() {
     let text = String::from_utf8(mpd("$RepresentationID$-$Number$.m4s")).unwrap();
-    let text = text.replace("height=\"1080\"", "height=\"480\"");
-    let media = folder(&[("v/a.mpd", text.as_bytes()), ("v/360-1.m4s", b"segment")]);
+    let text = text.replace("height=\"1080\"", "height=\"480\"").into_bytes();
+    let media = folder(&[
+        ("v/a.mpd", &text),
+        ("v/large.mpd", &mpd("$RepresentationID$/$Number$.m4s")),
+        ("v/360-1.m4s", b"segment"),
+        ("v/below/1.m4s", b"segment"),
+    ]);
     let gateway =
         Site { top: PROFILES, entry: "profile = \"sd\"", ..Site::default() }.folder(media.path());
     let mut viewer = Viewer::of(&gateway);
     let session = viewer.enter("/v/a.mpd");
-    let answer = viewer.get(&session);
-    assert_eq!(answer.status, 200, "{}", answer.text());
-    let token = answer.text().split("/s/").nth(1).unwrap()[..52].to_owned();
-    let at_segment = |token: &str| format!("/s/{token}/v/360-1.m4s");
-    let opens = [token.as_str(), token_of(&session)];
-    assert!(answer.text().contains("$Number$"), "{}", answer.text());
-    assert!(
-        answer
-            .text()
-            .split("/s/")
-            .skip(1)
-            .any(|rest| viewer.status(&at_segment(&rest[..52])) == 200),
-        "{opens:?}: {}",
-        answer.text()
-    );
+    let text = viewer.get(&session).text();
+    assert!(text.contains("$Number$"), "{text}");
+    let tokens: BTreeSet<_> = text.split("/s/").skip(1).map(|rest| &rest[..52]).collect();
+    let mut opened = |path: &str| {
+        tokens.iter().filter(|token| viewer.status(&format!("/s/{token}{path}")) == 200).count()
+    };
+    assert_eq!(opened("/v/360-1.m4s"), 1, "{text}");
+    assert_eq!([opened("/v/large.mpd"), opened("/v/below/1.m4s")], [0, 0], "{text}");
 }
 
 #[test]
