@@ -115,8 +115,9 @@ impl Confines {
         let Some(part) = signed_part(cdn, &url) else { return false };
         if self.lists_qualities {
             let is_tree = cdn.ring.scheme().scope() == Scope::Tree;
-            return !self.signed.contains(&(place.host, part))
-                && !(is_tree && self.is_beneath(place.path.directory()));
+            let opens_left_out = self.signed.contains(&(place.host, part))
+                || is_tree && self.is_beneath(place.path.directory());
+            return !opens_left_out;
         }
         // The token of a folder within the one that was opened is no wider than that.
         let Grant::Folder { depth } = grant else { return false };
