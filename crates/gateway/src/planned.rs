@@ -262,6 +262,15 @@ pub(crate) fn make(
             "base URLs are left out: the token of their alternatives does not open what they lead to"
         );
     }
+    if let Some(&first) = plan.withheld().first() {
+        tracing::warn!(
+            route = scene.route.config.id,
+            path = %scene.place.path,
+            offset = first,
+            count = plan.withheld().len(),
+            "what would tell other hosts this URL or its tokens is left out; third_party = \"trust\" keeps it"
+        );
+    }
     let cdns = policy.cdns.into_iter().map(|paths| paths.map(CdnPaths::into_signed)).collect();
     let shared = (!plan.takes_from(SESSION_LIST)).then(ArcSwapOption::empty);
     Ok(Planned { plan, extended: policy.extended, cdns, shared, gzip: Once::default() })

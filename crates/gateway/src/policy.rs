@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use sluicegate_manifest::{
-    CdnPaths, Decision, KeepReason, Options, RefuseReason, Role, TokenAt, TokenRef, Uri, UriPolicy,
-    Varies,
+    CdnPaths, Decision, KeepReason, Options, OwnQuery, RefuseReason, Role, TokenAt, TokenRef, Uri,
+    UriPolicy, Varies,
 };
 use sluicegate_token::SessionKey;
 use sluicegate_token::session::Grant;
@@ -300,7 +300,7 @@ impl UriPolicy for RoutePolicy<'_> {
             Located::Outside => return Decision::Refuse(RefuseReason::OutsideRoute),
             Located::Foreign => {
                 return match config.third_party {
-                    ThirdParty::Keep => Decision::Keep(KeepReason::ForeignHost),
+                    ThirdParty::Keep | ThirdParty::Trust => Decision::Keep(KeepReason::ForeignHost),
                     ThirdParty::Refuse => Decision::Refuse(RefuseReason::ForeignHost),
                 };
             }
@@ -357,6 +357,23 @@ impl UriPolicy for RoutePolicy<'_> {
     /// ffmpeg resolves against the entry link, dash.js against the Location.
     fn writes_absolute_bases(&self) -> bool {
         true
+    }
+
+    /// A token for a file is for that file alone, so that no reader may take it elsewhere.
+    fn writes_absolute_references(&self) -> bool {
+        matches!(self.scene.grant, Grant::Exact { .. })
+    }
+
+    fn trusts_strangers(&self) -> bool {
+        self.scene.route.config.third_party == ThirdParty::Trust
+    }
+
+    /// Beside the token that a reference has already, the copy of one is refused.
+    fn own_query(&self) -> OwnQuery {
+        match self.scene.carried {
+            Carried::Path => OwnQuery::Open,
+            Carried::Query => OwnQuery::ForItself,
+        }
     }
 
     fn is_copied_by_players(&self, token: TokenRef) -> bool {

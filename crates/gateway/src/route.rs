@@ -84,11 +84,14 @@ pub enum Unexpandable {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ThirdParty {
-    /// It stays as it is, and is reported.
+    /// It stays as it is, and is reported. What would make players tell the host the manifest's URL or
+    /// its tokens is left out.
     #[default]
     Keep,
     /// The manifest is refused.
     Refuse,
+    /// It stays as it is, whatever players tell the host.
+    Trust,
 }
 
 /// A route with its origin.

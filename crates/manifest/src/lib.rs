@@ -58,7 +58,7 @@ pub use hls::attributes::{Attribute, Attributes, UnterminatedQuote};
 pub use hls::lines::{Line, LineKind, Lines};
 pub use limits::{Limits, Options};
 pub use plan::{Decided, Kept, Place, Plan};
-pub use policy::{Decision, KeepReason, TokenAt, TokenRef, Uri, UriPolicy, Varies};
+pub use policy::{Decision, KeepReason, OwnQuery, TokenAt, TokenRef, Uri, UriPolicy, Varies};
 pub use profile::Profile;
 pub use quoting::Quoting;
 pub use render::{Placed, Rendered};

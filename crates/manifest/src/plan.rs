@@ -11,7 +11,7 @@ use sluicegate_token::UnixTime;
 use url::{Position, Url};
 
 use self::beside::Beside;
-use self::writer::Writer;
+use self::writer::{Left, Writer};
 use crate::budget::{Budget, DECISION};
 use crate::policy::{Decision, TokenAt, TokenRef, Uri, UriPolicy};
 use crate::resolve::{self, Resolved};
@@ -51,6 +51,7 @@ pub struct Plan {
     pub(crate) cuts: Vec<Cut>,
     kept: Vec<Kept>,
     dropped: Vec<usize>,
+    withheld: Vec<usize>,
     steps: usize,
 }
 
@@ -121,6 +122,13 @@ impl Plan {
         &self.dropped
     }
 
+    /// Where in the source stands what was left out, since it would make players tell hosts that are none
+    /// of ours the manifest's URL or its tokens: offsets, rising. [`UriPolicy::trusts_strangers`] keeps it.
+    #[must_use]
+    pub fn withheld(&self) -> &[usize] {
+        &self.withheld
+    }
+
     /// How many tokens stand in the text.
     #[must_use]
     pub const fn tokens(&self) -> usize {
@@ -154,7 +162,7 @@ impl Plan {
             + self.holes.capacity() * size_of::<Hole>()
             + self.cuts.capacity() * size_of::<Cut>()
             + self.kept.capacity() * size_of::<Kept>()
-            + self.dropped.capacity() * size_of::<usize>()
+            + (self.dropped.capacity() + self.withheld.capacity()) * size_of::<usize>()
     }
 }
 
@@ -177,6 +185,7 @@ impl Template {
         let withdrawn = if policy.allows_delta_updates() { &[] } else { self.delta_updates() };
         let mut withdrawn = withdrawn.iter().peekable();
         let mut beside = Beside::of(place, policy);
+        let mut left_out = LeftOut::default();
         let refused = |slot: &Slot, reason| RenderError::Refused {
             line: slot.line(),
             offset: slot.span().start,
@@ -189,8 +198,12 @@ impl Template {
                 planner.writer.remove(offer.clone());
             }
             let reference = &self.source()[slot.span()];
+            if slot.span().start < left_out.end {
+                continue;
+            }
             if let Some(path) = beside.as_mut().and_then(|beside| beside.path_of(reference))
-                && slot.role() != Role::Unclassified
+                && slot.role().may_be_signed()
+                && !is_resolved_elsewhere(slot)
                 && matches!(slot.quoting(), Quoting::Line | Quoting::Double)
             {
                 let token = policy.token_of_path(path);
@@ -206,6 +219,14 @@ impl Template {
             let expanded = planner.expand(slot, reference).map_err(refused)?;
             planner.charge(&expanded.reference).map_err(refused)?;
             match planner.decide(slot, &expanded.reference, policy).map_err(refused)? {
+                // What it answers could send our tokens to any host.
+                Decision::Keep(KeepReason::ForeignHost)
+                    if slot.role() == Role::Steering && !policy.trusts_strangers() =>
+                {
+                    let span = planner.leave_out(slot).map_err(refused)?;
+                    left_out.offsets.push(span.start);
+                    left_out.end = span.end;
+                }
                 Decision::Keep(reason) => planner.kept.push(Kept { slot: index, reason }),
                 Decision::Refuse(reason) => return Err(refused(reason)),
                 // What is no template is one file.
@@ -219,7 +240,8 @@ impl Template {
         for offer in withdrawn {
             planner.writer.remove(offer.clone());
         }
-        planner.writer.finish(planner.kept, Vec::new(), planner.budget.steps())
+        let left = Left { dropped: Vec::new(), withheld: left_out.offsets };
+        planner.writer.finish(planner.kept, left, planner.budget.steps())
     }
 
     /// Refuses a variable that takes a token out of the playlist's own URL: a playlist that imports it
@@ -267,6 +289,13 @@ impl Template {
 }
 
 // === Planner ===
+
+/// What is left out of a document: where it stands, and where the last of it ends.
+#[derive(Default)]
+struct LeftOut {
+    offsets: Vec<usize>,
+    end: usize,
+}
 
 /// The plan under construction.
 struct Planner<'t> {
@@ -330,6 +359,9 @@ impl<'t> Planner<'t> {
         policy: &mut dyn UriPolicy,
     ) -> Result<Decision, RefuseReason> {
         let base = &self.place.base;
+        if slot.role() == Role::Identifier {
+            return decide_identifier(base, reference, policy);
+        }
         if slot.role() == Role::Unclassified {
             let decided = decide_unsigned(base, reference, policy, RefuseReason::Unclassified)?;
             return if policy.is_strict() { Err(RefuseReason::Unclassified) } else { Ok(decided) };
@@ -371,6 +403,27 @@ impl<'t> Planner<'t> {
         Decided { slot, url, decision: decided.unwrap_or_else(Decision::Refuse) }
     }
 
+    /// Leaves a slot's tag out, or its text where a document is no list of tags. Says what is left out.
+    fn leave_out(&mut self, slot: &Slot) -> Result<Range<usize>, RefuseReason> {
+        let span = match slot.quoting() {
+            Quoting::Json => slot.span(),
+            _ => {
+                let Range { start, end } = slot.span();
+                let is_end = |byte: &u8| matches!(byte, b'\n' | b'\r');
+                let before = self.source[..start].iter().rposition(is_end);
+                let behind = self.source[end..].iter().position(|byte| *byte == b'\n');
+                let line = before.map_or(0, |at| at + 1);
+                line..behind.map_or(self.source.len(), |at| end + at + 1)
+            }
+        };
+        // Another URI of the same tag stands before it, and was written.
+        if span.start < self.writer.copied() {
+            return Err(RefuseReason::ForeignHost);
+        }
+        self.writer.remove(span.clone());
+        Ok(span)
+    }
+
     /// Makes the slot lead to `url` with its token. `written` is the reference's text, `expanded`
     /// what its variables make of it.
     fn deliver(
@@ -385,7 +438,10 @@ impl<'t> Planner<'t> {
         let reference = &expanded.reference[..];
         let at = fragment_start(written);
         let has_query = reference[..fragment_start(reference)].contains(&b'?');
+        let is_for_page =
+            token.is_some() && is_resolved_elsewhere(slot) && !resolve::has_scheme(reference);
         let leads_there = !expanded.hides_fragment
+            && !is_for_page
             && resolve::join(&self.place.served, reference).is_some_and(|led_to| led_to == *url);
         let added = match token {
             Some(TokenAt::Query(token)) => Some(token),
@@ -405,6 +461,7 @@ impl<'t> Planner<'t> {
         // A path that begins with two slashes would be read as a host.
         let is_path = url.origin() == self.place.served.origin()
             && !url.path().starts_with("//")
+            && !is_for_page
             && !stays_absolute(slot, reference);
         let text = if is_path { &url[Position::BeforePath..] } else { url.as_str() };
         if slot.quoting() == Quoting::Bare && text.contains([',', '"', ' ']) {
@@ -459,6 +516,26 @@ pub(crate) fn decide_unsigned(
         }
         Resolved::Http(_) => Err(refusal),
     }
+}
+
+/// Nobody is known to fetch an identifier, so that it stays where foreign hosts may be named.
+fn decide_identifier(
+    base: &Url,
+    reference: &[u8],
+    policy: &dyn UriPolicy,
+) -> Result<Decision, RefuseReason> {
+    if policy.refuses_foreign_hosts()
+        && let Resolved::Http(url) = resolve::resolve(base, reference)?
+        && !policy.protects(&url)
+    {
+        return Err(RefuseReason::ForeignHost);
+    }
+    Ok(Decision::Keep(KeepReason::NotFetched))
+}
+
+/// Whether hls.js resolves a reference against the page: the host of the page would get its token.
+fn is_resolved_elsewhere(slot: &Slot) -> bool {
+    slot.role() == Role::Asset
 }
 
 /// Whether an absolute reference must be written as one: players make a URL of what a pathway clone

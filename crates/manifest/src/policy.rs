@@ -89,10 +89,23 @@ impl TokenRef {
     }
 }
 
+/// What becomes of the query of an MPD's own URL, if the MPD tells players to copy it (ISO/IEC 23009-1
+/// annex I).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OwnQuery {
+    /// It holds no token, and may go anywhere.
+    Open,
+    /// Its token may go to the host that serves the MPD, and to no other.
+    #[default]
+    ForItsHost,
+    /// It is never copied.
+    ForItself,
+}
+
 /// Why a URI stays as it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum KeepReason {
-    /// It holds its content itself (`data:`) or is for a DRM system (`skd:`).
+    /// It holds its content itself (`data:`), is for a DRM system (`skd:`), or is an identifier.
     NotFetched,
     /// Its scheme is not HTTP.
     ForeignScheme,
@@ -165,6 +178,24 @@ pub trait UriPolicy {
     /// where it was loaded. Without one it stays there, and its token ends.
     fn location(&mut self, _served: &Url) -> Option<Decision> {
         None
+    }
+
+    /// Whether a manifest may make players tell its own URL, its query or its tokens to hosts that are none
+    /// of ours. If not, what would make them do so is left out: reports of metrics, steering servers,
+    /// remote elements and patches of such hosts, and elements that players read differently.
+    fn trusts_strangers(&self) -> bool {
+        false
+    }
+
+    /// What becomes of the query of a DASH manifest's own URL, unless strangers are trusted.
+    fn own_query(&self) -> OwnQuery {
+        OwnQuery::ForItsHost
+    }
+
+    /// Whether each reference of a DASH manifest that gets a token in its query is written as an absolute
+    /// URL, so that no reader takes the token to another host.
+    fn writes_absolute_references(&self) -> bool {
+        false
     }
 
     /// Whether an absolute URL in an unclassified place names something protected: an origin's

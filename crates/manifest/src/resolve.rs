@@ -41,8 +41,13 @@ pub(crate) fn join(base: &Url, reference: &[u8]) -> Option<Url> {
 }
 
 /// Whether the reference carries a scheme of its own.
+pub(crate) fn has_scheme(reference: &[u8]) -> bool {
+    scheme(reference).is_some()
+}
+
+/// Whether the reference says its host: it has a scheme, or takes that of its base alone.
 pub(crate) fn is_absolute(reference: &[u8]) -> bool {
-    scheme(reference).is_some() || reference.trim_ascii_start().starts_with(b"//")
+    has_scheme(reference) || reference.trim_ascii_start().starts_with(b"//")
 }
 
 /// Whether a URI line goes on with request headers for the player, as IPTV lists write them:

@@ -60,6 +60,9 @@ pub enum Role {
     Information,
     /// An attribute of EXT-X-DATERANGE that the configuration lists.
     DateRange,
+    /// An absolute URL where an identifier or text for people stands: KEYFORMAT, NAME. Nobody is known to
+    /// fetch it.
+    Identifier,
     /// A value that looks like a URI where none is known to stand.
     Unclassified,
 }
@@ -102,8 +105,15 @@ impl Role {
                 | Self::License
                 | Self::OtherPresentation
                 | Self::Information
+                | Self::Identifier
                 | Self::Unclassified
         )
+    }
+
+    /// Whether the URI may get a token. Others stay as they are, or are refused.
+    #[must_use]
+    pub const fn may_be_signed(self) -> bool {
+        !matches!(self, Self::Identifier | Self::Unclassified)
     }
 
     /// Whether the URI names a decryption key.
@@ -143,6 +153,7 @@ impl fmt::Display for Role {
             Self::OtherPresentation => "other presentation",
             Self::Information => "information",
             Self::DateRange => "date range",
+            Self::Identifier => "identifier",
             Self::Unclassified => "unclassified",
         })
     }

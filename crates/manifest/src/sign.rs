@@ -44,6 +44,7 @@ pub struct CdnPaths<'s> {
 pub struct SignHost<'s> {
     rows: Vec<Row<'s>>,
     existing: ExistingToken,
+    trusts_strangers: bool,
     /// The row of the manifest's own host, once that is asked for.
     own: usize,
 }
@@ -234,6 +235,14 @@ impl<'s> SignHost<'s> {
         self
     }
 
+    /// Keeps what makes players tell other hosts the manifest's URL or its tokens, as
+    /// [`UriPolicy::trusts_strangers`] says.
+    #[must_use]
+    pub fn trusting_strangers(mut self, trusts_strangers: bool) -> Self {
+        self.trusts_strangers = trusts_strangers;
+        self
+    }
+
     /// Makes the tokens of a plan that this policy decided: a list for each host. Those that are
     /// bound to an address get `ip`.
     ///
@@ -308,6 +317,10 @@ impl UriPolicy for SignHost<'_> {
             }
         }
         names
+    }
+
+    fn trusts_strangers(&self) -> bool {
+        self.trusts_strangers
     }
 
     fn protects(&self, url: &Url) -> bool {

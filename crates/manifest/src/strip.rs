@@ -61,7 +61,7 @@ pub fn strip(template: &Template, parameters: &[&str]) -> Result<Vec<u8>, StripE
     let mut stripped = Vec::with_capacity(source.len());
     let mut copied = 0;
     // Nothing is ever inserted where no URI is known to stand.
-    for slot in template.slots().iter().filter(|slot| slot.role() != Role::Unclassified) {
+    for slot in template.slots().iter().filter(|slot| slot.role().may_be_signed()) {
         let raw = &source[slot.span()];
         let reference = match slot.quoting().is_xml() {
             true => text::decode(raw, slot.quoting()),

@@ -146,7 +146,10 @@ fn check_json(source: &str) {
         for url in &delivered {
             assert!(leads.contains(url), "{mode:?}: {url} is nowhere in {after:?}");
         }
-        let changed = before.iter().zip(&after).filter(|(before, after)| before != after).count();
+        // A steering server of strangers is left out.
+        let is_changed =
+            |(before, after): &(&String, &String)| before != after && !after.is_empty();
+        let changed = before.iter().zip(&after).filter(is_changed).count();
         assert!(changed <= delivered.len(), "{mode:?}");
         if matches!(mode, Mode::SignDirectory | Mode::SignFile) {
             assert_eq!(changed, delivered.len(), "{mode:?}");

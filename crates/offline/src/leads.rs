@@ -83,7 +83,14 @@ pub(crate) fn written_out(template: &Template, place: &Place, spelled: Vec<Lead>
 
 /// What players ask the manifest's host for, not a licence server or another presentation.
 const fn is_fetched(role: Role) -> bool {
-    !matches!(role, Role::BaseUrl | Role::License | Role::OtherPresentation | Role::Information)
+    !matches!(
+        role,
+        Role::BaseUrl
+            | Role::License
+            | Role::OtherPresentation
+            | Role::Information
+            | Role::Identifier
+    )
 }
 
 /// Notes each URI of a plan that writes all templates out.

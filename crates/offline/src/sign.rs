@@ -29,6 +29,8 @@ pub struct Terms {
     pub ip: Option<IpAddr>,
     /// What becomes of URIs that hold a token already.
     pub existing: ExistingToken,
+    /// Whether what makes players tell other hosts the manifest's URL or its tokens stays.
+    pub trusts_strangers: bool,
     /// The moment: a live MPD that is written out names the segments that are there now.
     pub now: UnixTime,
     /// The most that a manifest may have of each thing.
@@ -48,6 +50,9 @@ pub struct Signed {
     pub kept: Vec<Kept>,
     /// Base URLs that were left out, by their slots.
     pub dropped: Vec<usize>,
+    /// Where stands what was left out, since it would make players tell other hosts the manifest's URL or
+    /// its tokens: offsets, rising.
+    pub withheld: Vec<usize>,
     /// What plays longer than its tokens live, in seconds from now.
     pub outlives_tokens: Option<Duration>,
 }
@@ -70,7 +75,8 @@ pub enum SignError {
 /// [`SignError`]; there is no text then.
 pub fn sign(template: &Template, url: Url, terms: &Terms) -> Result<Signed, SignError> {
     let place = Place { now: Some(terms.now), ..Place::at(url) };
-    let mut policy = SignHost::default().existing(terms.existing);
+    let mut policy =
+        SignHost::default().existing(terms.existing).trusting_strangers(terms.trusts_strangers);
     for host in &terms.hosts {
         policy = policy.and(&host.url, &*host.scheme);
     }
@@ -85,6 +91,7 @@ pub fn sign(template: &Template, url: Url, terms: &Terms) -> Result<Signed, Sign
         expires: first.filter(|_| plan.tokens() > 0),
         kept: plan.kept().to_vec(),
         dropped: plan.dropped().to_vec(),
+        withheld: plan.withheld().to_vec(),
         text: plan.into_text(&tokens),
     })
 }

@@ -28,6 +28,7 @@ fn terms(scope: Scope) -> Terms {
         hosts: vec![host],
         ip: None,
         existing: ExistingToken::Refuse,
+        trusts_strangers: false,
         now: NOW,
         limits: Limits::OWN_FILE,
     }

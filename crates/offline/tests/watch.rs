@@ -126,6 +126,7 @@ fn terms() -> Terms {
         hosts: vec![host],
         ip: None,
         existing: ExistingToken::Refuse,
+        trusts_strangers: false,
         now,
         limits: Limits::OWN_FILE,
     }

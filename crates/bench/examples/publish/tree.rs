@@ -30,6 +30,7 @@ pub(crate) fn terms(scope: Scope) -> Terms {
         hosts: vec![host],
         ip: None,
         existing: ExistingToken::Refuse,
+        trusts_strangers: false,
         now,
         limits: Limits::OWN_FILE,
     }

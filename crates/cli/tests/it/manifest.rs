@@ -148,6 +148,25 @@ fn an_old_token_is_refused_or_replaced() {
 }
 
 #[test]
+fn what_tells_strangers_of_tokens_is_left_out_or_trusted() {
+    const STEERED: &str = "#EXTM3U\n\
+        #EXT-X-CONTENT-STEERING:SERVER-URI=\"https://other.example.net/s\"\n\
+        #EXT-X-STREAM-INF:BANDWIDTH=1\nv.m3u8\n";
+    let run = Run::of(sign("-", BASE, "directory").write_stdin(STEERED));
+    assert!(run.code == 0 && !run.stdout.contains("other.example.net"), "{}", run.stdout);
+    assert!(run.stderr.contains("`--third-party trust` keeps"), "{}", run.stderr);
+
+    let mut command = sign("-", BASE, "directory");
+    let run = Run::of(command.args(["--third-party", "trust"]).write_stdin(STEERED));
+    assert!(
+        run.code == 0 && run.stdout.contains("https://other.example.net/s\""),
+        "{}",
+        run.stdout
+    );
+    assert!(!run.stderr.contains("--third-party"), "{}", run.stderr);
+}
+
+#[test]
 fn what_cannot_be_read_exits_2_and_a_missing_key_64() {
     for command in ["sign", "inspect", "strip"] {
         let mut run = sluicegate();

@@ -665,7 +665,9 @@ pub(super) struct Route {
     /// Default: `gateway`.
     #[serde(default)]
     pub(super) segments: Segments,
-    /// URIs on hosts that are not named: `keep` as they are, or `refuse` the manifest.
+    /// URIs on hosts that are not named: `keep` as they are, or `refuse` the manifest. What would make
+    /// players tell such hosts the manifest's URL, its query or its tokens is left out of it; `trust` keeps
+    /// that, too: [reports, steering, remote elements and patches](security.md#tokens-and-players).
     ///
     /// Default: `keep`.
     #[serde(default)]

@@ -321,6 +321,23 @@ fn clocks_and_licences_stay_unless_the_route_delivers_them() {
 }
 
 #[test]
+fn what_tells_strangers_of_the_session_is_left_out_unless_they_are_trusted() {
+    let elements = "<Metrics metrics=\"HttpList\"><Reporting schemeIdUri=\"urn:test\" \
+                    reportingUrl=\"http://report.test/\"/></Metrics>\
+                    <ContentSteering>http://steering.test/</ContentSteering>";
+    let media = media(&with("type=\"static\"", elements));
+    for (route, is_trusted) in
+        [("", false), ("third_party = \"keep\"", false), ("third_party = \"trust\"", true)]
+    {
+        let gateway = site(route).folder(media.path());
+        let (_, mpd) = enter(&mut Viewer::of(&gateway));
+        for host in ["report.test", "steering.test"] {
+            assert_eq!(mpd.contains(host), is_trusted, "{route}: {mpd}");
+        }
+    }
+}
+
+#[test]
 fn a_template_that_cannot_be_written_out_goes_through_the_gateway_or_is_refused() {
     // Half a year of segments.
     let media = media(&with(LIVE, ""));

@@ -182,7 +182,10 @@ fn rebase(
         Some(Some(first)) if wanted.iter().all(|other| other.as_ref() == Some(first)) => first,
         _ => return (as_written(resolved), None, kept),
     };
-    if fits && (!must_be_absolute || resolve::is_absolute(reference)) {
+    // dash.js takes the scheme of the page for one that has none.
+    let lacks_scheme = !resolve::has_scheme(reference);
+    let is_bare_host = lacks_scheme && resolve::is_absolute(reference);
+    if fits && !is_bare_host && !(must_be_absolute && lacks_scheme) {
         return (as_written(resolved), None, kept);
     }
     let (url, token) = one;

@@ -23,6 +23,8 @@ pub(crate) enum ElementUse {
     Operation,
     /// Whatever stands in it concerns licences.
     Protection,
+    /// It makes players report what they fetched, tokens and all (clause 5.9, ETSI TS 103 285 clause 10.12).
+    Reporting,
     /// Anything else.
     Other,
 }
@@ -44,13 +46,11 @@ pub(crate) enum Unit {
     SegmentUrl,
 }
 
-/// What an element of the manifest's namespace is.
+/// What an element is by its name alone. Players such as dash.js and ffmpeg do not look at its
+/// namespace.
 pub(crate) fn element_use(tag: &Tag<'_>) -> ElementUse {
     if is_licence(tag.local) {
         return ElementUse::Text(Role::License);
-    }
-    if tag.namespace != Namespace::Dash {
-        return ElementUse::Other;
     }
     match tag.local {
         "MPD" => ElementUse::Level(LevelKind::Mpd),
@@ -72,8 +72,34 @@ pub(crate) fn element_use(tag: &Tag<'_>) -> ElementUse {
         "ImportedMPD" => ElementUse::Text(Role::OtherPresentation),
         "ContentProtection" => ElementUse::Protection,
         "add" | "replace" => ElementUse::Operation,
+        "Metrics" | "Reporting" => ElementUse::Reporting,
         _ => ElementUse::Other,
     }
+}
+
+impl ElementUse {
+    /// Whether players differ in what an element of this use is for if another namespace has it.
+    pub(crate) const fn needs_namespace(self) -> bool {
+        !matches!(
+            self,
+            Self::Other
+                | Self::Operation
+                | Self::Protection
+                | Self::Reporting
+                | Self::Text(Role::License)
+        )
+    }
+
+    /// Whether players look for it within an element that is a level, and nowhere else.
+    pub(crate) const fn needs_level(self) -> bool {
+        matches!(self, Self::Level(_) | Self::Segments(_) | Self::Text(Role::BaseUrl))
+    }
+}
+
+/// Whether an attribute makes players copy the query of the MPD's own URL to other requests (annex I, and
+/// RequestParam of its sixth edition).
+pub(crate) fn copies_query(name: &str) -> bool {
+    matches!(name, "useMPDUrlQuery" | "headerParamSource")
 }
 
 /// DASH-IF's `Laurl`, `Authzurl` and `Certurl`, in any case and namespace.

@@ -141,7 +141,8 @@ impl<'q> Question<'q> {
             Decision::Deliver { url, token } => {
                 self.budget.check_uri(url.as_str().len())?;
                 let added = added(*token);
-                let fits = !self.must_be_absolute(&filled.text, *token)
+                let is_absolute = policy.writes_absolute_references();
+                let fits = !self.must_be_absolute(&filled.text, *token, is_absolute)
                     && leads_there(&filled.text, answer, url, added);
                 for (other, combination) in answers.iter().zip(self.combinations) {
                     if fits && !is_served(&filled.text, other, added) {
@@ -152,7 +153,7 @@ impl<'q> Question<'q> {
                     Outcome::Insert(added)
                 } else {
                     losers.clear();
-                    let text = self.text(&filled, answer, url);
+                    let text = self.text(&filled, answer, url, is_absolute && added.is_some());
                     Outcome::Write(Rewritten { text, token: *token })
                 }
             }
@@ -209,22 +210,30 @@ impl<'q> Question<'q> {
     }
 
     /// Whether the reference must be written as an absolute URL. A relative one with a token would send
-    /// the token to another host, where a player resolves it against something else.
-    fn must_be_absolute(&self, reference: &str, token: Option<TokenAt>) -> bool {
-        let is_relative = !resolve::is_absolute(reference.as_bytes());
+    /// the token to another host, where a player resolves it against something else. One without a scheme
+    /// takes that of the page for dash.js.
+    fn must_be_absolute(
+        &self,
+        reference: &str,
+        token: Option<TokenAt>,
+        are_all_absolute: bool,
+    ) -> bool {
+        let reference = reference.as_bytes();
+        let lacks_scheme = !resolve::has_scheme(reference);
+        let is_for_host = lacks_scheme && resolve::is_absolute(reference);
+        let is_for_all = are_all_absolute && added(token).is_some();
         self.role == Role::Location
-            || is_resolved_elsewhere(self.role) && is_relative && token.is_some()
+            || token.is_some() && is_for_host
+            || token.is_some() && lacks_scheme && (is_for_all || is_resolved_elsewhere(self.role))
     }
 
     /// How `url` is written. Of a template, the last segment and the query stay as they are written
     /// if nothing there changed, so that all Representations of a folder can share the text.
-    fn text(&self, filled: &Filled, answer: &Answer, url: &Url) -> String {
+    fn text(&self, filled: &Filled, answer: &Answer, url: &Url, is_absolute: bool) -> String {
         let written = self.combinations.iter().map(|combination| combination.written.as_deref());
-        let text = if self.role == Role::Location || is_resolved_elsewhere(self.role) {
-            url.as_str().to_owned()
-        } else {
-            shortest(url, written)
-        };
+        let is_absolute =
+            is_absolute || self.role == Role::Location || is_resolved_elsewhere(self.role);
+        let text = if is_absolute { url.as_str().to_owned() } else { shortest(url, written) };
         if !self.reference.is_template() {
             return text;
         }

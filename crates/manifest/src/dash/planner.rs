@@ -2,6 +2,7 @@
 //! holds for, and written in place where they agree.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 use super::bases::{self, Bases, Combination};
 use super::carriers::{TEMPLATE_ATTRIBUTES, Unit};
@@ -15,9 +16,9 @@ use super::scene::{Refused, Scene, write_in_place};
 use super::text;
 use super::timeline::{Schedule, Segment, Told};
 use super::tree::{Level, LevelKind, SlotUse, Tree};
-use crate::plan::writer::Writer;
+use crate::plan::writer::{Left, Writer};
 use crate::plan::{Kept, Place, Plan};
-use crate::policy::{Decision, UriPolicy};
+use crate::policy::{Decision, OwnQuery, UriPolicy};
 use crate::slot::Slot;
 use crate::{KeepReason, Quoting, RefuseReason, RenderError, Role, Template};
 
@@ -89,7 +90,9 @@ pub(crate) fn plan(
     let mut kept = draft.kept;
     kept.sort_by_key(|kept| kept.slot);
     let dropped = dropped.into_iter().map(|slot| slot as usize).collect();
-    writer.finish(kept, dropped, budget.steps())
+    let mut withheld = draft.withheld;
+    withheld.sort_unstable();
+    writer.finish(kept, Left { dropped, withheld }, budget.steps())
 }
 
 /// A plan under construction.
@@ -106,6 +109,10 @@ struct Draft<'t, 'b> {
     changes: Changes,
     kept: Vec<Kept>,
     losers: BTreeSet<u32>,
+    /// Whether anything leads, or may lead, to another host than the document's own.
+    leads_elsewhere: bool,
+    /// Where stands what is left out for strangers' sake.
+    withheld: Vec<usize>,
 }
 
 // === impl Draft ===
@@ -128,6 +135,8 @@ impl<'t, 'b> Draft<'t, 'b> {
             changes: Changes::within(scene.budget.max_result()),
             kept: Vec::new(),
             losers: BTreeSet::new(),
+            leads_elsewhere: false,
+            withheld: Vec::new(),
         };
         let document = [scene.document()];
         for leaf in 0..draft.leaves.len() {
@@ -142,6 +151,9 @@ impl<'t, 'b> Draft<'t, 'b> {
         let [document] = document;
         let document = [bases::beside(document, &draft.bases)];
         draft.write_document(&document, keeps_patches, policy)?;
+        if !policy.trusts_strangers() {
+            draft.leave_out_what_is_unsafe(policy.own_query());
+        }
         Ok(draft)
     }
 
@@ -223,8 +235,64 @@ impl<'t, 'b> Draft<'t, 'b> {
     }
 
     fn take(&mut self, slot: u32, leaf: usize, evaluated: Evaluated) {
+        self.note(&evaluated);
         self.losers.extend(evaluated.losers);
         self.outcomes[slot as usize].push((leaf, evaluated.outcome));
+    }
+
+    // === What would carry tokens away ===
+
+    /// Notes where something leads.
+    fn note(&mut self, evaluated: &Evaluated) {
+        let place = self.scene.place;
+        self.leads_elsewhere |= match (&evaluated.decision, &evaluated.url) {
+            (Decision::Deliver { url, .. }, _) => url.origin() != place.served.origin(),
+            (Decision::Expand, Some(url)) => url.origin() != place.base.origin(),
+            (Decision::Keep(reason), _) => *reason == KeepReason::ForeignHost,
+            (Decision::Expand | Decision::Refuse(_), _) => true,
+        };
+    }
+
+    /// Leaves out what would make players tell strangers the MPD's URL, its query, or its tokens.
+    fn leave_out_what_is_unsafe(&mut self, own_query: OwnQuery) {
+        let tree = self.scene.tree;
+        for element in &tree.unsafe_elements {
+            self.withhold(element.clone());
+        }
+        // What a remote element or a patch holds is not known here, nor what is around it there.
+        let is_part = tree.is_part || !tree.remotes.is_empty() || !tree.documents.is_empty();
+        let has_strangers =
+            self.bases.kept.values().any(|reason| *reason == KeepReason::ForeignHost);
+        let may_copy = match own_query {
+            OwnQuery::Open => true,
+            OwnQuery::ForItsHost => !is_part && !has_strangers && !self.leads_elsewhere,
+            OwnQuery::ForItself => false,
+        };
+        if !may_copy {
+            for attribute in &tree.copies_of_query {
+                self.withhold(attribute.clone());
+            }
+        }
+    }
+
+    /// Leaves out a document of a stranger's that players make a part of the MPD, or that leads them on.
+    fn leave_out_document(&mut self, slot: u32, role: Role) {
+        if role != Role::Remote {
+            if let Some(element) = self.document_element(slot) {
+                self.withhold(element);
+            }
+            return;
+        }
+        let remotes = &self.scene.tree.remotes;
+        let at = remotes.partition_point(|remote| remote.slot < slot);
+        let Some(remote) = remotes.get(at).filter(|remote| remote.slot == slot) else { return };
+        let left_out = if remote.has_content { &remote.attribute } else { &remote.element };
+        self.withhold(left_out.clone());
+    }
+
+    fn withhold(&mut self, span: Range<usize>) {
+        self.withheld.push(span.start);
+        self.changes.remove(span);
     }
 
     // === The query of the MPD's own URL ===
@@ -466,6 +534,7 @@ impl<'t, 'b> Draft<'t, 'b> {
                 may_drop: self.may_drop,
             };
             let evaluated = question.evaluate(policy).map_err(|why| (slot, why))?;
+            self.note(&evaluated);
             self.losers.extend(evaluated.losers);
             let outcome = evaluated.outcome;
             write_in_place(self.scene, slot, &outcome, &mut self.changes, &mut self.kept);
@@ -546,9 +615,18 @@ impl<'t, 'b> Draft<'t, 'b> {
             if role == Role::PatchLocation {
                 let is_theirs = matches!(evaluated.outcome, Outcome::Keep(_));
                 if !(may_rewrite_patches || keeps_patches && is_theirs) {
-                    self.remove_patch_location(slot);
+                    if let Some(element) = self.document_element(slot) {
+                        self.changes.remove(element);
+                    }
                     continue;
                 }
+            }
+            self.note(&evaluated);
+            let is_theirs = evaluated.outcome == Outcome::Keep(KeepReason::ForeignHost);
+            let leads_on = matches!(role, Role::Steering | Role::PatchLocation | Role::Remote);
+            if is_theirs && leads_on && !policy.trusts_strangers() {
+                self.leave_out_document(slot, role);
+                continue;
             }
             write_in_place(self.scene, slot, &evaluated.outcome, &mut self.changes, &mut self.kept);
         }
@@ -562,14 +640,13 @@ impl<'t, 'b> Draft<'t, 'b> {
         Ok(())
     }
 
-    fn remove_patch_location(&mut self, slot: u32) {
+    /// The ContentSteering or PatchLocation that a slot is a part of.
+    fn document_element(&self, slot: u32) -> Option<Range<usize>> {
         let at = self.scene.slot(slot).span().start;
         // In the order of their ends.
-        let elements = &self.scene.tree.patch_locations;
+        let elements = &self.scene.tree.documents;
         let first = elements.partition_point(|element| element.end <= at);
-        if let Some(element) = elements.get(first).filter(|element| element.contains(&at)) {
-            self.changes.remove(element.clone());
-        }
+        elements.get(first).filter(|element| element.contains(&at)).cloned()
     }
 
     /// Puts an element that only has text before the first Period, behind what comes before it. A

@@ -6,12 +6,15 @@ use std::time::Duration;
 use memchr::memmem;
 
 use super::carriers::{
-    ElementUse, SegmentsKind, TEMPLATE_ATTRIBUTES, Unit, attribute_use, element_use, operated_on,
+    ElementUse, SegmentsKind, TEMPLATE_ATTRIBUTES, Unit, attribute_use, copies_query, element_use,
+    operated_on,
 };
 use super::timeline::time;
-use super::tree::{Base, Level, LevelKind, Segments, Shape, SlotUse, Tree, UnitSlot, Value};
+use super::tree::{
+    Base, Level, LevelKind, RemoteElement, Segments, Shape, SlotUse, Tree, UnitSlot, Value,
+};
 use super::xml::{self, Attribute, Namespace, Piece, Tag};
-use crate::hls::carriers::{AttributeUse, is_named_as_uri, loose_urls};
+use crate::hls::carriers::{AttributeUse, has_host, is_named_as_uri, loose_urls};
 use crate::slot::{Carrier, Slot};
 use crate::{CompileError, Options, Quoting, Role};
 
@@ -26,6 +29,7 @@ pub(crate) fn scan(source: &[u8], options: &Options) -> Result<(Vec<Slot>, Tree)
         slots: Vec::new(),
         tree: Tree::default(),
         open: Vec::new(),
+        unsafe_depth: 0,
     };
     xml::walk(source, &mut |piece| match piece {
         Piece::Start(tag) => scanner.start(tag),
@@ -57,6 +61,8 @@ struct Scanner<'s> {
     slots: Vec<Slot>,
     tree: Tree,
     open: Vec<Open>,
+    /// Open elements within one that is left out, and that one. Nothing there is looked at.
+    unsafe_depth: usize,
 }
 
 /// An element whose end has not come yet.
@@ -66,11 +72,26 @@ struct Open {
     start: usize,
     /// The level that it belongs to, or is.
     level: u32,
+    /// Whether it is a level, or holds one as a patch does.
+    is_level: bool,
     /// Whether something around it concerns licences.
     is_protection: bool,
     /// Of an operation, what its text is.
     operated_on: Option<Role>,
+    /// Index into [`Tree::remotes`], if it is kept elsewhere.
+    remote: Option<usize>,
+    /// Of a descriptor, what the elements in it do with a query.
+    query: DescribedQuery,
     content: Content,
+}
+
+/// The query that a descriptor describes (annex I).
+#[derive(Clone, Copy, Default)]
+struct DescribedQuery {
+    /// It holds that of the MPD's own URL.
+    is_copied: bool,
+    /// It holds parameters that stand in the descriptor.
+    has_own: bool,
 }
 
 /// The text of an element so far.
@@ -88,6 +109,11 @@ struct Content {
 impl Scanner<'_> {
     fn start(&mut self, tag: &Tag<'_>) -> Result<(), CompileError> {
         let mut is = element_use(tag);
+        if self.unsafe_depth > 0 || self.is_unsafe(tag, is) {
+            self.refuse_in_uri(tag)?;
+            return self.leave_out(tag);
+        }
+        let is_root = self.open.is_empty();
         if self.open.is_empty() {
             if self.tree.levels.is_empty() {
                 self.begin(tag, is)?;
@@ -98,6 +124,7 @@ impl Scanner<'_> {
         } else {
             self.look_at_text(true)?;
         }
+        self.refuse_in_uri(tag)?;
         let around = self.open.last();
         let level = around.map_or(0, |around| around.level);
         let is_protection = around.is_some_and(|around| around.is_protection);
@@ -122,7 +149,17 @@ impl Scanner<'_> {
             }
             _ => None,
         };
+        let mut remote = None;
         for attribute in &tag.attributes {
+            if copies_query(attribute.local) {
+                self.copy_of_query(attribute);
+                continue;
+            }
+            if attribute.local == "queryString"
+                && let Some(around) = self.open.last_mut()
+            {
+                around.query.has_own = true;
+            }
             if is_utc_timing && attribute.local == "value" {
                 self.utc_timing(tag, attribute)?;
                 continue;
@@ -152,6 +189,9 @@ impl Scanner<'_> {
                 false => SlotUse::Document { level: outer },
             };
             let slot = self.attribute_slot(tag, attribute, role, slot_use)?;
+            if role == Role::Remote {
+                remote = Some(self.remote(tag, attribute, slot)?);
+            }
             if let Some(unit) = unit.as_mut().filter(|_| is_of_segments) {
                 let is_index = unit.unit == Unit::SegmentUrl && role == Role::SegmentIndex;
                 *if is_index { &mut unit.index } else { &mut unit.slot } = Some(slot);
@@ -182,14 +222,109 @@ impl Scanner<'_> {
             name: tag.name.clone(),
             start: tag.span.start,
             level,
+            is_level: is_root
+                || matches!(is, ElementUse::Level(_))
+                || is == ElementUse::Operation && self.tree.is_part,
             is_protection: is_protection || is == ElementUse::Protection,
             operated_on,
+            remote,
+            query: DescribedQuery::default(),
             content: Content::default(),
         });
         if tag.is_empty { self.close(tag.span.end, None) } else { Ok(()) }
     }
 
+    /// Whether an element would carry tokens away, or is read differently by players: of a name that counts
+    /// in another namespace, or where most players do not look for it.
+    fn is_unsafe(&self, tag: &Tag<'_>, is: ElementUse) -> bool {
+        let Some(around) = self.open.last() else { return false };
+        let is_operation = is == ElementUse::Operation && self.tree.is_part;
+        let needs_namespace = is.needs_namespace() || is_operation || tag.local == "UTCTiming";
+        is == ElementUse::Reporting
+            || needs_namespace && tag.namespace != Namespace::Dash
+            || is.needs_level() && !around.is_level
+            || is_operation && self.adds_a_copy(tag)
+    }
+
+    /// Whether an operation of a patch is for an attribute that makes players copy a query.
+    fn adds_a_copy(&self, tag: &Tag<'_>) -> bool {
+        let mut selectors = tag.attributes.iter().filter(|a| matches!(a.local, "sel" | "type"));
+        selectors.any(|selector| {
+            let text = value_of(selector).text(self.source);
+            text.split('@').skip(1).any(|step| {
+                let name = step.split(['[', ']', '=', ' ']).next().unwrap_or_default();
+                copies_query(name.rsplit(':').next().unwrap_or_default())
+            })
+        })
+    }
+
+    /// Players differ in what the text of an element is that has others in it.
+    fn refuse_in_uri(&mut self, tag: &Tag<'_>) -> Result<(), CompileError> {
+        let around = self.open.last().map(|around| around.is);
+        let is_uri = matches!(around, Some(ElementUse::Text(role)) if role != Role::License);
+        if !is_uri {
+            return Ok(());
+        }
+        let (line, offset) = (self.lines.of(tag.span.start), tag.span.start);
+        let problem = "an element stands within the text of a URI".to_owned();
+        Err(CompileError::Xml { line, offset, problem })
+    }
+
+    /// Passes over an element that is left out, and all that is in it.
+    fn leave_out(&mut self, tag: &Tag<'_>) -> Result<(), CompileError> {
+        if self.unsafe_depth == 0 {
+            self.look_at_text(true)?;
+            self.take_memory(size_of::<Range<usize>>(), tag.span.start)?;
+            self.tree.unsafe_elements.push(tag.span.clone());
+        }
+        if !tag.is_empty {
+            self.unsafe_depth += 1;
+        }
+        Ok(())
+    }
+
+    fn copy_of_query(&mut self, attribute: &Attribute<'_>) {
+        let value = value_of(attribute).text(self.source);
+        if value.trim() != "false" {
+            self.tree.copies_of_query.push(self.whole(attribute));
+            if let Some(around) = self.open.last_mut() {
+                around.query.is_copied = true;
+            }
+        }
+    }
+
+    /// An attribute with its quotes, and the space before it.
+    fn whole(&self, attribute: &Attribute<'_>) -> Range<usize> {
+        let before = &self.source[..attribute.name.start];
+        before.trim_ascii_end().len()..attribute.value.end + 1
+    }
+
+    fn remote(
+        &mut self,
+        tag: &Tag<'_>,
+        attribute: &Attribute<'_>,
+        slot: u32,
+    ) -> Result<usize, CompileError> {
+        self.take_memory(size_of::<RemoteElement>(), tag.span.start)?;
+        self.tree.remotes.push(RemoteElement {
+            slot,
+            attribute: self.whole(attribute),
+            element: tag.span.clone(),
+            has_content: false,
+        });
+        Ok(self.tree.remotes.len() - 1)
+    }
+
     fn end(&mut self, span: &Range<usize>) -> Result<(), CompileError> {
+        if self.unsafe_depth > 0 {
+            self.unsafe_depth -= 1;
+            if self.unsafe_depth == 0
+                && let Some(element) = self.tree.unsafe_elements.last_mut()
+            {
+                element.end = span.end;
+            }
+            return Ok(());
+        }
         self.close(span.end, Some(span.start))
     }
 
@@ -244,6 +379,11 @@ impl Scanner<'_> {
     fn close(&mut self, end: usize, end_tag: Option<usize>) -> Result<(), CompileError> {
         self.look_at_text(false)?;
         let Some(open) = self.open.pop() else { return Ok(()) };
+        if let Some(remote) = open.remote.and_then(|at| self.tree.remotes.get_mut(at)) {
+            let inside = &self.source[remote.element.end.min(end)..end_tag.unwrap_or(end)];
+            remote.has_content = memchr::memchr(b'<', inside).is_some();
+            remote.element.end = end;
+        }
         let is_top = self.open.len() <= 1;
         if self.open.is_empty()
             && let Some(document) = self.tree.levels.first_mut()
@@ -284,13 +424,22 @@ impl Scanner<'_> {
                     base.element.end = end;
                 }
             }
-            ElementUse::Text(Role::PatchLocation) => {
-                self.tree.patch_locations.push(open.start..end);
+            ElementUse::Text(Role::PatchLocation | Role::Steering) => {
+                self.tree.documents.push(open.start..end);
             }
             _ => {}
         }
         let name = &self.source[open.name];
         let local = name.rsplit(|&byte| byte == b':').next().unwrap_or_default();
+        // Players pass over what has an EssentialProperty that describes no query at all.
+        if open.query.is_copied
+            && !open.query.has_own
+            && matches!(local, b"EssentialProperty" | b"SupplementalProperty")
+        {
+            let copies = &mut self.tree.copies_of_query;
+            while copies.pop_if(|copy| copy.start >= open.start).is_some() {}
+            copies.push(open.start..end);
+        }
         if is_top && matches!(local, b"ProgramInformation" | b"BaseURL") {
             self.tree.location_at = end;
         }
@@ -300,6 +449,9 @@ impl Scanner<'_> {
     // === Text ===
 
     fn text(&mut self, span: Range<usize>, is_cdata: bool) {
+        if self.unsafe_depth > 0 {
+            return;
+        }
         let Some(open) = self.open.last_mut() else { return };
         let content = &mut open.content;
         let text = if is_cdata {
@@ -421,8 +573,7 @@ impl Scanner<'_> {
     fn looks_like_uri(&self, attribute: &Attribute<'_>) -> bool {
         let value = &self.source[attribute.value.clone()];
         !value.trim_ascii().is_empty()
-            && (is_named_as_uri(attribute.local.as_bytes())
-                || memmem::find(value, b"://").is_some())
+            && (is_named_as_uri(attribute.local.as_bytes()) || has_host(value))
     }
 
     fn slot(
@@ -490,7 +641,7 @@ fn trimmed(source: &[u8], span: Range<usize>) -> Range<usize> {
 /// The absolute URLs of a text; a line end is an end of one, too.
 fn loose_urls_in(source: &[u8], span: Range<usize>) -> Vec<Range<usize>> {
     let mut found = Vec::new();
-    if memmem::find(&source[span.clone()], b"://").is_none() {
+    if memmem::find(&source[span.clone()], b"//").is_none() {
         return found;
     }
     let mut at = span.start;

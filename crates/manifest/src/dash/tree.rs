@@ -30,8 +30,15 @@ pub(crate) struct Tree {
     pub(crate) is_part: bool,
     /// Where a Location may be inserted: behind the elements that stand before it.
     pub(crate) location_at: usize,
-    /// The elements PatchLocation.
-    pub(crate) patch_locations: Vec<Range<usize>>,
+    /// The elements ContentSteering and PatchLocation, in the order of their ends.
+    pub(crate) documents: Vec<Range<usize>>,
+    /// The elements that are kept elsewhere.
+    pub(crate) remotes: Vec<RemoteElement>,
+    /// Elements that would carry tokens away, or that players read differently.
+    pub(crate) unsafe_elements: Vec<Range<usize>>,
+    /// What makes players copy the query of the MPD's own URL: descriptors, or attributes with the space
+    /// before each.
+    pub(crate) copies_of_query: Vec<Range<usize>>,
 }
 
 /// What a slot is to the tree.
@@ -97,6 +104,18 @@ pub(crate) struct Shape {
 pub(crate) struct Value {
     pub(crate) span: Range<usize>,
     pub(crate) quoting: Quoting,
+}
+
+/// An element with xlink:href.
+#[derive(Clone, Debug)]
+pub(crate) struct RemoteElement {
+    pub(crate) slot: u32,
+    /// The attribute, with the space before it.
+    pub(crate) attribute: Range<usize>,
+    /// The whole element.
+    pub(crate) element: Range<usize>,
+    /// Whether there are elements in it, which hold if the remote ones do not.
+    pub(crate) has_content: bool,
 }
 
 /// A BaseURL.

@@ -303,8 +303,9 @@ impl<'s> Walker<'s> {
     fn attribute_namespace(&self, name: &str, resolved: &ResolveResult<'_>) -> Namespace {
         match resolved {
             ResolveResult::Unbound => Namespace::Dash,
+            // dash.js looks at the prefix alone.
+            _ if name.starts_with("xlink:") => Namespace::Xlink,
             ResolveResult::Bound(namespace) => self.bound(namespace.0),
-            ResolveResult::Unknown(_) if name.starts_with("xlink:") => Namespace::Xlink,
             ResolveResult::Unknown(_) => Namespace::Foreign,
         }
     }

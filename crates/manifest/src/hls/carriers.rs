@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use memchr::memmem;
 
-use crate::Role;
+use crate::{Role, resolve};
 
 /// How a tag is treated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,7 +114,12 @@ impl TagUse {
 /// Whether an attribute that no row names looks as if it held a URI: by its name, or by an
 /// absolute URL in its value.
 pub(crate) fn looks_like_uri(name: &[u8], value: &[u8]) -> bool {
-    !value.is_empty() && (is_named_as_uri(name) || has_scheme_and_host(value))
+    !value.is_empty() && (is_named_as_uri(name) || has_host(value))
+}
+
+/// Whether a value is an absolute URL, or one that takes the scheme of its base.
+pub(crate) fn is_url(value: &[u8]) -> bool {
+    resolve::is_absolute(value) && has_host(value)
 }
 
 /// Whether a name promises a URI.
@@ -123,32 +128,56 @@ pub(crate) fn is_named_as_uri(name: &[u8]) -> bool {
     [&b"URI"[..], b"URL", b"HREF", b"ASSET-LIST"].iter().any(|end| name.ends_with(end))
 }
 
-/// The absolute URLs in `span`: from the scheme up to a quote, a comma or white space. One inside
-/// another belongs to that.
+/// The absolute URLs in `span`: from the scheme, or from two slashes before a name of several labels, up to
+/// a quote, a comma or white space. One inside another belongs to that.
 pub(crate) fn loose_urls(source: &[u8], span: Range<usize>) -> Vec<Range<usize>> {
     let text = &source[span.clone()];
     let mut end = 0;
-    memmem::find_iter(text, b"://")
-        .filter_map(|colon| {
-            if colon < end {
+    memmem::find_iter(text, b"//")
+        .filter_map(|slashes| {
+            if slashes < end {
                 return None;
             }
-            let scheme =
-                text[..colon].iter().rev().take_while(|b| b.is_ascii_alphanumeric()).count();
-            if scheme == 0 {
-                return None;
-            }
-            end = text[colon..]
-                .iter()
-                .position(|byte| matches!(byte, b'"' | b'\'' | b',' | b' ' | b'\t'))
-                .map_or(text.len(), |len| colon + len);
-            Some(span.start + colon - scheme..span.start + end)
+            let before = &text[..slashes];
+            let behind = &text[slashes..];
+            let len = behind.iter().position(|byte| ends_url(*byte)).unwrap_or(behind.len());
+            let scheme = match before.strip_suffix(b":") {
+                Some(before) => {
+                    match before.iter().rev().take_while(|b| b.is_ascii_alphanumeric()).count() {
+                        0 => return None,
+                        name => name + 1,
+                    }
+                }
+                None if before.last().is_some_and(|byte| !ends_url(*byte) && *byte != b'=')
+                    || !has_labels(&behind[2..len]) =>
+                {
+                    return None;
+                }
+                None => 0,
+            };
+            end = slashes + len;
+            Some(span.start + slashes - scheme..span.start + end)
         })
         .collect()
 }
 
-fn has_scheme_and_host(value: &[u8]) -> bool {
-    memmem::find(value, b"://").is_some_and(|at| at > 0)
+const fn ends_url(byte: u8) -> bool {
+    matches!(byte, b'"' | b'\'' | b',' | b' ' | b'\t')
+}
+
+/// Whether a text begins with a host that has a dot or a port. Base64 has neither.
+fn has_labels(text: &[u8]) -> bool {
+    let host = text.split(|byte| matches!(byte, b'/' | b'?' | b'#')).next().unwrap_or_default();
+    host.iter().any(|byte| matches!(byte, b'.' | b':'))
+}
+
+/// Whether a value names a host: behind a scheme, or at its beginning.
+pub(crate) fn has_host(value: &[u8]) -> bool {
+    let relative = value.trim_ascii_start().strip_prefix(b"//");
+    relative
+        .and_then(<[u8]>::first)
+        .is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'[')
+        || memmem::find(value, b"://").is_some_and(|at| at > 0)
 }
 
 #[cfg(test)]
@@ -162,7 +191,10 @@ mod tests {
             ("uri", "a", true),
             ("X-ASSET-LIST", "list.json", true),
             ("X-COM-EXAMPLE", "https://h/x", true),
+            ("X-COM-EXAMPLE", "//h/x", true),
             ("X-COM-EXAMPLE", "a/b", false),
+            ("X-COM-EXAMPLE", "a//b", false),
+            ("X-COM-EXAMPLE", "// b", false),
             ("URI", "", false),
             ("SCTE35-OUT", "0xFC", false),
         ] {
@@ -172,8 +204,16 @@ mod tests {
 
     #[test]
     fn loose_urls_end_at_a_delimiter() {
-        let text = b"http-referrer=http://h/x,y \"https://a/b?u=http://c\" ://none";
-        let found: Vec<_> = loose_urls(text, 0..text.len()).into_iter().map(|r| &text[r]).collect();
-        assert_eq!(found, [&b"http://h/x"[..], b"https://a/b?u=http://c"]);
+        for (text, urls) in [
+            (
+                "http-referrer=http://h/x,y \"https://a/b?u=http://c\" ://none",
+                &["http://h/x", "https://a/b?u=http://c"][..],
+            ),
+            ("//h.x/a, b=//h:1/b c//d.e/ //8AAA/ // no", &["//h.x/a", "//h:1/b"]),
+        ] {
+            let found = loose_urls(text.as_bytes(), 0..text.len());
+            let found: Vec<_> = found.into_iter().map(|span| &text[span]).collect();
+            assert_eq!(found, urls);
+        }
     }
 }

@@ -22,6 +22,15 @@ pub(crate) struct Writer<'t> {
     cuts: Vec<Cut>,
 }
 
+/// What the text lacks.
+#[derive(Default)]
+pub(crate) struct Left {
+    /// [`Plan::dropped`].
+    pub(crate) dropped: Vec<usize>,
+    /// [`Plan::withheld`].
+    pub(crate) withheld: Vec<usize>,
+}
+
 impl<'t> Writer<'t> {
     /// `gap` is what most tokens will take, and `changes` how many places will change, about. The text
     /// may have `limit` bytes.
@@ -85,6 +94,11 @@ impl<'t> Writer<'t> {
         self.end_cut();
     }
 
+    /// Up to where the source is copied, or replaced.
+    pub(crate) const fn copied(&self) -> usize {
+        self.copied
+    }
+
     /// Leaves a piece of the source out.
     pub(crate) fn remove(&mut self, span: Range<usize>) {
         self.cut(span);
@@ -116,7 +130,7 @@ impl<'t> Writer<'t> {
     pub(crate) fn finish(
         mut self,
         kept: Vec<Kept>,
-        dropped: Vec<usize>,
+        left: Left,
         steps: usize,
     ) -> Result<Plan, RenderError> {
         let rest = &self.source[self.copied..];
@@ -132,7 +146,8 @@ impl<'t> Writer<'t> {
             cuts: self.cuts,
             text: self.text,
             kept,
-            dropped,
+            dropped: left.dropped,
+            withheld: left.withheld,
             steps,
         })
     }

@@ -31,5 +31,9 @@ fn size_of_tree(tree: &Tree) -> usize {
     tree.levels.capacity() * size_of::<Level>()
         + tree.levels.iter().map(of_level).sum::<usize>()
         + tree.uses.capacity() * size_of::<SlotUse>()
-        + tree.patch_locations.capacity() * size_of::<std::ops::Range<usize>>()
+        + (tree.documents.capacity()
+            + tree.unsafe_elements.capacity()
+            + tree.copies_of_query.capacity())
+            * size_of::<std::ops::Range<usize>>()
+        + tree.remotes.capacity() * size_of::<crate::dash::tree::RemoteElement>()
 }

@@ -219,6 +219,10 @@ impl UriPolicy for KeepAll {
         Decision::Keep(KeepReason::Identity)
     }
 
+    fn trusts_strangers(&self) -> bool {
+        true
+    }
+
     fn protects(&self, _url: &Url) -> bool {
         false
     }
@@ -312,6 +316,10 @@ impl UriPolicy for Recording<'_> {
 
     fn protects(&self, url: &Url) -> bool {
         self.policy.protects(url)
+    }
+
+    fn trusts_strangers(&self) -> bool {
+        self.policy.trusts_strangers()
     }
 }
 

@@ -7,7 +7,9 @@ use m3u8_rs::{
     SessionDataField,
 };
 
-use crate::common::EXPIRES;
+use url::Url;
+
+use crate::common::{EXPIRES, lead_to};
 
 /// The text without the tokens that signing adds to it.
 fn without_token(text: &mut String) {
@@ -68,6 +70,20 @@ pub(crate) fn parse_fully(text: &[u8]) -> Option<Playlist> {
         Ok(([], playlist)) => Some(playlist),
         _ => None,
     }
+}
+
+/// The parse with absolute URLs of interstitial assets, which signing makes of relative ones.
+pub(crate) fn with_absolute_assets(mut playlist: Playlist, base: &Url) -> Playlist {
+    let Playlist::MediaPlaylist(media) = &mut playlist else { return playlist };
+    let tags = media.segments.iter_mut().filter_map(|segment| segment.daterange.as_mut());
+    for attributes in tags.filter_map(|tag| tag.x_prefixed.as_mut()) {
+        if let Some(QuotedOrUnquoted::Quoted(uri)) = attributes.get_mut("X-ASSET-URI")
+            && let Some(url) = lead_to(base, uri.as_bytes())
+        {
+            *uri = url.into();
+        }
+    }
+    playlist
 }
 
 /// The parse without the tokens that signing added.

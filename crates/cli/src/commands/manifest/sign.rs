@@ -12,7 +12,7 @@ use std::sync::Arc;
 use anyhow::anyhow;
 use clap::ValueEnum;
 use sluicegate_manifest::{ExistingToken, KeepReason, Kept};
-use sluicegate_offline::{Host, SignError, Terms, sign};
+use sluicegate_offline::{Host, SignError, Signed, Terms, sign};
 use url::Url;
 
 use super::hosts::HostArgs;
@@ -38,8 +38,9 @@ Examples:
   sluicegate manifest sign --base-url https://a.example.com/v/ --limit max_uri_bytes=65536 a.m3u8
 
 A base URL that ends in '/' is the folder in which the manifest lies, any other is the manifest's
-own. URIs on its host are signed, those on other hosts stay, and no other byte changes. If one URI
-must not leave unsigned and cannot be signed, nothing is printed.
+own. URIs on its host are signed, those on other hosts stay, what would make players tell those hosts
+of tokens is left out, and no other byte changes. If one URI must not leave unsigned and cannot be
+signed, nothing is printed.
 
 With --out many are signed: files, with the playlists that they lead to, and folders with all that is
 below them, found by their content. Each is written whole or not at all, to its place below the output
@@ -79,6 +80,9 @@ pub(super) struct Args {
     /// What to do with URIs that hold a token already
     #[arg(long, value_enum, default_value_t = Existing::Refuse)]
     existing_token: Existing,
+    /// What to do with what makes players tell other hosts the manifest's URL or its tokens
+    #[arg(long, value_enum, default_value_t = ThirdParty::Keep)]
+    third_party: ThirdParty,
     #[command(flatten)]
     limits: LimitArgs,
     #[command(flatten)]
@@ -91,6 +95,14 @@ enum Existing {
     Refuse,
     /// Drop the old token
     Replace,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum ThirdParty {
+    /// Keep URIs on other hosts; leave out steering servers, reports, remote elements and patches there
+    Keep,
+    /// Keep all of it
+    Trust,
 }
 
 pub(super) fn run(args: &Args) -> Outcome {
@@ -123,7 +135,7 @@ pub(super) fn run(args: &Args) -> Outcome {
     let template = input.template(&args.limits)?;
     let signed = sign(&template, own_url, &terms).map_err(|error| not_signed(&input, &error))?;
     output::bytes(&signed.text)?;
-    for note in kept_note(&signed.kept).into_iter().chain(dropped_note(&signed.dropped)) {
+    for note in kept_note(&signed.kept).into_iter().chain(left_out_notes(&signed)) {
         output::note(&note);
     }
     Ok(Exit::Ok)
@@ -147,6 +159,7 @@ fn terms(args: &Args, base: &Url) -> Result<Terms, Failed> {
         hosts,
         ip: args.hosts.sign.ip(),
         existing: args.existing_token.into(),
+        trusts_strangers: args.third_party == ThirdParty::Trust,
         now,
         limits: args.limits.limits(),
     })
@@ -168,13 +181,23 @@ fn not_signed(input: &Input, error: &SignError) -> Failed {
     }
 }
 
-/// One line on what was left out of a DASH manifest, if anything was.
-fn dropped_note(dropped: &[usize]) -> Option<String> {
-    let count = dropped.len();
-    let what = if count == 1 { "1 BaseURL".to_owned() } else { format!("{count} BaseURLs") };
-    (count > 0).then(|| {
+/// One line for each kind of what was left out.
+fn left_out_notes(signed: &Signed) -> impl Iterator<Item = String> {
+    let counted = |count: usize, what: &str| match count {
+        0 => None,
+        1 => Some(format!("1 {what}")),
+        _ => Some(format!("{count} {what}s")),
+    };
+    let dropped = counted(signed.dropped.len(), "BaseURL").map(|what| {
         format!("{what} left out: they are alternatives on hosts that this token does not open")
-    })
+    });
+    let withheld = counted(signed.withheld.len(), "part").map(|what| {
+        format!(
+            "{what} left out: they would tell other hosts the manifest's URL or its tokens; \
+             `--third-party trust` keeps them"
+        )
+    });
+    dropped.into_iter().chain(withheld)
 }
 
 /// One line on what stayed unsigned, if anything did.

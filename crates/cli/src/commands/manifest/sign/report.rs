@@ -7,7 +7,7 @@ use sluicegate_manifest::RenderError;
 use sluicegate_offline::{Done, Outcome, SignError};
 
 use super::super::{manifests, not_compiled, refusal, uris, with_limits};
-use super::{dropped_note, kept_by_reason, kept_note};
+use super::{kept_by_reason, kept_note, left_out_notes};
 use crate::output::printable;
 
 /// All manifests of a run.
@@ -100,7 +100,7 @@ pub(super) fn remarks(done: &Done) -> impl Iterator<Item = String> {
 /// What a person should know of a signed manifest.
 fn warnings(done: &Done) -> Vec<String> {
     let Outcome::Signed(signed) = &done.outcome else { return Vec::new() };
-    let mut warnings: Vec<_> = dropped_note(&signed.dropped).into_iter().collect();
+    let mut warnings: Vec<_> = left_out_notes(&signed).collect();
     if let Some(length) = signed.outlives_tokens {
         warnings.push(format!(
             "it plays for {}, and its tokens end before: give a longer --ttl",
