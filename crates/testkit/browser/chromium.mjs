@@ -22,7 +22,7 @@ const ARGS = [
 const SIGNALS = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 };
 
 /**
- * Runs `use({ page, recorder })` in a fresh browser.
+ * Runs `use({ page, recorder, open })` in a fresh browser; `open()` gives a further page with a recorder of its own.
  * Whatever happens, a signal included, the browser and its directory are gone afterwards.
  */
 export async function withChromium({ viewport, dark = false }, use) {
@@ -40,10 +40,13 @@ export async function withChromium({ viewport, dark = false }, use) {
 
   try {
     const context = await launching;
-    const page = context.pages()[0] ?? (await context.newPage());
-    const recorder = new Recorder();
-    await recorder.listen(await context.newCDPSession(page));
-    return await use({ page, recorder });
+    const record = async (page) => {
+      const recorder = new Recorder();
+      await recorder.listen(await context.newCDPSession(page));
+      return { page, recorder };
+    };
+    const open = async () => record(await context.newPage());
+    return await use({ ...(await record(context.pages()[0] ?? (await context.newPage()))), open });
   } finally {
     await clean();
     for (const signal of Object.keys(SIGNALS)) process.removeListener(signal, stop);

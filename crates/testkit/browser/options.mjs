@@ -15,6 +15,10 @@ const PLAY = {
 
 const PLAYERS = ["hls.js", "shaka", "video.js", "dash.js"];
 
+const PLAYS = {
+  list: { type: "string" },
+};
+
 const PAGE = {
   url: { type: "string" },
   "wait-frames": { type: "string", default: "1" },
@@ -41,6 +45,12 @@ export function playOptions(args) {
     player: values.player,
     liveSeconds: number(values, "live-seconds"),
   };
+}
+
+export function playsOptions(args) {
+  const { list } = parseArgs({ args, options: PLAYS, strict: true }).values;
+  if (!list) throw new Error("--list is missing");
+  return { list };
 }
 
 export function pageOptions(args) {

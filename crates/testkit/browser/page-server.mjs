@@ -15,6 +15,11 @@ const FILES = {
   "/video.js": ["node_modules/video.js/dist/video.min.js", "text/javascript"],
 };
 
+/** Whether a URL is that of one of the files of the page server at `origin`. */
+export function isFile(url, origin) {
+  return url.startsWith(origin) && Object.hasOwn(FILES, url.slice(origin.length));
+}
+
 /** Serves the test player on a loopback port that the system picks, while `use(origin)` runs. */
 export async function withPageServer(use) {
   const server = createServer(answer);

@@ -11,6 +11,8 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde_json::json;
+use tempfile::NamedTempFile;
 
 use crate::fixtures::browser_dir;
 use crate::process::{Process, finish};
@@ -48,6 +50,17 @@ pub struct PlayOptions {
     pub player: Player,
     /// Stop once a live stream was played for so many seconds.
     pub live_seconds: Option<u32>,
+}
+
+/// One of several streams.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Play {
+    /// The stream.
+    pub url: String,
+    /// How to play it.
+    pub options: PlayOptions,
+    /// Beginnings of URLs. A play with [`PlayOptions::frames`] goes on until each was asked for.
+    pub wanted: Vec<String>,
 }
 
 /// A player of the browser.
@@ -107,7 +120,8 @@ pub struct Level {
     pub width: Option<u32>,
     /// Pixels, if the playlist says so.
     pub height: Option<u32>,
-    /// Bits per second.
+    /// Bits per second; 0 if the player does not know.
+    #[serde(default)]
     pub bitrate: u64,
 }
 
@@ -238,6 +252,24 @@ impl Browser {
     #[must_use]
     pub fn play(url: &str, options: &PlayOptions) -> Playback {
         run_script("play.mjs", &options.arguments(url), options.timeout)
+    }
+
+    /// Plays several streams in one browser, some of them at a time.
+    ///
+    /// # Panics
+    /// When the script itself fails, or no file can be written.
+    #[must_use]
+    pub fn plays(plays: &[Play]) -> Vec<Playback> {
+        let list: Vec<_> = plays
+            .iter()
+            .map(|Play { url, options, wanted }| {
+                json!({ "arguments": options.arguments(url), "wanted": wanted })
+            })
+            .collect();
+        let mut file = NamedTempFile::new().unwrap();
+        serde_json::to_writer(&mut file, &list).unwrap();
+        let timeout = plays.iter().map(|play| play.options.timeout).sum();
+        run_script("plays.mjs", &["--list".to_owned(), file.path().display().to_string()], timeout)
     }
 
     /// Opens a page.

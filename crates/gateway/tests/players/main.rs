@@ -10,6 +10,7 @@ mod admin_page;
 mod behind_cdn;
 mod behind_server;
 mod by_redirect;
+mod carriers;
 mod dash;
 mod decoders;
 mod edge;

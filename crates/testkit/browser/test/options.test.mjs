@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { pageOptions, playOptions } from "../options.mjs";
+import { pageOptions, playOptions, playsOptions } from "../options.mjs";
 
 test("play: defaults", () => {
   assert.deepEqual(playOptions(["--url", "http://h/"]), {
@@ -27,6 +27,7 @@ test("page: the size of the window", () => {
 
 test("says what is wrong", () => {
   assert.throws(() => playOptions([]), /--url is missing/);
+  assert.throws(() => playsOptions([]), /--list is missing/);
   assert.throws(() => playOptions(["--url", "u", "--timeout", "soon"]), /--timeout wants a number/);
   assert.throws(() => playOptions(["--url", "u", "--speed", "2"]), /speed/);
 });
