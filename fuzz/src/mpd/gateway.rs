@@ -2,7 +2,8 @@
 //! the query, and a way out for templates that cannot be written out.
 
 use sluicegate_manifest::{
-    CdnPaths, Decision, KeepReason, Place, Role, Template, TokenAt, TokenRef, Uri, UriPolicy,
+    CdnPaths, Decision, KeepReason, Limits, Options, Place, Role, Template, TokenAt, TokenRef, Uri,
+    UriPolicy,
 };
 use sluicegate_token::{ByteList, Scope};
 use url::{Position, Url};
@@ -15,6 +16,10 @@ const SESSION: &[u8] = b"a-session";
 const LIST_OF_SESSIONS: TokenRef = TokenRef { list: 0, index: 0 };
 
 pub(super) fn render_there(template: &Template) {
+    // So few that many templates cannot be written out.
+    let limits = Limits { max_expanded_segments: 20, ..Limits::default() };
+    let options = Options { limits, ..Options::default() };
+    let Ok(template) = &Template::compile(template.source().clone(), &options) else { return };
     for scope in [Scope::Directory, Scope::File] {
         for copies_query in [false, true] {
             render(template, scope, copies_query);
@@ -82,11 +87,6 @@ impl UriPolicy for Gateway<'_> {
 
     fn decide_unexpandable(&mut self, uri: &Uri<'_>, _reason: &str) -> Decision {
         self.through_gateway(uri.url)
-    }
-
-    /// So few that many cannot be written out.
-    fn max_expanded(&self) -> usize {
-        20
     }
 
     fn is_copied_by_players(&self, _token: TokenRef) -> bool {

@@ -146,7 +146,7 @@ impl Scene {
     fn leaks(&self, links: &[&str], played: &[Playback]) -> Vec<String> {
         let (home, cdn) = (self.gateway.url("/"), self.cdn.url("/cdn/"));
         let requests = || played.iter().flat_map(|played| &played.requests);
-        let [mut ours, mut of_cdn] = [const { () }; 2].map(|()| Secrets::default());
+        let [mut ours, mut of_cdn] = [(), ()].map(|()| Secrets::default());
         links.iter().for_each(|link| ours.add_from(link));
         for request in requests() {
             let secrets = if request.url.starts_with(&home) { &mut ours } else { &mut of_cdn };

@@ -100,7 +100,7 @@ pub(super) fn remarks(done: &Done) -> impl Iterator<Item = String> {
 /// What a person should know of a signed manifest.
 fn warnings(done: &Done) -> Vec<String> {
     let Outcome::Signed(signed) = &done.outcome else { return Vec::new() };
-    let mut warnings: Vec<_> = left_out_notes(&signed).collect();
+    let mut warnings: Vec<_> = left_out_notes(signed).collect();
     if let Some(length) = signed.outlives_tokens {
         warnings.push(format!(
             "it plays for {}, and its tokens end before: give a longer --ttl",
