@@ -90,13 +90,14 @@ impl Site {
 
     /// The path and query of a hostile manifest in a session of its own, in a folder of this name.
     pub(crate) fn session(&self, hostile: &Hostile, folder: &str) -> String {
-        let (route, profile) = match hostile.route {
-            Route::Folder => ("folder", ""),
-            Route::Files => ("files", ""),
-            Route::Profile => ("folder", ", \"profile\": \"sd\""),
+        let (route, entry, more) = match hostile.route {
+            Route::Folder => ("folder", "good.m3u8", ""),
+            Route::Files => ("files", "good.m3u8", ""),
+            // With a profile, a session opens the one manifest that it was begun for.
+            Route::Profile => ("folder", hostile.file, ", \"profile\": \"sd\""),
         };
-        let path = self.open(&format!("/{route}/{folder}/good.m3u8"), profile);
-        path.replace("good.m3u8", hostile.file) + &hostile.query
+        let path = self.open(&format!("/{route}/{folder}/{entry}"), more);
+        path.replace(entry, hostile.file) + &hostile.query
     }
 
     /// Opens a session by the API: the path of its manifest.
@@ -108,7 +109,8 @@ impl Site {
             self.client().send("POST", b"/v1/sessions", &headers, body.as_bytes()).unwrap();
         assert_eq!(answer.status, 201, "{}", answer.text());
         let opened: serde_json::Value = serde_json::from_slice(&answer.body).unwrap();
-        let url = opened["urls"]["hls"].as_str().unwrap();
+        let mut urls = ["hls", "dash"].iter().filter_map(|kind| opened["urls"][kind].as_str());
+        let url = urls.next().unwrap();
         url.strip_prefix(&self.gateway.url("")).unwrap().to_owned()
     }
 
