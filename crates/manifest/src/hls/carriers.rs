@@ -132,15 +132,19 @@ pub(crate) fn is_named_as_uri(name: &[u8]) -> bool {
 /// a quote, a comma or white space. One inside another belongs to that.
 pub(crate) fn loose_urls(source: &[u8], span: Range<usize>) -> Vec<Range<usize>> {
     let text = &source[span.clone()];
-    let mut end = 0;
+    // Where the last URL ends, and the last text that could be one: each byte is looked at once, however
+    // many slashes there are.
+    let (mut end, mut stop) = (0, 0);
     memmem::find_iter(text, b"//")
         .filter_map(|slashes| {
             if slashes < end {
                 return None;
             }
+            if slashes >= stop {
+                let len = text[slashes..].iter().position(|byte| ends_url(*byte));
+                stop = len.map_or(text.len(), |len| slashes + len);
+            }
             let before = &text[..slashes];
-            let behind = &text[slashes..];
-            let len = behind.iter().position(|byte| ends_url(*byte)).unwrap_or(behind.len());
             let scheme = match before.strip_suffix(b":") {
                 Some(before) => {
                     match before.iter().rev().take_while(|b| b.is_ascii_alphanumeric()).count() {
@@ -149,13 +153,13 @@ pub(crate) fn loose_urls(source: &[u8], span: Range<usize>) -> Vec<Range<usize>>
                     }
                 }
                 None if before.last().is_some_and(|byte| !ends_url(*byte) && *byte != b'=')
-                    || !has_labels(&behind[2..len]) =>
+                    || !has_labels(&text[slashes + 2..stop]) =>
                 {
                     return None;
                 }
                 None => 0,
             };
-            end = slashes + len;
+            end = stop;
             Some(span.start + slashes - scheme..span.start + end)
         })
         .collect()
@@ -214,6 +218,14 @@ mod tests {
             let found = loose_urls(text.as_bytes(), 0..text.len());
             let found: Vec<_> = found.into_iter().map(|span| &text[span]).collect();
             assert_eq!(found, urls);
+        }
+    }
+    /// A scan from each pair of slashes to the end of the text would take hours here.
+    #[test]
+    fn many_slashes_take_no_quadratic_time() {
+        for piece in ["a//", "//", "://", "a=//b", "x:/"] {
+            let text = piece.repeat((4 << 20) / piece.len());
+            assert!(loose_urls(text.as_bytes(), 0..text.len()).len() < 2, "{piece}");
         }
     }
 }
