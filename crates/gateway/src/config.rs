@@ -409,7 +409,7 @@ impl Default for Limits {
             origin_requests: 1024,
             origin_document_requests: 128,
             origin_bodies: 4096,
-            min_body_bytes_per_sec: 4096,
+            min_body_bytes_per_sec: 16 << 10,
             in_flight: InFlightLimits::default(),
             gzip_level: 1,
         }

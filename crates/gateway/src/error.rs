@@ -82,11 +82,11 @@ pub enum Error {
         "the path is named as keys are, and a key's own token alone opens it: route.keys.names"
     )]
     KeyNeedsOwnToken,
-    /// The token is for a template's segments in a folder that is not open, and the path leads to a manifest.
+    /// The token is for the segments of a template's folder, and the path leads elsewhere.
     #[error(
-        "the token is for segments of another asset (route.asset), or beside a manifest that a profile cuts (profile_scope), and opens no manifest among them"
+        "the token is for the segments of a template's folder, and opens no manifest and no folder there"
     )]
-    ManifestByMediaToken,
+    BeyondMediaToken,
     /// A link is good, and what it names is no manifest, so that no session can begin there.
     #[error("a link to something that is no manifest opens no session")]
     EntryNotAManifest,
@@ -139,7 +139,7 @@ pub enum Error {
     #[error("the origin refuses the viewer's parameters")]
     BadQuery,
     /// As many requests to the origin, or bodies of it, are in flight as may be; this key says how many.
-    #[error("the origin bears no more at once: {0}")]
+    #[error("as many are in flight as {0} allows: clients, or the origin, are slow")]
     OriginBusy(&'static str),
     /// The client reads a body more slowly than it must while others wait.
     #[error("the client reads too slowly, and others wait: limits.min_body_bytes_per_sec")]
@@ -245,7 +245,7 @@ impl Error {
             }
             Self::TwoTokens
             | Self::KeyNeedsOwnToken
-            | Self::ManifestByMediaToken
+            | Self::BeyondMediaToken
             | Self::Unchecked(_)
             | Self::NotLetIn(_)
             | Self::ForeignHost
@@ -261,13 +261,13 @@ impl Error {
             Self::NoRoute | Self::NotFound => StatusCode::NOT_FOUND,
             Self::CallTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::CallTooSlow | Self::ReadTooSlowly => StatusCode::REQUEST_TIMEOUT,
-            Self::TooManyRequests { .. } | Self::TooManyInFlight { .. } => {
-                StatusCode::TOO_MANY_REQUESTS
-            }
+            Self::TooManyRequests { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::OriginTimeout(_) => StatusCode::GATEWAY_TIMEOUT,
-            Self::OriginBusy(_) | Self::StoreGone | Self::ManifestBusy => {
-                StatusCode::SERVICE_UNAVAILABLE
-            }
+            // Players ask again after a 503, and hls.js gives up after any 4xx.
+            Self::OriginBusy(_)
+            | Self::StoreGone
+            | Self::ManifestBusy
+            | Self::TooManyInFlight { .. } => StatusCode::SERVICE_UNAVAILABLE,
             Self::OriginUnreachable(_)
             | Self::OriginDown
             | Self::OriginStatus(_)
@@ -287,7 +287,7 @@ impl Error {
             Self::Refused(refusal) | Self::Explained { refusal, .. } => Some(refusal.code()),
             Self::TwoTokens => Some("two-tokens"),
             Self::KeyNeedsOwnToken => Some("key-needs-own-token"),
-            Self::ManifestByMediaToken => Some("manifest-by-media-token"),
+            Self::BeyondMediaToken => Some("beyond-media-token"),
             Self::Unchecked(_) => Some("unchecked"),
             Self::SessionEnded(_) | Self::TooManyStreams { .. } => Some(self.code()),
             Self::NotLetIn(error) => error.refusal_code(),
@@ -312,7 +312,7 @@ impl Error {
             | Self::Unchecked(_)
             | Self::TwoTokens
             | Self::KeyNeedsOwnToken
-            | Self::ManifestByMediaToken => "forbidden",
+            | Self::BeyondMediaToken => "forbidden",
             Self::NotLetIn(error) => error.code(),
             Self::NoTarget => "no-target",
             Self::SessionEnded(Ended::Revoked) => "session-revoked",
@@ -369,7 +369,10 @@ impl IntoResponse for Error {
     fn into_response(self) -> Response {
         let mut response = self.status().into_response();
         let retry_secs = match self {
-            Self::StoreGone | Self::ManifestBusy | Self::TooManyInFlight { .. } => Some(1),
+            Self::StoreGone
+            | Self::ManifestBusy
+            | Self::OriginBusy(_)
+            | Self::TooManyInFlight { .. } => Some(1),
             Self::TooManyRequests { retry_secs } => Some(retry_secs),
             _ => None,
         };

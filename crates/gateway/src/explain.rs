@@ -82,8 +82,13 @@ impl App {
         let id = route.config.id.clone();
         if let Some(mut explained) = explained_session(self.keys(), self.routes(), &request, now) {
             let admitted = session::admit(self.keys(), self.routes(), &request, now);
-            if let Err(Error::KeyNeedsOwnToken) = admitted {
-                let (verdict, mistakes) = (Err(Refusal::WrongToken), vec![Mistake::SessionOfKey]);
+            let mistake = match admitted {
+                Err(Error::KeyNeedsOwnToken) => Some(Mistake::SessionOfKey),
+                Err(Error::BeyondMediaToken) => Some(Mistake::SessionOfMedia),
+                _ => None,
+            };
+            if let Some(mistake) = mistake {
+                let (verdict, mistakes) = (Err(Refusal::WrongToken), vec![mistake]);
                 explained = Explanation { verdict, status: 403, mistakes };
             }
             return Some((Subject::Session { route: id }, explained));

@@ -86,8 +86,8 @@ struct Held {
 impl Default for InFlightLimits {
     fn default() -> Self {
         Self {
-            session_requests: 128,
-            session_bodies: 64,
+            session_requests: 512,
+            session_bodies: 256,
             address_requests: 2048,
             address_bodies: 1024,
         }

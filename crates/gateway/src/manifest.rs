@@ -45,7 +45,7 @@ pub(crate) fn scene<'a>(
     now: UnixTime,
 ) -> Result<Scene<'a>, Error> {
     if admitted.is_for_media() {
-        return Err(Error::ManifestByMediaToken);
+        return Err(Error::BeyondMediaToken);
     }
     Ok(Scene {
         signer: app.signer(now)?,
@@ -180,7 +180,7 @@ fn entity_tag(
     }
     hash.update([scene.signer.id()]);
     if let Some(profile) = scene.profile {
-        hash.update(format!("{:?}", profile.profile));
+        hash.update(format!("{:?}", (&profile.profile, profile.scope)));
     }
     for terms in terms {
         hash.update(terms.map_or(0, |terms| terms.expires.0).to_be_bytes());

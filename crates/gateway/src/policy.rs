@@ -240,11 +240,12 @@ impl<'a> RoutePolicy<'a> {
         let is_same_folder = |context: &&Url| context.join(".") == uri.url.join(".");
         let context = uri.context.filter(|context| !is_same_folder(context));
         let context = context.map(|url| (CONTEXT_VARIABLE.to_owned(), url.to_string()));
+        // A segment has none of these, and there may be many of both.
+        let exported = if uri.role.is_document() { &self.exported[..] } else { &[] };
         let has_own_query = matches!(uri.role, Role::Location | Role::PatchLocation | Role::Remote);
         let own_query = from.query().filter(|query| has_own_query && !query.is_empty());
         let own_query = own_query.map(|query| (QUERY_VARIABLE.to_owned(), query.to_owned()));
-        let exported: Vec<_> =
-            self.exported.iter().cloned().chain(context).chain(own_query).collect();
+        let exported: Vec<_> = exported.iter().cloned().chain(context).chain(own_query).collect();
         if uri.role.is_document() && !exported.is_empty() {
             let Scene { signer, route, .. } = self.scene;
             let sealed = variables::seal(signer, route, place, &exported).ok_or_else(|| {
@@ -361,7 +362,7 @@ impl UriPolicy for RoutePolicy<'_> {
 
     /// A token for a file is for that file alone, so that no reader may take it elsewhere.
     fn writes_absolute_references(&self) -> bool {
-        matches!(self.scene.grant, Grant::Exact { .. })
+        self.scene.grant.is_exact()
     }
 
     fn trusts_strangers(&self) -> bool {

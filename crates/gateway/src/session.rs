@@ -6,13 +6,13 @@ use std::sync::Arc;
 use sluicegate_token::session::{BoundBits, Grant, SessionClaims, SessionId, SessionToken};
 use sluicegate_token::{IpPrefix, Refusal, SessionKey, SessionKeys, UnixTime};
 
-use crate::Error;
 use crate::config::ProfileConfig;
 use crate::profile_scope::{Confines, ProfileScope};
 use crate::request::{Carried, MediaRequest};
 use crate::route::{GrantMode, Place, Route};
+use crate::{Error, media_type};
 
-/// The most profiles have a number up to this one.
+/// The largest id of a profile.
 pub(crate) const MAX_PROFILE: u8 = 63;
 /// Of a token's profile, what says that the token opens no manifest.
 const FOR_MEDIA: u8 = 64;
@@ -86,11 +86,13 @@ pub(crate) fn admit(
                 if claims.profile & FOR_KEY == 0 && route.names_a_key(&place) {
                     return Err(Error::KeyNeedsOwnToken);
                 }
-                // A template's files lie in the one folder, and none below it.
+                // A template's files lie in the one folder, and none below it. What is a manifest
+                // without such a name is refused when that is known.
                 if claims.profile & FOR_MEDIA != 0
-                    && Grant::folder_of(&place.path) != Some(claims.grant)
+                    && (Grant::folder_of(&place.path) != Some(claims.grant)
+                        || media_type::names_a_manifest(&place.raw))
                 {
-                    return Err(Refusal::WrongToken.into());
+                    return Err(Error::BeyondMediaToken);
                 }
                 let token = SessionToken::from_text(text).ok_or_else(|| {
                     Error::Internal("a verified token has a wrong length".to_owned())

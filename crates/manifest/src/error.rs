@@ -81,9 +81,11 @@ pub enum CompileError {
         /// What is wrong.
         problem: String,
     },
-    /// One EXT-X-DEFINE has several of NAME, IMPORT and QUERYPARAM (RFC 8216bis section 4.4.2.3).
+    /// Players take different values of a variable: one EXT-X-DEFINE has several of NAME, IMPORT and
+    /// QUERYPARAM, or several of VALUE, its VALUE holds a variable, or it defines one that is defined
+    /// (RFC 8216bis section 4.4.2.3).
     #[error(
-        "line {line} (byte {offset}): EXT-X-DEFINE has more than one of NAME, IMPORT and QUERYPARAM, of which players take different ones; write one tag for each variable"
+        "line {line} (byte {offset}): of EXT-X-DEFINE players take different names or values; write one tag for each variable, with one NAME, IMPORT or QUERYPARAM, and with a VALUE that holds no variable"
     )]
     AmbiguousDefinition {
         /// Line number, from 1.
@@ -121,8 +123,10 @@ pub enum RefuseReason {
     /// The reference does not resolve to a URL.
     #[error("it is not a valid URI reference")]
     BadReference,
-    /// Players differ in how they read it (a backslash or a control character).
-    #[error("it holds a backslash or a control character, which players read differently")]
+    /// Players differ in how they read it: a backslash, a control character, a scheme without a host.
+    #[error(
+        "players read it differently: it holds a backslash or a control character, or a scheme without two slashes and a host"
+    )]
     Ambiguous,
     /// It already holds a parameter that would be added, and a verifier takes the first.
     #[error("it already holds the parameter '{0}'; set existing_token = \"replace\" to drop it")]
@@ -131,12 +135,14 @@ pub enum RefuseReason {
     #[error("it lies outside what the route may deliver")]
     OutsideRoute,
     /// The URL is on a host that the route does not name, and the route refuses such hosts.
-    #[error("it names a host that the route does not allow")]
+    #[error(
+        "it names a host that the route does not allow; add the host to allow_hosts, or set third_party = \"keep\""
+    )]
     ForeignHost,
     /// A key's name is not one of those that tell the route a key, so that more than its own token would
     /// open it.
     #[error(
-        "the route delivers keys apart, and this key is not named as keys are; add its name to keys.names"
+        "the route delivers keys apart, and this key is not named as keys are; add its name to the list keys.names, which replaces the default [\"*.key\", \"key*.bin\"]"
     )]
     KeyNotNamed,
     /// What is no key is named as a key of the route is, so that its token would not open it.

@@ -4,6 +4,7 @@ pub(crate) mod attributes;
 pub(crate) mod carriers;
 pub(crate) mod lines;
 
+use std::collections::HashSet;
 use std::ops::Range;
 use std::time::Duration;
 
@@ -43,6 +44,7 @@ pub(crate) fn scan(source: &[u8], options: &Options) -> Result<Scan, CompileErro
         is_ended: false,
         is_multivariant: false,
         definitions: Vec::new(),
+        defined: HashSet::new(),
         delta_updates: Vec::new(),
         target: None,
         longest: None,
@@ -120,6 +122,8 @@ struct Scanner<'s> {
     is_ended: bool,
     is_multivariant: bool,
     definitions: Vec<Definition>,
+    /// Their names.
+    defined: HashSet<Bytes>,
     delta_updates: Vec<Range<usize>>,
     target: Option<Duration>,
     longest: Option<Duration>,
@@ -333,14 +337,15 @@ impl Scanner<'_> {
     }
 
     /// A tag of another shape defines nothing, so that its variable is refused where it is used.
-    /// One that names its variable twice is refused, since players differ in which name they take.
+    /// One of which players take different names or values is refused.
     fn define(
         &mut self,
         line: &Line,
         offset: usize,
         value: Range<usize>,
     ) -> Result<(), CompileError> {
-        let mut names = 0;
+        let (mut names, mut values) = (0, 0);
+        let mut holds_variable = false;
         let mut name = None;
         let mut definer = None;
         for attribute in Attributes::new(self.source, value).map_while(Result::ok) {
@@ -349,16 +354,23 @@ impl Scanner<'_> {
             names += usize::from(matches!(attribute_name, b"NAME" | b"IMPORT" | b"QUERYPARAM"));
             match attribute_name {
                 b"NAME" => name = Some(text()),
-                b"VALUE" => definer = Some(Definer::Value(text())),
+                b"VALUE" => {
+                    values += 1;
+                    let text = text();
+                    holds_variable |= memchr::memmem::find(&text, b"{$").is_some();
+                    definer = Some(Definer::Value(text));
+                }
                 b"IMPORT" => (name, definer) = (Some(text()), Some(Definer::Import)),
                 b"QUERYPARAM" => (name, definer) = (Some(text()), Some(Definer::QueryParameter)),
                 _ => {}
             }
         }
+        let mut is_again = false;
         if let (Some(name), Some(value)) = (name, definer) {
+            is_again = !self.defined.insert(name.clone());
             self.definitions.push(Definition { name, value, offset });
         }
-        if names > 1 {
+        if names > 1 || values > 1 || holds_variable || is_again {
             return Err(CompileError::AmbiguousDefinition { line: line.number, offset });
         }
         Ok(())

@@ -29,7 +29,7 @@ pub(crate) fn resolve(base: &Url, reference: &[u8]) -> Result<Resolved, RefuseRe
     if reference.is_empty() {
         return Ok(Resolved::Kept(KeepReason::Empty));
     }
-    if reference.iter().any(|&byte| byte == b'\\' || byte.is_ascii_control()) {
+    if is_ambiguous(reference) {
         return Err(RefuseReason::Ambiguous);
     }
     join(base, reference).map(Resolved::Http).ok_or(RefuseReason::BadReference)
@@ -48,6 +48,21 @@ pub(crate) fn has_scheme(reference: &[u8]) -> bool {
 /// Whether the reference says its host: it has a scheme, or takes that of its base alone.
 pub(crate) fn is_absolute(reference: &[u8]) -> bool {
     has_scheme(reference) || reference.trim_ascii_start().starts_with(b"//")
+}
+
+/// Whether players resolve a reference to HTTP differently.
+pub(crate) fn is_ambiguous(reference: &[u8]) -> bool {
+    let is_http = scheme(reference).is_some_and(|scheme| is_one_of(scheme, &["http", "https"]));
+    is_http && !names_host(reference)
+        || reference.iter().any(|&byte| byte == b'\\' || byte.is_ascii_control())
+}
+
+/// Whether two slashes and a host stand behind the scheme. Without them browsers resolve `http:a/b` by the
+/// scheme of their own base: to the host `a`, or to a path.
+fn names_host(reference: &[u8]) -> bool {
+    let behind = memchr::memchr(b':', reference).and_then(|colon| reference.get(colon + 1..));
+    let host = behind.and_then(|behind| behind.strip_prefix(b"//"));
+    host.is_some_and(|host| !matches!(host.first(), None | Some(b'/' | b'?' | b'#')))
 }
 
 /// Whether a URI line goes on with request headers for the player, as IPTV lists write them:

@@ -127,7 +127,7 @@ fn what_ends_a_line_for_some_players_is_refused() {
 #[test]
 fn no_variable_takes_the_token_of_the_playlist() {
     let base = common::url(BASE);
-    let gcore = common::gcore(Scope::Directory);
+    let gcore = gcore(Scope::Directory);
     for name in ["md5", "MD5", "expires", "%6dd5"] {
         let source = format!("#EXTM3U\n\n#EXT-X-DEFINE:QUERYPARAM=\"{name}\"\n0.ts\n");
         let template = Template::compile(source.into(), &Options::default()).unwrap();
@@ -146,10 +146,58 @@ fn a_definition_that_names_its_variable_twice_is_refused() {
         "NAME=\"a\",VALUE=\"1\",QUERYPARAM=\"b\"",
         "IMPORT=\"a\",QUERYPARAM=\"b\"",
         "NAME=\"a\",IMPORT=\"a\"",
+        "NAME=\"a\",VALUE=\"1\",VALUE=\"2\"",
+        "NAME=\"a\",VALUE=\"{$b}\"",
     ] {
         let source = format!("#EXTM3U\n#EXT-X-DEFINE:{attributes}\n{{$a}}.ts\n");
         let compiled = Template::compile(source.into(), &Options::default());
         assert_eq!(compiled.unwrap_err(), CompileError::AmbiguousDefinition { line: 2, offset: 8 });
+    }
+}
+
+// hls.js reports a second definition and takes it, Shaka keeps the first.
+#[test]
+fn a_variable_that_is_defined_again_is_refused() {
+    let source =
+        "#EXTM3U\n#EXT-X-DEFINE:NAME=\"a\",VALUE=\"1\"\n#EXT-X-DEFINE:QUERYPARAM=\"a\"\n{$a}.ts\n";
+    let compiled = Template::compile(source.into(), &Options::default());
+    assert_eq!(compiled.unwrap_err(), CompileError::AmbiguousDefinition { line: 3, offset: 41 });
+}
+
+// By the URL standard, `http:a/b` is a path where the base is http, and the host `a` where it is https.
+#[test]
+fn a_scheme_without_a_host_is_refused_everywhere() {
+    for reference in [
+        "http:evil.invalid/0",
+        "HTTPS:evil.invalid/0",
+        " http:/evil.invalid/0",
+        "http:///evil.invalid/0",
+        "https:?a",
+    ] {
+        let playlist = format!("#EXTM3U\n#EXT-X-MAP:URI=\"{reference}\"\n{reference}\n");
+        let variable = format!(
+            "#EXTM3U\n#EXT-X-DEFINE:NAME=\"a\",VALUE=\"{reference}\"\n#EXTINF:4,\n{{$a}}.ts\n"
+        );
+        let mpd = |inner: &str, media: &str| {
+            format!(
+                "<MPD xmlns=\"urn:mpeg:dash:schema:mpd:2011\" type=\"static\" \
+                 mediaPresentationDuration=\"PT4S\"><Period>{inner}<AdaptationSet>\
+                 <SegmentTemplate media=\"{media}\" duration=\"4\"/><Representation id=\"r\" \
+                 bandwidth=\"1\"/></AdaptationSet></Period></MPD>"
+            )
+        };
+        let template = mpd("", &format!("{reference}$Number$"));
+        let base = mpd(&format!("<BaseURL>{reference}/</BaseURL>"), "$Number$");
+        for source in [playlist, variable, template, base] {
+            let template = Template::compile(source.clone().into(), &Options::default()).unwrap();
+            let gcore = gcore(Scope::Directory);
+            let place = Place::at(url(BASE));
+            let plan = template.plan(&place, &mut SignHost::new(&place.base, &gcore)).map(|_| ());
+            assert!(
+                matches!(plan, Err(RenderError::Refused { reason: RefuseReason::Ambiguous, .. })),
+                "{plan:?}: {source}"
+            );
+        }
     }
 }
 

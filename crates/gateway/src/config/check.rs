@@ -29,6 +29,8 @@ use crate::session;
 use crate::{ConnectionLimits, SessionRules, SharedConfig, TlsConfig};
 
 /// A year: beyond it a window is surely a mistake, and every expiry still fits 32 bits.
+/// What is longer has no end for anybody, and moments that far away cannot be reckoned with.
+const LONGEST: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 const MAX_WINDOW_SECS: u64 = 366 * 86_400;
 
 pub(super) fn check(raw: raw::Config, folder: &Path) -> Result<Config, ConfigError> {
@@ -542,7 +544,7 @@ fn limits(raw: &raw::Limits) -> Result<Limits, ConfigError> {
         missing_for: secs(raw.missing_secs, default.missing_for),
         missing_segment_for: raw
             .missing_segment_ms
-            .map_or(default.missing_segment_for, Duration::from_millis),
+            .map_or(default.missing_segment_for, |ms| Duration::from_millis(ms).min(LONGEST)),
         origin_requests,
         origin_document_requests: raw.origin_document_requests.unwrap_or(origin_requests / 8),
         origin_bodies: raw.origin_bodies.unwrap_or(default.origin_bodies),
@@ -570,7 +572,7 @@ fn timeouts(raw: &raw::Timeouts) -> Timeouts {
 }
 
 fn secs(given: Option<u64>, default: Duration) -> Duration {
-    given.map_or(default, Duration::from_secs)
+    given.map_or(default, |secs| Duration::from_secs(secs).min(LONGEST))
 }
 
 pub(super) fn wrong(place: impl Into<String>, message: impl Into<String>) -> ConfigError {

@@ -492,18 +492,20 @@ pub(super) struct Limits {
     /// Default: 4096.
     pub(super) origin_bodies: Option<usize>,
     /// Bytes per second that a client reads of a body at least. While another request waits for
-    /// `origin_bodies`, the slowest body that is 10 seconds behind this rate ends. 0 is any rate.
+    /// `origin_bodies`, the slowest body that is 10 seconds behind this rate ends. What the connection
+    /// has taken counts as read, up to 256 KiB at a time. 0 is any rate.
     ///
-    /// Default: 4096.
+    /// Default: 16384.
     pub(super) min_body_bytes_per_sec: Option<u64>,
     /// Requests of one session that are in flight at once, each until the head of its answer; one more
-    /// is 429 `too-many-in-flight`. 0 is any number.
+    /// is 503 `too-many-in-flight`. 0 is any number. All who open one link from one client address have
+    /// one session: behind a proxy that `trusted_proxies` does not name, these are all viewers.
     ///
-    /// Default: 128.
+    /// Default: 512.
     pub(super) session_requests: Option<u32>,
     /// Bodies of one session that are in flight at once; the same.
     ///
-    /// Default: 64.
+    /// Default: 256.
     pub(super) session_bodies: Option<u32>,
     /// Requests of one client (an IPv4 address, or a /64) that are in flight at once; the same. Behind a
     /// proxy that `trusted_proxies` does not name, all clients are one.

@@ -420,3 +420,13 @@ fn each_bound_on_manifests_has_a_key_of_its_own_name() {
         assert_eq!(config.limits.manifest, expected, "{key}");
     }
 }
+
+#[test]
+fn times_without_end_are_as_good_as_very_long_ones() {
+    let top = "[limits]\nmissing_secs = 9223372036854775807\nmissing_segment_ms = 9223372036854775807\n\
+               idle_secs = 9223372036854775807\n[timeouts]\nidle_secs = 9223372036854775807\n";
+    let config = Case::new().parse(&GOOD.replacen("[session]", &format!("{top}[session]"), 1));
+    let limits = config.unwrap().limits;
+    let most = std::time::Duration::from_secs(10 * 365 * 24 * 3600);
+    assert_eq!([limits.missing_for, limits.missing_segment_for], [most; 2]);
+}

@@ -24,6 +24,11 @@ use crate::config::Limits;
 
 /// How often a request that waits looks for slow readers.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// A piece is no longer than what the least rate allows this time for: what a connection has taken counts
+/// as read, and a client that reads nothing must not gain by it.
+const PIECE_FOR_SECS: u64 = 8;
+/// The least bytes of such a piece.
+const SHORTEST_PIECE: u64 = 16 << 10;
 /// How far a reader may be behind the least rate.
 const GRACE: Duration = Duration::from_secs(10);
 
@@ -71,6 +76,8 @@ struct Running {
 struct State {
     /// None once it has ended.
     source: Option<(BodyStream, OwnedSemaphorePermit)>,
+    /// What was read of the source and not handed on.
+    rest: Bytes,
     reader: Reader,
 }
 
@@ -165,7 +172,9 @@ impl BodyPermit {
     pub(crate) fn meter(self, body: Body) -> Body {
         let Self { permit, bodies } = self;
         let source = Some((body.into_stream(), permit));
-        let state = Mutex::new(State { source, reader: Reader::default() });
+        // A client that never asks reads slowly, too.
+        let reader = Reader { reads: Some((Instant::now(), Duration::ZERO)), ..Reader::default() };
+        let state = Mutex::new(State { source, rest: Bytes::new(), reader });
         let running = Arc::new(Running { state });
         let number = bodies.next_number.fetch_add(1, Ordering::Relaxed);
         bodies.running.insert(number, Arc::clone(&running));
@@ -182,20 +191,31 @@ impl Running {
 
     /// Gives back the permit, and the connection to the server.
     fn end(&self) {
-        let source = lock(&self.state).source.take();
-        drop(source);
+        let mut state = lock(&self.state);
+        let ended = (state.source.take(), std::mem::take(&mut state.rest));
+        drop(state);
+        drop(ended);
     }
 
     fn poll(&self, least_rate: u64, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Error>>> {
         let mut state = lock(&self.state);
-        let State { source, reader } = &mut *state;
+        let State { source, rest, reader } = &mut *state;
         let Some((stream, _)) = source else { return Poll::Ready(Some(Err(Error::ReadTooSlowly))) };
         reader.asks(Instant::now());
-        let polled = stream.as_mut().poll_next(cx);
-        if let Poll::Ready(Some(Ok(piece))) = &polled {
-            reader.gets(piece.len(), least_rate, Instant::now());
+        let mut piece = std::mem::take(rest);
+        if piece.is_empty() {
+            piece = match std::task::ready!(stream.as_mut().poll_next(cx)) {
+                Some(Ok(piece)) => piece,
+                ended => return Poll::Ready(ended),
+            };
         }
-        polled
+        let longest = least_rate.saturating_mul(PIECE_FOR_SECS).max(SHORTEST_PIECE);
+        let longest = usize::try_from(longest).unwrap_or(usize::MAX);
+        if least_rate > 0 && piece.len() > longest {
+            *rest = piece.split_off(longest);
+        }
+        reader.gets(piece.len(), least_rate, Instant::now());
+        Poll::Ready(Some(Ok(piece)))
     }
 }
 

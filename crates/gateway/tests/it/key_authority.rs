@@ -242,7 +242,7 @@ fn a_manifest_is_refused_where_names_do_not_tell_its_keys() {
  mediaPresentationDuration="PT4S"><Period><AdaptationSet><ContentProtection schemeIdUri="urn:uuid:e2719d58-a985-b3c9-781a-b030af78d30e">
 <dashif:Laurl>clear.key</dashif:Laurl></ContentProtection><SegmentTemplate media="$Number$.m4s" duration="2"/>
 <Representation id="1" bandwidth="1"/></AdaptationSet></Period></MPD>"#;
-    let not_named = Some("add its name to keys.names");
+    let not_named = Some("add its name to the list keys.names");
     let is_named = Some("make keys.names narrower");
     let cases: [(&str, Vec<u8>, Option<&str>); 21] = [
         ("named.m3u8", key("two.key?id=7"), None),

@@ -98,6 +98,9 @@ pub(crate) fn resolve_all(
             budget.charge(around.len() * each + around_len).map_err(|why| (slot, why))?;
             let reference = text::decode(raw, place.quoting());
             budget.check_reference(&reference, reference.len()).map_err(|why| (slot, why))?;
+            if resolve::is_ambiguous(&reference) {
+                return Err((slot, RefuseReason::Ambiguous));
+            }
             let (resolved, rewritten, kept) = rebase(&around, &reference, must_be_absolute, policy);
             bases.kept.extend(kept.map(|reason| (slot, reason)));
             bases.rebased.extend(rewritten.map(|rewritten| (slot, rewritten)));

@@ -122,6 +122,8 @@ pub enum Mistake {
     },
     /// A session token opens the folder of a key, which its own token alone opens.
     SessionOfKey,
+    /// A session token opens the segments of a template's folder, and this is none of them.
+    SessionOfMedia,
     /// A session token is bound to an address.
     SessionBound {
         /// Bits of the address that count.
@@ -180,6 +182,7 @@ impl Mistake {
             Self::SessionElsewhere { .. } => "session-elsewhere",
             Self::SessionDepth { .. } => "session-depth",
             Self::SessionOfKey => "session-of-key",
+            Self::SessionOfMedia => "session-of-media",
             Self::SessionBound { .. } => "session-bound",
         }
     }
@@ -275,7 +278,10 @@ impl Mistake {
                 "begin a new session: the key was taken out, or the token is of another gateway"
             }
             Self::SessionOfRoute(_) => "ask for the path under the route that the session is for",
-            Self::SessionElsewhere { .. } | Self::SessionDepth { .. } | Self::SessionOfKey => {
+            Self::SessionElsewhere { .. }
+            | Self::SessionDepth { .. }
+            | Self::SessionOfKey
+            | Self::SessionOfMedia => {
                 "begin a session at the manifest, and take the URIs as the gateway writes them"
             }
             Self::SessionBound { .. } => {
@@ -400,6 +406,10 @@ impl fmt::Display for Mistake {
             Self::SessionDepth { depth, .. } => {
                 write!(f, "the session token opens what lies {depth} folders deep or deeper")
             }
+            Self::SessionOfMedia => f.write_str(
+                "the session token is good for the segments of a template's folder, and opens no manifest and \
+                 no folder there",
+            ),
             Self::SessionOfKey => f.write_str(
                 "the session token is good, and the path is named as keys are (route.keys.names): a \
                  key's own token alone opens it",
