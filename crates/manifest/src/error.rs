@@ -81,11 +81,10 @@ pub enum CompileError {
         /// What is wrong.
         problem: String,
     },
-    /// Players take different values of a variable: one EXT-X-DEFINE has several of NAME, IMPORT and
-    /// QUERYPARAM, or several of VALUE, its VALUE holds a variable, or it defines one that is defined
-    /// (RFC 8216bis section 4.4.2.3).
+    /// Players take different names or values: one EXT-X-DEFINE has several of NAME, IMPORT and
+    /// QUERYPARAM, or several of VALUE (RFC 8216bis section 4.4.2.3).
     #[error(
-        "line {line} (byte {offset}): of EXT-X-DEFINE players take different names or values; write one tag for each variable, with one NAME, IMPORT or QUERYPARAM, and with a VALUE that holds no variable"
+        "line {line} (byte {offset}): EXT-X-DEFINE has more than one of NAME, IMPORT and QUERYPARAM, or of VALUE, of which players take different ones; write one tag for each variable"
     )]
     AmbiguousDefinition {
         /// Line number, from 1.
@@ -161,6 +160,11 @@ pub enum RefuseReason {
     /// The text that would be written cannot stand unquoted in an attribute.
     #[error("the signed URL cannot stand there without quotes")]
     NeedsQuotes,
+    /// It uses a variable of which players take different values.
+    #[error(
+        "the variable '{0}' is defined more than once, or by a value that holds a variable, which players read differently; define it once, with its value written out"
+    )]
+    AmbiguousVariable(String),
     /// It uses a variable that no EXT-X-DEFINE before it defines, or whose value did not come.
     #[error("the variable {{${0}}} is not defined")]
     UndefinedVariable(String),

@@ -4,7 +4,6 @@ pub(crate) mod attributes;
 pub(crate) mod carriers;
 pub(crate) mod lines;
 
-use std::collections::HashSet;
 use std::ops::Range;
 use std::time::Duration;
 
@@ -44,7 +43,6 @@ pub(crate) fn scan(source: &[u8], options: &Options) -> Result<Scan, CompileErro
         is_ended: false,
         is_multivariant: false,
         definitions: Vec::new(),
-        defined: HashSet::new(),
         delta_updates: Vec::new(),
         target: None,
         longest: None,
@@ -122,8 +120,6 @@ struct Scanner<'s> {
     is_ended: bool,
     is_multivariant: bool,
     definitions: Vec<Definition>,
-    /// Their names.
-    defined: HashSet<Bytes>,
     delta_updates: Vec<Range<usize>>,
     target: Option<Duration>,
     longest: Option<Duration>,
@@ -345,7 +341,6 @@ impl Scanner<'_> {
         value: Range<usize>,
     ) -> Result<(), CompileError> {
         let (mut names, mut values) = (0, 0);
-        let mut holds_variable = false;
         let mut name = None;
         let mut definer = None;
         for attribute in Attributes::new(self.source, value).map_while(Result::ok) {
@@ -356,21 +351,17 @@ impl Scanner<'_> {
                 b"NAME" => name = Some(text()),
                 b"VALUE" => {
                     values += 1;
-                    let text = text();
-                    holds_variable |= memchr::memmem::find(&text, b"{$").is_some();
-                    definer = Some(Definer::Value(text));
+                    definer = Some(Definer::Value(text()));
                 }
                 b"IMPORT" => (name, definer) = (Some(text()), Some(Definer::Import)),
                 b"QUERYPARAM" => (name, definer) = (Some(text()), Some(Definer::QueryParameter)),
                 _ => {}
             }
         }
-        let mut is_again = false;
         if let (Some(name), Some(value)) = (name, definer) {
-            is_again = !self.defined.insert(name.clone());
             self.definitions.push(Definition { name, value, offset });
         }
-        if names > 1 || values > 1 || holds_variable || is_again {
+        if names > 1 || values > 1 {
             return Err(CompileError::AmbiguousDefinition { line: line.number, offset });
         }
         Ok(())

@@ -118,6 +118,10 @@ impl Defined {
             let variable = before.checked_sub(1).map(|last| &of_name[last]);
             let variable = variable.ok_or_else(undefined)?;
             let value = variable.value.as_deref().ok_or_else(undefined)?;
+            // hls.js takes the last definition and Shaka the first; hls.js fills a value in itself.
+            if of_name.len() > 1 || memchr::memmem::find(value, b"{$").is_some() {
+                return Err(RefuseReason::AmbiguousVariable(shown()));
+            }
             let written = &reference[copied..start];
             has_query |= written.contains(&b'?');
             // Whoever chooses a path chooses what is signed; a query signs nothing.
@@ -185,11 +189,20 @@ mod tests {
     }
 
     #[test]
-    fn values_are_filled_in_once() {
-        let defined =
-            defined(&[("h", value("https://cdn")), ("p", value("{$h}"))], "http://x/", &[]);
-        assert_eq!(expand(&defined, "{$h}/a/{$p}.ts", 9).unwrap(), "https://cdn/a/{$h}.ts");
+    fn values_are_filled_in_where_all_players_take_the_same() {
+        let definitions = [
+            ("h", value("https://cdn")),
+            ("p", value("{$h}")),
+            ("d", value("1")),
+            ("d", Definer::QueryParameter),
+        ];
+        let defined = defined(&definitions, "http://x/?d=2", &[]);
+        assert_eq!(expand(&defined, "{$h}/a.ts", 9).unwrap(), "https://cdn/a.ts");
         assert_eq!(expand(&defined, "a{$/{b}/{$}.ts", 9).unwrap(), "a{$/{b}/{$}.ts");
+        for name in ["p", "d"] {
+            let ambiguous = Err(RefuseReason::AmbiguousVariable(name.to_owned()));
+            assert_eq!(expand(&defined, &format!("{{${name}}}.ts"), 9), ambiguous);
+        }
     }
 
     #[test]
