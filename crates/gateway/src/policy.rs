@@ -169,9 +169,11 @@ impl<'a> RoutePolicy<'a> {
         if confines.are_crossed_by(grant, &manifest.path) {
             return false;
         }
-        let is_apart = uri.role == Role::BaseUrl || self.is_apart(uri);
+        // A base URL is not fetched.
+        let is_base = uri.role == Role::BaseUrl;
         match uri.role.is_document() {
-            _ if is_apart => true,
+            _ if !is_base && confines.share_path_with(place) => false,
+            _ if is_base || self.is_apart(uri) => true,
             false => confines.may_sign(route, place, grant, manifest),
             true if uri.role.is_playlist() && confines.hides_qualities() => false,
             // The segments of a variant get the CDN's tokens where its own token is one of a folder.

@@ -4,12 +4,14 @@
 //! opened as a whole. No other document tells that: what it names beyond its own folder is opened file
 //! by file.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeSet, HashSet};
 use std::ops::Bound;
 
 use serde::Deserialize;
+use sha2::{Digest as _, Sha256};
 use sluicegate_manifest::{
-    Decision, Format, KeepReason, Place as Placement, RenderError, Role, Template, Uri, UriPolicy,
+    Decision, Format, KeepReason, Place as Placement, RefuseReason, RenderError, Role, Template,
+    Uri, UriPolicy,
 };
 use sluicegate_token::session::Grant;
 use sluicegate_token::{ResourcePath, Scope, Target};
@@ -36,8 +38,10 @@ pub(crate) struct Confines {
     lists_qualities: bool,
     /// Whether the manifest brings variants and does not tell how large they are.
     hides_qualities: bool,
-    /// By path, what the manifest names and the profile leaves out.
-    left_out: BTreeMap<Vec<u8>, Place>,
+    /// The paths of what the manifest names and the profile leaves out.
+    left_out: HashSet<Hashed>,
+    /// The folders that these are in.
+    folders: BTreeSet<Vec<u8>>,
     /// By host, what CDN tokens for these would be made for, where a token opens more than a file.
     signed: BTreeSet<(usize, Vec<u8>)>,
 }
@@ -58,27 +62,33 @@ impl Confines {
             Format::Hls => whole.slots().iter().any(|slot| is_variant(slot.role())),
             format => format == Format::Dash,
         };
-        let mut left_out = BTreeMap::new();
-        if lists_qualities && whole.source() != left.source() {
-            let named = |template: &Template| {
-                let mut named = Named { route, places: BTreeMap::new() };
-                template.plan(placement, &mut named).map(|_| named.places)
-            };
-            left_out = named(whole)?;
-            let kept = named(left)?;
-            left_out.retain(|path, _| !kept.contains_key(path));
-        }
+        let mut left_out = HashSet::new();
+        let mut folders = BTreeSet::new();
         let mut signed = BTreeSet::new();
-        for place in left_out.values() {
-            if let Some(cdn) = wide_cdn(route, place.host)
-                && let Some(url) = route.cdn_url(place, None)
-                && let Some(part) = signed_part(cdn, &url)
-            {
-                signed.insert((place.host, part));
-            }
+        if lists_qualities && whole.source() != left.source() {
+            let mut kept = HashSet::new();
+            let note = |place: &Place, query: Option<&str>| {
+                kept.insert(hash_of(place, query));
+                Ok(())
+            };
+            left.plan(placement, &mut Named { route, note })?;
+            let note = |place: &Place, query: Option<&str>| {
+                if kept.contains(&hash_of(place, query)) || !left_out.insert(hash_of(place, None)) {
+                    return Ok(());
+                }
+                folders.insert(place.path.directory().to_vec());
+                if let Some(cdn) = wide_cdn(route, place.host)
+                    && let Some(url) = route.cdn_url(place, None)
+                    && let Some(part) = signed_part(cdn, &url)
+                {
+                    signed.insert((place.host, part));
+                }
+                Ok(())
+            };
+            whole.plan(placement, &mut Named { route, note })?;
         }
         let hides_qualities = whole.format() == Format::Steering;
-        Ok(Self { lists_qualities, hides_qualities, left_out, signed })
+        Ok(Self { lists_qualities, hides_qualities, left_out, folders, signed })
     }
 
     /// Whether the manifest lists variants or Representations, and so names what is left out.
@@ -89,6 +99,12 @@ impl Confines {
     /// Whether a variant of this manifest may be anything: it does not tell.
     pub(crate) const fn hides_qualities(&self) -> bool {
         self.hides_qualities
+    }
+
+    /// Whether a path is that of something that is left out, by another query than what is kept of it.
+    /// No token tells queries apart.
+    pub(crate) fn share_path_with(&self, place: &Place) -> bool {
+        !self.left_out.is_empty() && self.left_out.contains(&hash_of(place, None))
     }
 
     /// Whether the folder of a resource is known to hold nothing that is left out.
@@ -135,8 +151,8 @@ impl Confines {
 
     fn is_beneath(&self, folder: &[u8]) -> bool {
         let from = (Bound::Included(folder), Bound::Unbounded);
-        let first = self.left_out.range::<[u8], _>(from).next();
-        first.is_some_and(|(path, _)| path.starts_with(folder))
+        let first = self.folders.range::<[u8], _>(from).next();
+        first.is_some_and(|path| path.starts_with(folder))
     }
 }
 
@@ -173,19 +189,39 @@ fn beside_folder(url: &Url, segments: usize) -> Option<Url> {
     Some(beside)
 }
 
-/// Notes what a manifest names on a route, and changes nothing.
-struct Named<'r> {
-    route: &'r Route,
-    places: BTreeMap<Vec<u8>, Place>,
+/// A hash that stands for a path, or for a path with a query.
+type Hashed = [u8; 16];
+
+/// The hash of a path with a query: as it is written, of a template.
+fn hash_of(place: &Place, query: Option<&str>) -> Hashed {
+    let path = place.path.as_bytes();
+    let mut hash = Sha256::new();
+    hash.update(path.len().to_be_bytes());
+    hash.update(path);
+    hash.update(query.unwrap_or_default());
+    let hash: [u8; 32] = hash.finalize().into();
+    let mut short = Hashed::default();
+    short.copy_from_slice(&hash[..size_of::<Hashed>()]);
+    short
 }
 
-impl UriPolicy for Named<'_> {
+/// Notes what a manifest names on a route, with its query, and changes nothing.
+struct Named<'r, F> {
+    route: &'r Route,
+    note: F,
+}
+
+impl<F> UriPolicy for Named<'_, F>
+where
+    F: FnMut(&Place, Option<&str>) -> Result<(), RefuseReason>,
+{
     fn decide(&mut self, uri: &Uri<'_>) -> Decision {
         // A base URL that is fetched itself is asked for as a segment, too.
         if uri.role != Role::BaseUrl
             && let Located::Here(place) = self.route.locate(uri.url)
+            && let Err(reason) = (self.note)(&place, uri.url.query())
         {
-            self.places.insert(place.path.as_bytes().to_vec(), place);
+            return Decision::Refuse(reason);
         }
         Decision::Keep(KeepReason::Identity)
     }

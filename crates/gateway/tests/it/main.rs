@@ -27,6 +27,7 @@ mod manifests;
 mod origins;
 mod outage;
 mod paths;
+mod profile_confines;
 mod profile_scope;
 mod profiles;
 mod rates;

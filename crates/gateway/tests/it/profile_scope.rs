@@ -9,13 +9,13 @@ use crate::support::{
     Admin, LOCAL_ADMIN, Site, Viewer, api, cdn, folder, open, playlist, resolve, token_of, uris,
 };
 
-const PROFILES: &str = "[[profile]]\nid = 1\nname = \"sd\"\nmax_height = 576\n\
+pub(crate) const PROFILES: &str = "[[profile]]\nid = 1\nname = \"sd\"\nmax_height = 576\n\
     [[profile]]\nid = 2\nname = \"hd\"\nmax_height = 720\n\
     [[profile]]\nid = 3\nname = \"advised\"\nmax_height = 576\nprofile_scope = \"advisory\"\n";
 const SD: &str = ", \"profile\": \"sd\"";
 
 /// A multivariant playlist of 360, 720 and 1080 lines, with sound, whose playlists have these names.
-fn multivariant(name: impl Fn(&str) -> String) -> Vec<u8> {
+pub(crate) fn multivariant(name: impl Fn(&str) -> String) -> Vec<u8> {
     let mut text = format!(
         "#EXTM3U\n#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"a\",NAME=\"x\",URI=\"{}\"\n",
         name("audio")
@@ -30,7 +30,7 @@ fn multivariant(name: impl Fn(&str) -> String) -> Vec<u8> {
 }
 
 /// An MPD of 360 and 1080 lines and sound.
-fn mpd(media: &str) -> Vec<u8> {
+pub(crate) fn mpd(media: &str) -> Vec<u8> {
     format!(
         "<MPD xmlns=\"urn:mpeg:dash:schema:mpd:2011\" type=\"static\" \
          mediaPresentationDuration=\"PT4S\"><Period><AdaptationSet>\

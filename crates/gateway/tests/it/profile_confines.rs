@@ -1,0 +1,83 @@
+//! A profile where names and folders do not tell qualities apart.
+
+use sluicegate_testkit::Gateway;
+
+use crate::profile_scope::{PROFILES, mpd, multivariant};
+use crate::support::{Admin, LOCAL_ADMIN, Site, Viewer, cdn, folder, playlist, resolve, uris};
+
+/// A gateway whose links open sessions of a profile.
+fn gateway(media: &tempfile::TempDir, route: &str, profile: &str, limits: &str) -> Gateway {
+    let top = format!("{LOCAL_ADMIN}{limits}\n{PROFILES}");
+    let entry = format!("profile = \"{profile}\"");
+    Site { top: &top, route, entry: &entry }.folder(media.path())
+}
+
+/// The status of a manifest, which tells the code of a refusal.
+fn told(gateway: &Gateway, path: &str) -> String {
+    let mut viewer = Viewer::of(gateway);
+    let session = viewer.enter(path);
+    let answer = viewer.get(&session);
+    match answer.status {
+        200 => "200".to_owned(),
+        status => {
+            let body: serde_json::Value = serde_json::from_slice(&answer.body).unwrap();
+            format!("{status} {}", body["code"].as_str().unwrap())
+        }
+    }
+}
+
+/// Why the gateway refused a manifest, as the operators see it.
+fn reason(gateway: &Gateway) -> String {
+    Admin::of(gateway).json("/api/events")["refused"][0].to_string()
+}
+
+#[test]
+fn qualities_that_differ_by_their_query_alone_are_refused() {
+    let by_query = multivariant(|name| format!("list.m3u8?q={name}"));
+    let without = multivariant(|name| match name {
+        "360" => "list.m3u8".to_owned(),
+        _ => format!("list.m3u8?q={name}"),
+    });
+    let media = folder(&[
+        ("v/a/master.m3u8", &by_query),
+        ("v/a/without.m3u8", &without),
+        ("v/a/list.m3u8", &playlist(&["1.ts"])),
+        ("v/a/templates.mpd", &mpd("m/$Number$.m4s?q=$RepresentationID$")),
+    ]);
+    let files = cdn("https://cdn.example.com/", "file", 3600);
+    for route in ["", "forward_query = [\"q\"]", "grant = \"file\"", "carry = \"query\"", &files] {
+        for path in ["/v/a/master.m3u8", "/v/a/without.m3u8", "/v/a/templates.mpd"] {
+            let enforced = gateway(&media, route, "sd", "");
+            assert_eq!(told(&enforced, path), "502 profile-scope", "{route}: {path}");
+            assert!(reason(&enforced).contains("profile_scope"), "{}", reason(&enforced));
+            let advised = gateway(&media, route, "advised", "");
+            assert_eq!(told(&advised, path), "200", "{route}: {path}");
+        }
+    }
+}
+
+#[test]
+fn what_is_kept_and_left_out_with_the_same_query_is_kept() {
+    let shared = multivariant(|name| match name {
+        "audio" => "audio.m3u8?v=1".to_owned(),
+        "1080" => "360.m3u8?v=1".to_owned(),
+        name => format!("{name}.m3u8?v=1"),
+    });
+    let shared = String::from_utf8(shared).unwrap().replace("720.m3u8?v=1", "audio.m3u8?v=1");
+    let list = playlist(&["1.ts"]);
+    let media = folder(&[
+        ("v/a/master.m3u8", shared.as_bytes()),
+        ("v/a/360.m3u8", &list),
+        ("v/a/audio.m3u8", &list),
+    ]);
+    for route in ["forward_query = [\"v\"]", "grant = \"file\"", "carry = \"query\""] {
+        let gateway = gateway(&media, route, "sd", "");
+        let mut viewer = Viewer::of(&gateway);
+        let session = viewer.enter("/v/a/master.m3u8");
+        let found = uris(&viewer.get(&session).text());
+        assert_eq!(found.len(), 2, "{route}: {found:?}");
+        for uri in found {
+            assert_eq!(viewer.status(&resolve(&session, &uri)), 200, "{route}: {uri}");
+        }
+    }
+}
