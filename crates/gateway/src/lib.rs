@@ -54,6 +54,7 @@ mod session_store;
 mod templates;
 mod trace;
 mod variables;
+mod work;
 mod workers;
 
 pub use app::App;

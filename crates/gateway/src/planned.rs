@@ -25,6 +25,7 @@ use crate::profile_scope::{Confines, ProfileScope};
 use crate::request::{Carried, SESSION_PARAMETER};
 use crate::route::Segments;
 use crate::session::{self, Admitted, Extension};
+use crate::work::Work;
 
 /// A plan, and what its tokens are for.
 #[derive(Debug)]
@@ -216,11 +217,12 @@ pub(crate) fn make(
         Some(context) if template.format().is_part() => context,
         _ => base.clone(),
     };
-    let placement = Placement { base, served, variables: variables.clone(), now, max_steps };
+    let mut work = Work::of(whole, max_steps);
+    let mut placement = Placement { base, served, variables: variables.clone(), now, max_steps };
     let is_enforced = |profile: &&ProfileConfig| profile.scope == ProfileScope::Enforced;
     let confines = match scene.profile.filter(is_enforced) {
         None => None,
-        Some(_) => Some(Confines::of(whole, template, &placement, scene.route)?),
+        Some(_) => Some(Confines::of(whole, template, &mut placement, scene.route, &mut work)?),
     };
     let exported = match template.format() {
         // The playlists of a pathway clone import from the multivariant playlist.
@@ -231,7 +233,7 @@ pub(crate) fn make(
             .collect(),
     };
     let mut policy = RoutePolicy::new(scene, confines.as_ref(), exported);
-    let plan = template.plan(&placement, &mut policy)?;
+    let plan = work.plan(template, &mut placement, &mut policy)?;
     for kept in plan.kept() {
         let slot = &template.slots()[kept.slot];
         tracing::debug!(

@@ -19,6 +19,7 @@ use url::Url;
 
 use crate::config::CdnConfig;
 use crate::route::{Located, Place, Route, Segments};
+use crate::work::Work;
 
 /// How far a profile reaches.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -47,15 +48,17 @@ pub(crate) struct Confines {
 }
 
 impl Confines {
-    /// Compares a manifest with what a profile leaves of it.
+    /// Compares a manifest with what a profile leaves of it, which takes some of the work that the
+    /// manifest may take.
     ///
     /// # Errors
     /// As [`Template::plan`].
     pub(crate) fn of(
         whole: &Template,
         left: &Template,
-        placement: &Placement,
+        placement: &mut Placement,
         route: &Route,
+        work: &mut Work,
     ) -> Result<Self, RenderError> {
         let is_variant = |role| matches!(role, Role::Variant | Role::IFrameVariant);
         let lists_qualities = match whole.format() {
@@ -67,25 +70,35 @@ impl Confines {
         let mut signed = BTreeSet::new();
         if lists_qualities && whole.source() != left.source() {
             let mut kept = HashSet::new();
-            let note = |place: &Place, query: Option<&str>| {
-                kept.insert(hash_of(place, query));
-                Ok(())
+            let mut room = Room { bytes: work.limit() / STEPS_PER_BYTE, refusal: work.refusal() };
+            let note = |place: &Place, query: Option<&str>| match kept.insert(hash_of(place, query))
+            {
+                true => room.take(HASH_BYTES),
+                false => Ok(()),
             };
-            left.plan(placement, &mut Named { route, note })?;
+            work.plan(left, placement, &mut Named { route, note })?;
             let note = |place: &Place, query: Option<&str>| {
                 if kept.contains(&hash_of(place, query)) || !left_out.insert(hash_of(place, None)) {
                     return Ok(());
                 }
-                folders.insert(place.path.directory().to_vec());
+                room.take(HASH_BYTES)?;
+                let folder = place.path.directory();
+                if !folders.contains(folder) {
+                    room.take(folder.len())?;
+                    folders.insert(folder.to_vec());
+                }
                 if let Some(cdn) = wide_cdn(route, place.host)
                     && let Some(url) = route.cdn_url(place, None)
                     && let Some(part) = signed_part(cdn, &url)
                 {
-                    signed.insert((place.host, part));
+                    let bytes = part.len();
+                    if signed.insert((place.host, part)) {
+                        room.take(bytes)?;
+                    }
                 }
                 Ok(())
             };
-            whole.plan(placement, &mut Named { route, note })?;
+            work.plan(whole, placement, &mut Named { route, note })?;
         }
         let hides_qualities = whole.format() == Format::Steering;
         Ok(Self { lists_qualities, hides_qualities, left_out, folders, signed })
@@ -187,6 +200,25 @@ fn beside_folder(url: &Url, segments: usize) -> Option<Url> {
     path.extend(std::iter::repeat_n("~", segments + 1));
     drop(path);
     Some(beside)
+}
+
+/// Steps that stand for a byte that is held while a manifest is planned.
+const STEPS_PER_BYTE: usize = 4;
+
+/// About what a hash takes in a set.
+const HASH_BYTES: usize = 2 * size_of::<Hashed>();
+
+/// What may yet be held of the URIs that a manifest names.
+struct Room {
+    bytes: usize,
+    refusal: RefuseReason,
+}
+
+impl Room {
+    fn take(&mut self, bytes: usize) -> Result<(), RefuseReason> {
+        self.bytes = self.bytes.checked_sub(bytes).ok_or_else(|| self.refusal.clone())?;
+        Ok(())
+    }
 }
 
 /// A hash that stands for a path, or for a path with a query.

@@ -218,6 +218,12 @@ impl Template {
         self.tree.as_ref().is_some_and(|tree| tree.is_dynamic)
     }
 
+    /// Steps that planning it takes at most ([`Limits::max_steps`], [`Limits::steps_per_byte`]).
+    #[must_use]
+    pub fn max_steps(&self) -> usize {
+        self.limits.max_steps(self.source.len())
+    }
+
     /// The budget of one plan, of `max_steps` at most.
     pub(crate) fn budget(&self, max_steps: Option<usize>) -> Budget {
         Budget::of(&self.limits, self.source.len(), max_steps)

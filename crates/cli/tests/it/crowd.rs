@@ -131,6 +131,20 @@ fn hostile_manifests_at_once_are_answered_and_take_no_more_memory_than_there_may
     assert!(peak < MOST_MIB, "{peak} MiB");
 }
 
+/// What is compared of it is held as hashes, and compared within the work of one manifest.
+#[test]
+fn a_profile_and_long_urls_take_little_more_memory_than_the_urls() {
+    const LITTLE_MIB: u64 = 128;
+    let is_long = |hostile: &Hostile| hostile.file == "long-urls.mpd";
+    let all: Vec<_> = hostile::all().into_iter().filter(is_long).collect();
+    let site = Site::start(&program(), &all, None, "");
+    let answers = ask_at_once(&site, &all, "alone");
+    report("alone", &answers);
+    assert_answered(&site, &answers, "alone");
+    let peak = site.peak_mib();
+    assert!(peak < LITTLE_MIB, "{peak} MiB");
+}
+
 /// Eighty manifests go through a cache that holds thirty of them.
 #[test]
 fn the_process_takes_no_more_memory_than_the_cache_says_that_it_holds() {

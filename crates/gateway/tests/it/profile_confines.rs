@@ -1,4 +1,7 @@
-//! A profile where names and folders do not tell qualities apart.
+//! A profile where names and folders do not tell qualities apart, and where it takes much work to compare
+//! what is kept with what is left out.
+
+use std::fmt::Write as _;
 
 use sluicegate_testkit::Gateway;
 
@@ -78,6 +81,52 @@ fn what_is_kept_and_left_out_with_the_same_query_is_kept() {
         assert_eq!(found.len(), 2, "{route}: {found:?}");
         for uri in found {
             assert_eq!(viewer.status(&resolve(&session, &uri)), 200, "{route}: {uri}");
+        }
+    }
+}
+
+/// An MPD of one Representation that is kept and one that is left out, of so many segments each.
+fn lists(kept: usize, left_out: usize, folder_bytes: usize) -> Vec<u8> {
+    let mut text = "<MPD xmlns=\"urn:mpeg:dash:schema:mpd:2011\" type=\"static\" \
+        mediaPresentationDuration=\"PT4S\"><Period><AdaptationSet>"
+        .to_owned();
+    for (height, count) in [(360, kept), (1080, left_out)] {
+        let _ = write!(
+            text,
+            "<Representation id=\"{height}\" height=\"{height}\" bandwidth=\"1\">\
+             <SegmentList duration=\"1\">"
+        );
+        let folder = "f".repeat(folder_bytes);
+        for at in 0..count {
+            let _ = write!(text, "<SegmentURL media=\"{height}/{folder}{at}/s.m4s\"/>");
+        }
+        text.push_str("</SegmentList></Representation>");
+    }
+    (text + "</AdaptationSet></Period></MPD>").into_bytes()
+}
+
+#[test]
+fn an_enforced_profile_takes_no_more_work_and_memory_than_one_manifest_may() {
+    let media = folder(&[
+        ("v/a/kept.mpd", &lists(1_000, 1, 1)),
+        ("v/a/left-out.mpd", &lists(1, 100, 3_000)),
+    ]);
+    for (path, max_steps, enough) in
+        [("/v/a/kept.mpd", 450_000, 1_500_000), ("/v/a/left-out.mpd", 1_000_000, 2_000_000)]
+    {
+        let limits = |steps: usize| format!("[limits]\nmax_steps = {steps}\nsteps_per_byte = 1");
+        for (profile, steps, expected) in [
+            ("advised", max_steps, "200"),
+            ("sd", max_steps, "502 manifest-uri-refused"),
+            ("sd", enough, "200"),
+        ] {
+            let gateway = gateway(&media, "", profile, &limits(steps));
+            assert_eq!(told(&gateway, path), expected, "{path}: {profile}, {steps}");
+            let names_limit = || {
+                let why = reason(&gateway);
+                why.contains("limits.max_steps") && why.contains(&format!("{steps} steps"))
+            };
+            assert!(expected == "200" || names_limit(), "{}", reason(&gateway));
         }
     }
 }

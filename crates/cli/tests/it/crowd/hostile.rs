@@ -1,5 +1,7 @@
-//! Twenty manifests that take as much work and memory as they can, or ask for far more: of each format
-//! some that just stay within a bound, and some that are far beyond it.
+//! Manifests that take as much work and memory as they can, or ask for far more: of each format some
+//! that just stay within a bound, and some that are far beyond it.
+
+use std::fmt::Write as _;
 
 use super::growing::{self, Amounts, Quantity as Q};
 
@@ -52,7 +54,30 @@ pub(crate) fn long() -> Hostile {
     hls("long.m3u8", Folder, &[(Q::Uris, 20_000)], 1)
 }
 
-/// The twenty.
+/// An MPD of long URLs, of which a profile leaves half out.
+fn long_urls(file: &'static str, base_bytes: usize, segments: usize) -> Hostile {
+    let base = "b".repeat(base_bytes);
+    let mut text = format!(
+        "<MPD xmlns='urn:mpeg:dash:schema:mpd:2011' type='static' \
+         mediaPresentationDuration='PT{segments}S'><BaseURL>{base}/</BaseURL>\
+         <Period><AdaptationSet><SegmentList duration='1'>"
+    );
+    for at in 0..segments {
+        let _ = write!(text, "<SegmentURL media='segment-{at:08}/media.m4s'/>");
+    }
+    text.push_str("</SegmentList>");
+    for height in [360, 1080] {
+        let _ = write!(
+            text,
+            "<Representation id='{height}' height='{height}' bandwidth='9'>\
+             <BaseURL>{height}/</BaseURL></Representation>"
+        );
+    }
+    text.push_str("</AdaptationSet></Period></MPD>");
+    Hostile { file, text, query: String::new(), route: Profile }
+}
+
+/// All of them.
 pub(crate) fn all() -> Vec<Hostile> {
     vec![
         hls("query.m3u8", Folder, &[(Q::Uris, 4_000), (Q::QueryUses, 1)], 7_500),
@@ -85,6 +110,8 @@ pub(crate) fn all() -> Vec<Hostile> {
             Profile,
             &[(Q::AttributeBytes, 4_000_000), (Q::Representations, 100_000)],
         ),
+        long_urls("long-urls.mpd", 3_900, 7_400),
+        long_urls("many-urls.mpd", 100, 100_000),
         json("clones.json", &[(Q::Clones, 120), (Q::Parameters, 120), (Q::TextBytes, 50)]),
         json("deep.json", &[(Q::Depth, 100_000), (Q::Members, 4_000), (Q::TextBytes, 150)]),
         vtt("cues.vtt", &[(Q::Cues, 200_000), (Q::UriBytes, 30)]),
