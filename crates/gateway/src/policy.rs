@@ -11,6 +11,7 @@ use sluicegate_token::session::Grant;
 use url::Url;
 
 use crate::config::ProfileConfig;
+use crate::media_type;
 use crate::profile_scope::Confines;
 use crate::request::{Carried, SESSION_PARAMETER, carrying_path};
 use crate::route::{Located, Place, Route, Segments, ThirdParty, Unexpandable};
@@ -186,7 +187,17 @@ impl<'a> RoutePolicy<'a> {
                 !confines.has_wide_tokens(route, place)
                     || confines.may_sign(route, place, grant, manifest) && is_of_folder()
             }
-            true => true,
+            // The report's token is another playlist's, and does not open it.
+            true if uri.role == Role::RenditionReport
+                && !grant.covers(&manifest.path, &place.path) =>
+            {
+                true
+            }
+            // Where no name promises a manifest, it may be none, and is the CDN's to deliver then.
+            true => {
+                media_type::names_a_manifest(&place.raw)
+                    || confines.may_sign(route, place, grant, manifest)
+            }
         }
     }
 

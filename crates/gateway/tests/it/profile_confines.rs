@@ -130,3 +130,60 @@ fn an_enforced_profile_takes_no_more_work_and_memory_than_one_manifest_may() {
         }
     }
 }
+
+#[test]
+fn a_document_that_is_none_gets_no_token_of_the_cdn_that_opens_what_is_left_out() {
+    let steered = |server: &str| {
+        let mut text =
+            format!("#EXTM3U\n#EXT-X-CONTENT-STEERING:SERVER-URI=\"{server}\"\n").into_bytes();
+        text.extend_from_slice(&multivariant(|name| format!("{name}/index.m3u8"))[8..]);
+        text
+    };
+    let interstitial = |list: &str| {
+        format!(
+            "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXT-X-PROGRAM-DATE-TIME:2026-01-01T00:00:00Z\n\
+             #EXT-X-DATERANGE:ID=\"x\",CLASS=\"com.apple.hls.interstitial\",\
+             START-DATE=\"2026-01-01T00:00:00Z\",X-ASSET-LIST=\"{list}\"\n\
+             #EXTINF:2,\n1.ts\n#EXT-X-ENDLIST\n"
+        )
+    };
+    let media = folder(&[
+        ("v/a/crossing.m3u8", &steered("1080/steer")),
+        ("v/a/beside.m3u8", &steered("steer")),
+        ("v/a/steer", b"no document"),
+        ("v/a/1080/steer", b"no document"),
+        ("v/a/360/index.m3u8", interstitial("../1080/list.json").as_bytes()),
+        ("v/a/audio/index.m3u8", interstitial("list.json").as_bytes()),
+    ]);
+    for delivery in ["cdn", "redirect"] {
+        for (scope, crossing, beside) in [
+            ("directory", "502 profile-scope", "200"),
+            ("tree", "502 profile-scope", "502 profile-scope"),
+            ("file", "200", "200"),
+        ] {
+            let route = cdn("https://cdn.example.com/", scope, 3600)
+                .replace("\"cdn\"", &format!("\"{delivery}\""));
+            let route = match scope {
+                "tree" => route.replace("scope", "scheme = \"bunny\"\nscope"),
+                _ => route,
+            };
+            let enforced = gateway(&media, &route, "sd", "");
+            assert_eq!(told(&enforced, "/v/a/crossing.m3u8"), crossing, "{delivery} {scope}");
+            assert_eq!(told(&enforced, "/v/a/beside.m3u8"), beside, "{delivery} {scope}");
+            let advised = gateway(&media, &route, "advised", "");
+            assert_eq!(told(&advised, "/v/a/crossing.m3u8"), "200", "{delivery} {scope}");
+        }
+        let route = cdn("https://cdn.example.com/", "directory", 3600)
+            .replace("\"cdn\"", &format!("\"{delivery}\""));
+        let gateway = gateway(&media, &route, "sd", "");
+        let mut viewer = Viewer::of(&gateway);
+        let session = viewer.enter("/v/a/beside.m3u8");
+        let found = uris(&viewer.get(&session).text());
+        let statuses: Vec<_> = found
+            .iter()
+            .filter(|uri| uri.contains(".m3u8"))
+            .map(|uri| (uri.contains("360"), viewer.status(&resolve(&session, uri))))
+            .collect();
+        assert_eq!(statuses, [(false, 200), (true, 502)], "{delivery}: {found:?}");
+    }
+}
