@@ -10,6 +10,7 @@ use futures_util::TryStreamExt as _;
 use headers::{ContentLength, HeaderMapExt as _};
 use sluicegate_manifest::{CompileError, Format};
 use sluicegate_token::UnixTime;
+use sluicegate_token::session::Grant;
 
 use crate::app::App;
 use crate::directives;
@@ -54,7 +55,9 @@ pub(crate) async fn deliver(
     let patience = &templates.patience();
     let resource = Resource { route, place, query, key, patience };
     let is_named = media_type::names_a_manifest(&place.raw);
-    let hands_over = hand_over::applies(route, place);
+    // With such a token a session with a profile begins, and what the CDN's own may open is not known.
+    let is_first = matches!(admitted.claims.grant, Grant::First { .. });
+    let hands_over = !is_first && hand_over::applies(route, place);
     if hands_over
         && !is_named
         && !templates.knows(resource)

@@ -6,7 +6,9 @@ use std::fmt::Write as _;
 use sluicegate_testkit::Gateway;
 
 use crate::profile_scope::{PROFILES, mpd, multivariant};
-use crate::support::{Admin, LOCAL_ADMIN, Site, Viewer, cdn, folder, playlist, resolve, uris};
+use crate::support::{
+    Admin, LOCAL_ADMIN, Site, Viewer, cdn, folder, open, playlist, resolve, uris,
+};
 
 /// A gateway whose links open sessions of a profile.
 fn gateway(media: &tempfile::TempDir, route: &str, profile: &str, limits: &str) -> Gateway {
@@ -185,5 +187,21 @@ fn a_document_that_is_none_gets_no_token_of_the_cdn_that_opens_what_is_left_out(
             .map(|uri| (uri.contains("360"), viewer.status(&resolve(&session, uri))))
             .collect();
         assert_eq!(statuses, [(false, 200), (true, 502)], "{delivery}: {found:?}");
+    }
+}
+
+#[test]
+fn a_session_that_begins_with_no_manifest_gets_no_token_of_the_cdn() {
+    let media = folder(&[("v/a/plain", b"no document"), ("v/a/plain.mp4", b"segment")]);
+    for scope in ["directory", "file"] {
+        let route = cdn("https://cdn.example.com/", scope, 3600).replace("\"cdn\"", "\"redirect\"");
+        let gateway = gateway(&media, &route, "sd", "");
+        let mut viewer = Viewer::of(&gateway);
+        for (more, status) in [(", \"profile\": \"sd\"", 200), ("", 302)] {
+            for path in ["/v/a/plain", "/v/a/plain.mp4"] {
+                let (_, session) = open(&gateway, path, more);
+                assert_eq!(viewer.status(&session), status, "{scope}, {path}: {more}");
+            }
+        }
     }
 }
