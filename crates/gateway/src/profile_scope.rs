@@ -18,7 +18,7 @@ use sluicegate_token::{ResourcePath, Scope, Target};
 use url::Url;
 
 use crate::config::CdnConfig;
-use crate::route::{Located, Place, Route, Segments};
+use crate::route::{Located, Place, Route, Segments, ThirdParty};
 use crate::work::Work;
 
 /// How far a profile reaches.
@@ -37,6 +37,8 @@ pub enum ProfileScope {
 pub(crate) struct Confines {
     /// Whether the manifest names what is left out: it lists variants or Representations.
     lists_qualities: bool,
+    /// Whether parts of the manifest are kept elsewhere, which may name what is left out.
+    has_remote_elements: bool,
     /// Whether the manifest brings variants and does not tell how large they are.
     hides_qualities: bool,
     /// The paths of what the manifest names and the profile leaves out.
@@ -65,10 +67,13 @@ impl Confines {
             Format::Hls => whole.slots().iter().any(|slot| is_variant(slot.role())),
             format => format == Format::Dash,
         };
+        let is_cut = lists_qualities && whole.source() != left.source();
+        let mut remotes = left.slots().iter().filter(|slot| slot.role() == Role::Remote);
         let mut left_out = HashSet::new();
         let mut folders = BTreeSet::new();
         let mut signed = BTreeSet::new();
-        if lists_qualities && whole.source() != left.source() {
+        let mut has_remote_elements = false;
+        if is_cut || remotes.next().is_some() {
             let mut kept = HashSet::new();
             let mut room = Room { bytes: work.limit() / STEPS_PER_BYTE, refusal: work.refusal() };
             let note = |place: &Place, query: Option<&str>| match kept.insert(hash_of(place, query))
@@ -76,7 +81,9 @@ impl Confines {
                 true => room.take(HASH_BYTES),
                 false => Ok(()),
             };
-            work.plan(left, placement, &mut Named { route, note })?;
+            let mut named = Named::of(route, note);
+            work.plan(left, placement, &mut named)?;
+            has_remote_elements = named.has_remote_elements;
             let note = |place: &Place, query: Option<&str>| {
                 if kept.contains(&hash_of(place, query)) || !left_out.insert(hash_of(place, None)) {
                     return Ok(());
@@ -98,10 +105,19 @@ impl Confines {
                 }
                 Ok(())
             };
-            work.plan(whole, placement, &mut Named { route, note })?;
+            if is_cut {
+                work.plan(whole, placement, &mut Named::of(route, note))?;
+            }
         }
         let hides_qualities = whole.format() == Format::Steering;
-        Ok(Self { lists_qualities, hides_qualities, left_out, folders, signed })
+        Ok(Self {
+            lists_qualities,
+            has_remote_elements,
+            hides_qualities,
+            left_out,
+            folders,
+            signed,
+        })
     }
 
     /// Whether the manifest lists variants or Representations, and so names what is left out.
@@ -122,12 +138,17 @@ impl Confines {
 
     /// Whether the folder of a resource is known to hold nothing that is left out.
     pub(crate) fn may_open_folder(&self, place: &Place) -> bool {
-        self.lists_qualities && !self.is_beneath(place.path.directory())
+        self.lists_qualities
+            && !self.has_remote_elements
+            && !self.is_beneath(place.path.directory())
     }
 
     /// Whether the grant of the manifest itself opens what is left out.
     pub(crate) fn are_crossed_by(&self, grant: Grant, manifest: &ResourcePath) -> bool {
         let Grant::Folder { depth } = grant else { return false };
+        if self.has_remote_elements {
+            return true;
+        }
         let mut folder = Vec::from(b"/");
         for segment in manifest.segments().take(usize::from(depth)) {
             folder.extend_from_slice(segment);
@@ -144,7 +165,8 @@ impl Confines {
         let Some(part) = signed_part(cdn, &url) else { return false };
         if self.lists_qualities {
             let is_tree = cdn.ring.scheme().scope() == Scope::Tree;
-            let opens_left_out = self.signed.contains(&(place.host, part))
+            let opens_left_out = self.has_remote_elements
+                || self.signed.contains(&(place.host, part))
                 || is_tree && self.is_beneath(place.path.directory());
             return !opens_left_out;
         }
@@ -241,6 +263,14 @@ fn hash_of(place: &Place, query: Option<&str>) -> Hashed {
 struct Named<'r, F> {
     route: &'r Route,
     note: F,
+    /// Whether it names a remote element that players get. Those of other hosts are left out.
+    has_remote_elements: bool,
+}
+
+impl<'r, F> Named<'r, F> {
+    const fn of(route: &'r Route, note: F) -> Self {
+        Self { route, note, has_remote_elements: false }
+    }
 }
 
 impl<F> UriPolicy for Named<'_, F>
@@ -248,9 +278,15 @@ where
     F: FnMut(&Place, Option<&str>) -> Result<(), RefuseReason>,
 {
     fn decide(&mut self, uri: &Uri<'_>) -> Decision {
+        let located = self.route.locate(uri.url);
+        if uri.role == Role::Remote {
+            let is_left_out =
+                located == Located::Foreign && self.route.config.third_party != ThirdParty::Trust;
+            self.has_remote_elements |= !is_left_out;
+        }
         // A base URL that is fetched itself is asked for as a segment, too.
         if uri.role != Role::BaseUrl
-            && let Located::Here(place) = self.route.locate(uri.url)
+            && let Located::Here(place) = located
             && let Err(reason) = (self.note)(&place, uri.url.query())
         {
             return Decision::Refuse(reason);

@@ -205,3 +205,49 @@ fn a_session_that_begins_with_no_manifest_gets_no_token_of_the_cdn() {
         }
     }
 }
+
+#[test]
+fn no_folder_is_opened_where_remote_elements_may_name_what_is_left_out() {
+    let remote = |href: &str, media: Vec<u8>| {
+        let remote = format!(
+            "<Period xmlns:xlink=\"http://www.w3.org/1999/xlink\" xlink:href=\"{href}\"/></MPD>"
+        );
+        let text = String::from_utf8(media).unwrap();
+        text.replace("<Period>", "<Period duration=\"PT4S\">")
+            .replace("</MPD>", &remote)
+            .into_bytes()
+    };
+    let template = || mpd("$RepresentationID$/$Number$.m4s");
+    let never = "urn:mpeg:dash:resolve-to-zero:2013";
+    let media = folder(&[
+        ("v/a/template.mpd", &remote("more.xml", template())),
+        ("v/a/nothing.mpd", &remote(never, template())),
+        ("v/a/strange.mpd", &remote("http://other.example/more.xml", template())),
+        ("v/a/list.mpd", &remote("more.xml", lists(1, 1, 1))),
+        ("v/a/360/f0/s.m4s", b"segment"),
+        ("v/a/360/f0/large.m4s", b"segment"),
+    ]);
+    let directory = cdn("https://cdn.example.com/", "directory", 3600);
+    for (route, profile, path, expected) in [
+        ("", "sd", "/v/a/template.mpd", "502 profile-scope"),
+        ("carry = \"query\"", "sd", "/v/a/template.mpd", "502 profile-scope"),
+        ("grant = \"file\"", "sd", "/v/a/template.mpd", "200"),
+        ("", "advised", "/v/a/template.mpd", "200"),
+        ("", "sd", "/v/a/nothing.mpd", "200"),
+        ("", "sd", "/v/a/strange.mpd", "200"),
+        ("third_party = \"trust\"", "sd", "/v/a/strange.mpd", "502 profile-scope"),
+        ("", "sd", "/v/a/list.mpd", "200"),
+        (&directory, "sd", "/v/a/list.mpd", "502 profile-scope"),
+    ] {
+        let gateway = gateway(&media, route, profile, "");
+        assert_eq!(told(&gateway, path), expected, "{route}: {profile}, {path}");
+    }
+    let gateway = gateway(&media, "", "sd", "");
+    let mut viewer = Viewer::of(&gateway);
+    let session = viewer.enter("/v/a/list.mpd");
+    let text = viewer.get(&session).text();
+    let named = text.split('"').find(|value| value.contains("s.m4s")).unwrap();
+    let segment = resolve(&session, named);
+    assert_eq!(viewer.status(&segment), 200, "{segment}");
+    assert_eq!(viewer.status(&segment.replace("/s.m4s", "/large.m4s")), 403, "{segment}");
+}
