@@ -261,8 +261,19 @@ fn slots_stay(template: &Template, bytes: &[u8], edits: &[Edit]) -> Option<Templ
     assert!(has_steering.iter().all(|has| *has), "of a playlist, steering alone is left out");
     match Template::compile(bytes.to_vec().into(), &Options::default()) {
         Ok(output) => {
-            let slots = output.slots().iter().map(|slot| (slot.line(), slot.role()));
-            assert_eq!(slots.collect::<Vec<_>>(), expected);
+            let mut slots: Vec<_> =
+                output.slots().iter().map(|slot| (slot.line(), slot.role())).collect();
+            if !left_out.is_empty() {
+                // A broken playlist may have been a multivariant one by the tag that was left out alone.
+                let of_media = |(_, role): &mut (usize, Role)| {
+                    if *role == Role::Variant {
+                        *role = Role::Segment;
+                    }
+                };
+                slots.iter_mut().for_each(of_media);
+                expected.iter_mut().for_each(of_media);
+            }
+            assert_eq!(slots, expected);
             Some(output)
         }
         Err(CompileError::TooLong { .. } | CompileError::LineTooLong { .. }) => None,

@@ -316,9 +316,10 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_slow_reader_ends_once_another_request_waits() {
         let bodies = bodies(2, RATE);
-        let (mut slow, mut good) = (endless(&bodies).await, endless(&bodies).await);
+        let mut slow = endless(&bodies).await;
         let half_rate = Duration::from_secs(2);
         assert!(read(&mut slow, 60, half_rate).await, "nobody waits");
+        let mut good = endless(&bodies).await;
         assert!(read(&mut good, 60, Duration::from_millis(900)).await);
         let waited = bodies.permit(PATIENCE).await;
         assert!(waited.is_ok(), "{waited:?}");
@@ -334,6 +335,32 @@ mod tests {
         assert!(read(&mut stopped, 1, Duration::ZERO).await);
         assert!(matches!(bodies.permit(PATIENCE).await, Err(Error::OriginBusy(_))), "not yet slow");
         assert!(bodies.permit(GRACE).await.is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn long_pieces_of_a_server_give_a_reader_no_more_time() {
+        const LONG: usize = 1 << 20;
+        for reads in [0, 1] {
+            let bodies = bodies(1, 16 << 10);
+            let piece = stream::once(async { Ok(Bytes::from(vec![0; LONG])) });
+            let permit = bodies.permit(PATIENCE).await.unwrap();
+            let mut body = permit.meter(Body::new(Box::pin(piece))).into_stream();
+            assert!(read(&mut body, reads, Duration::ZERO).await);
+            let most = GRACE + Duration::from_secs(PIECE_FOR_SECS);
+            assert!(bodies.permit(most + Duration::from_secs(1)).await.is_ok(), "{reads}");
+        }
+        // Nothing is lost of what is taken apart.
+        let bodies = bodies(1, 16 << 10);
+        let piece = stream::once(async { Ok(Bytes::from(vec![7; LONG])) });
+        let permit = bodies.permit(PATIENCE).await.unwrap();
+        let mut body = permit.meter(Body::new(Box::pin(piece))).into_stream();
+        let mut all = 0;
+        while let Some(piece) = body.next().await {
+            let piece = piece.unwrap();
+            assert!(piece.iter().all(|byte| *byte == 7));
+            all += piece.len();
+        }
+        assert_eq!(all, LONG);
     }
 
     #[tokio::test(start_paused = true)]
