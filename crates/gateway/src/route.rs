@@ -168,10 +168,28 @@ impl Route {
             Some(number) => {
                 let host = self.config.allow_hosts.get(number.checked_sub(1)?)?;
                 let on_host = request.raw.get(host_prefix(number).len()..)?;
-                on_host.starts_with(host.url.path()).then(|| place(number))
+                let is_here =
+                    on_host.starts_with(host.url.path()) && !self.is_found_before(number, on_host);
+                is_here.then(|| place(number))
             }
             None => request.decoded.is_under(self.config.path.as_bytes()).then(|| place(0)),
         }
+    }
+
+    /// Reports if [`Self::locate`] finds a path of a further host elsewhere. A resource has one place: by
+    /// a second one, rules for the names of keys, and what a profile leaves out, would not hold.
+    fn is_found_before(&self, number: usize, on_host: &str) -> bool {
+        let own = &self.config.allow_hosts[number - 1].url;
+        let cdn = self.config.cdn.as_ref().map(|cdn| &cdn.base_url);
+        let before = self.config.allow_hosts[..number - 1].iter().flat_map(|host| {
+            std::iter::once(&host.url).chain(host.cdn.as_ref().map(|cdn| &cdn.base_url))
+        });
+        self.origin_bases.iter().chain(cdn).chain(before).any(|base| {
+            base.scheme() == own.scheme()
+                && base.host() == own.host()
+                && base.port_or_known_default() == own.port_or_known_default()
+                && on_host.starts_with(base.path())
+        })
     }
 
     /// The URLs of a resource at its origins, one at least; `query` is sent with it.

@@ -196,6 +196,33 @@ fn keys_of_further_hosts_and_of_nested_playlists_are_opened_by_their_own_tokens_
     }
 }
 
+/// One host may have several entries, of which one lies in another. A resource has the path of the first
+/// that fits it, and no second one.
+#[test]
+fn a_resource_of_overlapping_hosts_has_one_path() {
+    let further = lenient_origin();
+    let (inner, outer) = (further.url("/media/k1/"), further.url("/media/"));
+    let playlist = format!(
+        "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXT-X-KEY:METHOD=AES-128,URI=\"{inner}one\"\n\
+         #EXTINF:2,\n{outer}0.ts\n#EXT-X-ENDLIST\n"
+    );
+    let media = folder(&[("v/index.m3u8", playlist.as_bytes())]);
+    let route =
+        format!("keys = {{ names = [\"/~1/*\"] }}\nallow_hosts = [\"{inner}\", \"{outer}\"]\n");
+    let gateway = Site { route: &route, ..Site::default() }.folder(media.path());
+    let mut viewer = Viewer::of(&gateway);
+    let session = viewer.enter("/v/index.m3u8");
+    let named = uris(&viewer.get(&session).text());
+    let [key, segment] = [0, 1].map(|at| resolve(&session, &named[at]));
+    assert_eq!([viewer.status(&key), viewer.status(&segment)], [200, 200]);
+    assert!(key.contains("/~1/media/k1/one") && segment.contains("/~2/media/0.ts"), "{named:?}");
+    for path in ["k1/one", "%6b1/one", "k1/%6Fne"] {
+        let target = segment.replace("0.ts", path);
+        assert_eq!(viewer.status(&target), 403, "{target}");
+        assert_eq!(let_in(&mut viewer, &target), 403, "{target}");
+    }
+}
+
 /// A session whose origin leads from a wrong name to the right one, as servers that mend spelling do.
 #[test]
 fn an_origins_redirect_opens_no_key() {
