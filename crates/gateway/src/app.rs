@@ -350,11 +350,11 @@ impl App {
         &self.0.public_host
     }
 
-    /// The path of the public URL, without a slash at its end; often empty.
     pub(crate) fn trusted_proxies(&self) -> &TrustedProxies {
         &self.0.trusted_proxies
     }
 
+    /// The path of the public URL, without a slash at its end; often empty.
     pub(crate) fn public_path(&self) -> &str {
         &self.0.public_path
     }

@@ -43,9 +43,9 @@ impl Limits {
     };
 
     /// 16 MiB, lines of 64 KiB, four million lines, a million URIs of 8 KiB, 64 Mi steps or 16 for
-    /// each byte, a result of 32 MiB or 8 times the source, and 32 MiB of segments, 10,000 of one template: above any
-    /// manifest seen in the field. A four-hour MPD of ten Representations at two seconds with a token for each
-    /// file stays within them.
+    /// each byte, a result of 32 MiB or 8 times the source, and 32 MiB of segments, 10,000 of one
+    /// template: above any manifest seen in the field. A four-hour MPD of ten Representations at two
+    /// seconds with a token for each file stays within them.
     pub const DEFAULT: Self = Self {
         max_bytes: 16 << 20,
         max_line_bytes: 64 << 10,

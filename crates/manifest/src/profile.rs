@@ -31,7 +31,8 @@ impl Profile {
 
 impl Template {
     /// The pieces of the source that a profile leaves out, in order: each variant with its tag and
-    /// its URI, each variant of I-frames, video renditions that no other variant has; each Representation, and an AdaptationSet with its last.
+    /// its URI, each variant of I-frames, video renditions that no other variant has; each
+    /// Representation, and an AdaptationSet with its last.
     ///
     /// # Errors
     /// [`RenderError::NothingLeft`] if nothing would be left to play, or no picture.

@@ -409,8 +409,9 @@ impl Keys<'_> {
             if let Some(cdn_place) = clash {
                 let problem = format!(
                     "it is the secret of {}, too, or the same key in another spelling, so that a \
-                     token of that CDN could begin sessions as a link: use two keys. One will do where both have scheme = \"gcore\", the links \
-                     scope = \"file\", and the CDN \"directory\" or \"tree\"",
+                     token of that CDN could begin sessions as a link: use two keys. One will do \
+                     where both have scheme = \"gcore\", the links scope = \"file\", and the CDN \
+                     scope = \"directory\"",
                     cdn_place
                 );
                 return Err(wrong(entry_place.as_str(), problem));
