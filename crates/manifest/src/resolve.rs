@@ -24,12 +24,13 @@ pub(crate) fn resolve(base: &Url, reference: &[u8]) -> Result<Resolved, RefuseRe
         Some(scheme) if !is_one_of(scheme, &["http", "https"]) => {
             return Ok(Resolved::Kept(KeepReason::ForeignScheme));
         }
+        Some(_) if !names_host(reference) => return Err(RefuseReason::Ambiguous),
         _ => {}
     }
     if reference.is_empty() {
         return Ok(Resolved::Kept(KeepReason::Empty));
     }
-    if is_ambiguous(reference) {
+    if has_ambiguous_bytes(reference) {
         return Err(RefuseReason::Ambiguous);
     }
     join(base, reference).map(Resolved::Http).ok_or(RefuseReason::BadReference)
@@ -53,8 +54,11 @@ pub(crate) fn is_absolute(reference: &[u8]) -> bool {
 /// Whether players resolve a reference to HTTP differently.
 pub(crate) fn is_ambiguous(reference: &[u8]) -> bool {
     let is_http = scheme(reference).is_some_and(|scheme| is_one_of(scheme, &["http", "https"]));
-    is_http && !names_host(reference)
-        || reference.iter().any(|&byte| byte == b'\\' || byte.is_ascii_control())
+    is_http && !names_host(reference) || has_ambiguous_bytes(reference)
+}
+
+fn has_ambiguous_bytes(reference: &[u8]) -> bool {
+    reference.iter().any(|&byte| byte == b'\\' || byte.is_ascii_control())
 }
 
 /// Whether two slashes and a host stand behind the scheme. Without them browsers resolve `http:a/b` by the
