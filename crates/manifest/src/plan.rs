@@ -198,12 +198,8 @@ impl Template {
                 planner.writer.remove(offer.clone());
             }
             let reference = &self.source()[slot.span()];
-            if slot.span().start < left_out.end {
-                continue;
-            }
             if let Some(path) = beside.as_mut().and_then(|beside| beside.path_of(reference))
-                && slot.role().may_be_signed()
-                && !is_resolved_elsewhere(slot)
+                && is_signed_in_place(slot.role())
                 && matches!(slot.quoting(), Quoting::Line | Quoting::Double)
             {
                 let token = policy.token_of_path(path);
@@ -213,6 +209,10 @@ impl Template {
                     .map_err(|reason| refused(slot, reason))?;
                 planner.writer.insert_query(slot.span().end, token);
                 planner.writer.check()?;
+                continue;
+            }
+            // On the line of what is left out, nothing else is signed in place.
+            if slot.span().start < left_out.end {
                 continue;
             }
             let refused = |reason| refused(slot, reason);
@@ -531,6 +531,11 @@ fn decide_identifier(
         return Err(RefuseReason::ForeignHost);
     }
     Ok(Decision::Keep(KeepReason::NotFetched))
+}
+
+/// Reports if a relative reference of this role stays as it is, with a token behind it.
+const fn is_signed_in_place(role: Role) -> bool {
+    !matches!(role, Role::Asset | Role::Identifier | Role::Unclassified)
 }
 
 /// Whether hls.js resolves a reference against the page: the host of the page would get its token.
