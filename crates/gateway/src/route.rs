@@ -180,16 +180,18 @@ impl Route {
     /// a second one, rules for the names of keys, and what a profile leaves out, would not hold.
     fn is_found_before(&self, number: usize, on_host: &str) -> bool {
         let own = &self.config.allow_hosts[number - 1].url;
-        let cdn = self.config.cdn.as_ref().map(|cdn| &cdn.base_url);
-        let before = self.config.allow_hosts[..number - 1].iter().flat_map(|host| {
-            std::iter::once(&host.url).chain(host.cdn.as_ref().map(|cdn| &cdn.base_url))
+        let mut before = self.bases().take_while(|(host, _)| *host < number);
+        before.any(|(_, base)| is_same_origin(base, own) && on_host.starts_with(base.path()))
+    }
+
+    /// The URLs below which resources lie, each with the number of its host, in the order of precedence.
+    fn bases(&self) -> impl Iterator<Item = (usize, &Url)> {
+        let own = self.origin_bases.iter().chain(self.config.cdn.as_ref().map(|cdn| &cdn.base_url));
+        let further = self.config.allow_hosts.iter().enumerate().flat_map(|(index, host)| {
+            let cdn = host.cdn.as_ref().map(|cdn| &cdn.base_url);
+            std::iter::once(&host.url).chain(cdn).map(move |base| (index + 1, base))
         });
-        self.origin_bases.iter().chain(cdn).chain(before).any(|base| {
-            base.scheme() == own.scheme()
-                && base.host() == own.host()
-                && base.port_or_known_default() == own.port_or_known_default()
-                && on_host.starts_with(base.path())
-        })
+        own.map(|base| (0, base)).chain(further)
     }
 
     /// The URLs of a resource at its origins, one at least; `query` is sent with it.
@@ -255,28 +257,18 @@ impl Route {
     /// What a URL is to this route. The origin's own URL counts, and the CDN's, and those of
     /// `allow_hosts`.
     pub(crate) fn locate(&self, url: &Url) -> Located {
-        let cdn = self.config.cdn.as_ref().map(|cdn| &cdn.base_url);
         let mut is_ours = false;
-        for base in self.origin_bases.iter().chain(cdn) {
-            if url.origin() == base.origin() {
-                is_ours = true;
-                if let Some(rest) = below_folder(base, url) {
-                    return self.place_of(0, &format!("{}{rest}", self.raw_path));
-                }
+        for (number, base) in self.bases() {
+            if !is_same_origin(base, url) {
+                continue;
             }
-        }
-        for (index, host) in self.config.allow_hosts.iter().enumerate() {
-            let cdn = host.cdn.as_ref().map(|cdn| &cdn.base_url);
-            for base in std::iter::once(&host.url).chain(cdn) {
-                if url.origin() == base.origin() {
-                    is_ours = true;
-                    if let Some(rest) = below_folder(base, url) {
-                        let prefix = host_prefix(index + 1);
-                        let raw = format!("{prefix}{}{rest}", host.url.path());
-                        return self.place_of(index + 1, &raw);
-                    }
-                }
-            }
+            is_ours = true;
+            let Some(rest) = below_folder(base, url) else { continue };
+            let raw = match number.checked_sub(1).and_then(|at| self.config.allow_hosts.get(at)) {
+                None => format!("{}{rest}", self.raw_path),
+                Some(host) => format!("{}{}{rest}", host_prefix(number), host.url.path()),
+            };
+            return self.place_of(number, &raw);
         }
         if is_ours { Located::Outside } else { Located::Foreign }
     }
@@ -354,6 +346,13 @@ impl Route {
 /// The text of `url`'s path below the folder `base`.
 fn below_folder<'u>(base: &Url, url: &'u Url) -> Option<&'u str> {
     url.path().strip_prefix(base.path())
+}
+
+/// Compares origins (RFC 6454) of URLs that have hosts, without copying them.
+fn is_same_origin(one: &Url, other: &Url) -> bool {
+    one.scheme() == other.scheme()
+        && one.host() == other.host()
+        && one.port_or_known_default() == other.port_or_known_default()
 }
 
 fn host_prefix(number: usize) -> String {
