@@ -119,23 +119,21 @@ impl<'a> RoutePolicy<'a> {
         place: &Place,
         varies: Varies,
     ) -> Result<Option<TokenRef>, RefuseReason> {
-        let manifest = self.scene.place;
-        let grant = self.scene.grant;
-        let is_folder = matches!(grant, Grant::Folder { .. });
+        let Scene { place: manifest, grant: own, .. } = self.scene;
+        let is_folder = matches!(own, Grant::Folder { .. });
         if place.host == manifest.host
-            && grant.covers(&manifest.path, &place.path)
+            && own.covers(&manifest.path, &place.path)
             && (is_folder || varies == Varies::Nothing)
         {
             return Ok(Some(OWN_TOKEN));
         }
         let too_deep = || RefuseReason::Unsignable("its path is too deep".to_owned());
-        let (beyond, opens) = self.grant_beyond(place, varies).ok_or_else(too_deep)?;
-        match (beyond, varies) {
+        let (grant, opens) = self.grant_beyond(place, varies).ok_or_else(too_deep)?;
+        match (grant, varies) {
             (_, Varies::Nothing) | (Grant::Folder { .. }, Varies::Name) => {}
             _ if self.is_shut(place, varies) => return Err(RefuseReason::OpensLeftOut),
             _ => return Ok(None),
         }
-        let grant = beyond;
         let key = match grant {
             Grant::Folder { .. } => place.path.directory(),
             Grant::Exact { .. } | Grant::First { .. } => place.path.as_bytes(),
@@ -250,22 +248,8 @@ impl<'a> RoutePolicy<'a> {
         let mut url = self.scene.gateway_url(token, place).ok_or(RefuseReason::BadReference)?;
         url.set_query(from.query());
         url.set_fragment(from.fragment());
-        let is_same_folder = |context: &&Url| context.join(".") == uri.url.join(".");
-        let context = uri.context.filter(|context| !is_same_folder(context));
-        let context = context.map(|url| (CONTEXT_VARIABLE.to_owned(), url.to_string()));
-        // A segment has none of these, and there may be many of both.
-        let exported = if uri.role.is_document() { &self.exported[..] } else { &[] };
-        let has_own_query = matches!(uri.role, Role::Location | Role::PatchLocation | Role::Remote);
-        let own_query = from.query().filter(|query| has_own_query && !query.is_empty());
-        let own_query = own_query.map(|query| (QUERY_VARIABLE.to_owned(), query.to_owned()));
-        let exported: Vec<_> = exported.iter().cloned().chain(context).chain(own_query).collect();
-        if uri.role.is_document() && !exported.is_empty() {
-            let Scene { signer, route, .. } = self.scene;
-            let sealed = variables::seal(signer, route, place, &exported).ok_or_else(|| {
-                RefuseReason::Unsignable("the manifest's variables are too long".to_owned())
-            })?;
-            let old = url.query().map(|old| format!("{old}&")).unwrap_or_default();
-            url.set_query(Some(&format!("{old}{VARIABLES_PARAMETER}={sealed}")));
+        if uri.role.is_document() {
+            self.add_variables(uri, place, from.query(), &mut url)?;
         }
         let token = match self.scene.carried {
             Carried::Path => Some(TokenAt::Path(token)),
@@ -274,6 +258,35 @@ impl<'a> RoutePolicy<'a> {
             Carried::Query => Some(TokenAt::Query(token)),
         };
         Ok(Decision::Deliver { url, token })
+    }
+
+    /// Adds to a document's URL what planning it needs of this manifest. `query` is the one that this
+    /// manifest wrote.
+    fn add_variables(
+        &self,
+        uri: &Uri<'_>,
+        place: &Place,
+        query: Option<&str>,
+        url: &mut Url,
+    ) -> Result<(), RefuseReason> {
+        let is_same_folder = |context: &&Url| context.join(".") == uri.url.join(".");
+        let context = uri.context.filter(|context| !is_same_folder(context));
+        let context = context.map(|url| (CONTEXT_VARIABLE.to_owned(), url.to_string()));
+        let has_own_query = matches!(uri.role, Role::Location | Role::PatchLocation | Role::Remote);
+        let own_query = query.filter(|query| has_own_query && !query.is_empty());
+        let own_query = own_query.map(|query| (QUERY_VARIABLE.to_owned(), query.to_owned()));
+        let exported: Vec<_> =
+            self.exported.iter().cloned().chain(context).chain(own_query).collect();
+        if exported.is_empty() {
+            return Ok(());
+        }
+        let Scene { signer, route, .. } = self.scene;
+        let sealed = variables::seal(signer, route, place, &exported).ok_or_else(|| {
+            RefuseReason::Unsignable("the manifest's variables are too long".to_owned())
+        })?;
+        let old = url.query().map(|old| format!("{old}&")).unwrap_or_default();
+        url.set_query(Some(&format!("{old}{VARIABLES_PARAMETER}={sealed}")));
+        Ok(())
     }
 
     /// Whether a URI is that of a key, and keys are delivered apart.
