@@ -39,9 +39,9 @@ pub struct Variables {
     pub imported: Vec<(String, String)>,
 }
 
-/// The variables of one playlist with their values: by name, in the order of their tags.
+/// The variables of one playlist with their values, by name.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Defined(HashMap<Bytes, Vec<Variable>>);
+pub(crate) struct Defined(HashMap<Bytes, Variable>);
 
 #[derive(Clone, Debug)]
 struct Variable {
@@ -49,6 +49,10 @@ struct Variable {
     value: Option<Bytes>,
     /// A viewer chose the value.
     is_viewers: bool,
+    /// Players take different values: hls.js the last definition and Shaka the first, and hls.js fills in
+    /// a variable that a value holds.
+    is_ambiguous: bool,
+    /// Where the first definition stands.
     offset: usize,
 }
 
@@ -71,7 +75,7 @@ impl Defined {
         for (name, value) in query::parameters(served.query().unwrap_or_default().as_bytes()) {
             parameters.entry(name).or_insert(value);
         }
-        let mut defined: HashMap<Bytes, Vec<Variable>> = HashMap::new();
+        let mut defined: HashMap<Bytes, Variable> = HashMap::new();
         for Definition { name, value, offset } in definitions {
             let (value, is_viewers) = match value {
                 Definer::Value(value) => (Some(value.clone()), false),
@@ -87,8 +91,14 @@ impl Defined {
                     (found.map(decode), true)
                 }
             };
-            let variable = Variable { value, is_viewers, offset: *offset };
-            defined.entry(name.clone()).or_default().push(variable);
+            if let Some(again) = defined.get_mut(name) {
+                again.is_ambiguous = true;
+                continue;
+            }
+            let holds_variable = |value: &Bytes| memchr::memmem::find(value, b"{$").is_some();
+            let is_ambiguous = value.as_ref().is_some_and(holds_variable);
+            let variable = Variable { value, is_viewers, is_ambiguous, offset: *offset };
+            defined.insert(name.clone(), variable);
         }
         Self(defined)
     }
@@ -113,15 +123,12 @@ impl Defined {
             let name = &reference[start + 2..end - 1];
             let shown = || String::from_utf8_lossy(name).into_owned();
             let undefined = || RefuseReason::UndefinedVariable(shown());
-            let of_name = self.0.get(name).ok_or_else(undefined)?;
-            let before = of_name.partition_point(|variable| variable.offset < offset);
-            let variable = before.checked_sub(1).map(|last| &of_name[last]);
+            let variable = self.0.get(name).filter(|variable| variable.offset < offset);
             let variable = variable.ok_or_else(undefined)?;
-            let value = variable.value.as_deref().ok_or_else(undefined)?;
-            // hls.js takes the last definition and Shaka the first; hls.js fills a value in itself.
-            if of_name.len() > 1 || memchr::memmem::find(value, b"{$").is_some() {
+            if variable.is_ambiguous {
                 return Err(RefuseReason::AmbiguousVariable(shown()));
             }
+            let value = variable.value.as_deref().ok_or_else(undefined)?;
             let written = &reference[copied..start];
             has_query |= written.contains(&b'?');
             // Whoever chooses a path chooses what is signed; a query signs nothing.
