@@ -114,13 +114,13 @@ pub struct Bearer {
 /// What some sessions may have at most.
 #[derive(Clone, Debug)]
 pub struct ProfileConfig {
-    /// What stands for it in tokens: 1 to 63.
+    /// The profile's number in tokens: 1 to 63.
     pub id: u8,
     /// Its name.
     pub name: String,
     /// What it leaves out of multivariant playlists and MPDs.
     pub profile: sluicegate_manifest::Profile,
-    /// Whether the tokens of its sessions are kept from that.
+    /// [`ProfileScope::Enforced`] if the tokens of its sessions open nothing of that.
     pub scope: ProfileScope,
 }
 

@@ -131,7 +131,7 @@ fn hostile_manifests_at_once_are_answered_and_take_no_more_memory_than_there_may
     assert!(peak < MOST_MIB, "{peak} MiB");
 }
 
-/// What is compared of it is held as hashes, and compared within the work of one manifest.
+/// The comparison with what a profile leaves holds hashes, and takes no more work than one manifest may.
 #[test]
 fn a_profile_and_long_urls_take_little_more_memory_than_the_urls() {
     const LITTLE_MIB: u64 = 128;

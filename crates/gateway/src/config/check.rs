@@ -28,9 +28,9 @@ use crate::route::{Carry, Segments};
 use crate::session;
 use crate::{ConnectionLimits, SessionRules, SharedConfig, TlsConfig};
 
-/// A year: beyond it a window is surely a mistake, and every expiry still fits 32 bits.
-/// What is longer has no end for anybody, and moments that far away cannot be reckoned with.
+/// A longer time has no end for anybody, and moments that far away cannot be calculated with.
 const LONGEST: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
+/// A year: beyond it a window is surely a mistake, and every expiry still fits 32 bits.
 const MAX_WINDOW_SECS: u64 = 366 * 86_400;
 
 pub(super) fn check(raw: raw::Config, folder: &Path) -> Result<Config, ConfigError> {

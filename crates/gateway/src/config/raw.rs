@@ -216,7 +216,7 @@ pub(super) struct Bearers {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Profile {
-    /// What stands for it in tokens: 1 to 63; never give it to another profile while sessions
+    /// The profile's number in tokens: 1 to 63; never give it to another profile while sessions
     /// live.
     pub(super) id: u8,
     /// Its name.

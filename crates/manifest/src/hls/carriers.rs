@@ -220,6 +220,7 @@ mod tests {
             assert_eq!(found, urls);
         }
     }
+
     /// A scan from each pair of slashes to the end of the text would take hours here.
     #[test]
     fn many_slashes_take_no_quadratic_time() {

@@ -36,7 +36,7 @@ impl LimitArgs {
         limits
     }
 
-    /// What manifests are compiled with.
+    /// Options that compile a manifest within these bounds.
     pub(super) fn options(&self) -> Options {
         Options { limits: self.limits(), ..Options::default() }
     }
@@ -51,7 +51,7 @@ impl LimitArgs {
     }
 }
 
-/// What is wrong, with the arguments that allow it: the keys are those of the limits that it exceeds.
+/// Adds to a problem the arguments that allow it. `keys` name the limits that it exceeds.
 pub(super) fn with_limits(problem: String, keys: &[&str]) -> String {
     let arguments: Vec<_> = keys.iter().map(|key| format!("--limit {key}=…")).collect();
     match &arguments[..] {

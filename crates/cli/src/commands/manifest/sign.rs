@@ -80,7 +80,8 @@ pub(super) struct Args {
     /// What to do with URIs that hold a token already
     #[arg(long, value_enum, default_value_t = Existing::Refuse)]
     existing_token: Existing,
-    /// What to do with what makes players tell other hosts the manifest's URL or its tokens
+    /// Parts that make players send the manifest's URL or its tokens to other hosts: leave them out, or trust
+    /// these hosts
     #[arg(long, value_enum, default_value_t = ThirdParty::Keep)]
     third_party: ThirdParty,
     #[command(flatten)]

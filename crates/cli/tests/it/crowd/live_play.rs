@@ -13,7 +13,7 @@ const BEHIND: usize = 3;
 /// Between two loads of a playlist that has nothing new.
 const RELOAD: Duration = Duration::from_millis(500);
 
-/// What became of a play.
+/// The result of a play.
 #[derive(Debug, Default)]
 pub(crate) struct Played {
     pub(crate) segments: usize,

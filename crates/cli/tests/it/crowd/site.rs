@@ -122,7 +122,7 @@ impl Site {
         peak.split_whitespace().next().unwrap().parse::<u64>().unwrap() >> 10
     }
 
-    /// What the metric of the cache says, in MiB.
+    /// The value of the cache's metric, in MiB.
     pub(crate) fn cached_mib(&self) -> u64 {
         let printed = self.gateway.stdout();
         let admin = printed.lines().find_map(|line| line.strip_prefix("admin: http://")).unwrap();
