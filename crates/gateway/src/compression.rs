@@ -13,6 +13,7 @@ use futures_util::stream;
 
 pub(crate) use self::once::Once;
 use crate::Error;
+use crate::buffers::Buffer;
 
 /// What is compressed once and sent to a crowd.
 pub(crate) const FOR_ALL: Compression = Compression::best();
@@ -107,21 +108,24 @@ impl Payload {
         })
     }
 
-    pub(crate) fn into_body(self) -> Body {
+    /// As it is sent, which takes this memory until then.
+    pub(crate) fn into_body(self, buffer: Buffer) -> Body {
         let (text, level) = match self.content {
-            Content::Whole(bytes) => return Body::from(bytes),
+            Content::Whole(bytes) => return buffer.send(bytes),
             Content::Pieces(text, level) => (text, level),
         };
         let encoder = flate2::read::GzEncoder::new(Cursor::new(text), level);
-        Body::from_stream(stream::unfold(encoder, async |mut encoder| {
+        let pieces = stream::unfold(encoder, |mut encoder| async move {
             // Others have their turn between two pieces.
             tokio::task::yield_now().await;
             let mut piece = Vec::with_capacity(PIECE);
             match (&mut encoder).take(PIECE as u64).read_to_end(&mut piece) {
                 Ok(0) => None,
-                read => Some((read.map(|_| Bytes::from(piece)), encoder)),
+                Ok(_) => Some((Ok(Bytes::from(piece)), encoder)),
+                Err(error) => Some((Err(failed(&error)), encoder)),
             }
-        }))
+        });
+        buffer.send_pieces(Box::pin(pieces))
     }
 }
 
@@ -129,7 +133,11 @@ impl Payload {
 pub(crate) fn gzip(text: &[u8], level: Compression) -> Result<Vec<u8>, Error> {
     let mut encoder = GzEncoder::new(Vec::with_capacity(text.len() / 8), level);
     let written = encoder.write_all(text).and_then(|()| encoder.finish());
-    written.map_err(|error| Error::Internal(format!("compressing: {error}")))
+    written.map_err(|error| failed(&error))
+}
+
+fn failed(error: &std::io::Error) -> Error {
+    Error::Internal(format!("compressing: {error}"))
 }
 
 #[cfg(test)]

@@ -154,6 +154,8 @@ pub struct Limits {
     pub manifest_queue: usize,
     /// How long a manifest may wait for one of them.
     pub manifest_wait: Duration,
+    /// Bytes of manifests that are read from origins or sent to clients, beside those that are kept.
+    pub manifest_buffer_bytes: usize,
     /// Bytes of JSON that is read whole to learn what it is, if no name says that it is a manifest.
     pub json_bytes: usize,
     /// Bytes of such documents together.
@@ -399,6 +401,7 @@ impl Default for Limits {
             manifest_threads: spare_cores(),
             manifest_queue: 256,
             manifest_wait: Duration::from_secs(1),
+            manifest_buffer_bytes: 256 << 20,
             json_bytes: 1 << 20,
             all_json_bytes: 32 << 20,
             heuristic_for: Duration::from_secs(10),

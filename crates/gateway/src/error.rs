@@ -152,10 +152,11 @@ pub enum Error {
         /// So many.
         most: u32,
     },
-    /// As many manifests are worked on as may be.
+    /// As many manifests are worked on, read and sent as may be.
     #[error(
-        "no thread was free for the manifest: limits.manifest_threads, limits.manifest_queue, \
-         limits.manifest_wait_secs, limits.all_json_bytes"
+        "no thread or no memory was free for the manifest: limits.manifest_threads, \
+         limits.manifest_queue, limits.manifest_wait_secs, limits.manifest_buffer_bytes, \
+         limits.all_json_bytes"
     )]
     ManifestBusy,
     /// The origin did not answer lately, so it was not asked.

@@ -9,6 +9,7 @@ mod admin;
 mod app;
 mod asset;
 mod bearer;
+mod buffers;
 mod client;
 mod clock;
 mod cmcd;

@@ -5,11 +5,9 @@ use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::Error;
+use crate::buffers::{UNIT, units};
 use crate::config::Limits;
 use crate::workers::Patience;
-
-/// Bytes that one permit stands for.
-const UNIT: usize = 1024;
 
 /// The memory for such documents.
 #[derive(Debug)]
@@ -55,12 +53,6 @@ impl Look {
         let spare = self.0.num_permits().saturating_sub(units(bytes) as usize);
         drop(self.0.split(spare));
     }
-}
-
-/// How many permits stand for so many bytes.
-fn units(bytes: usize) -> u32 {
-    // A tokio semaphore has less permits than that on every machine.
-    u32::try_from(bytes.div_ceil(UNIT).max(1)).unwrap_or(u32::MAX >> 3).min(u32::MAX >> 3)
 }
 
 #[cfg(test)]

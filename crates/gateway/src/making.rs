@@ -46,15 +46,21 @@ impl<'r> Making<'r> {
     /// [`Error::Uri`] if the manifest is refused, [`Error::ManifestBusy`].
     pub(crate) async fn plan(&self, scene: Scene<'r>) -> Result<Arc<Planned>, Error> {
         let (asked, plans) = (self.asked(scene), &self.compiled.plans);
+        let templates = self.app.templates();
+        // It waits for its turn to be rendered, and nothing else counts it.
+        let unkept = |mut planned: Planned| {
+            planned.buffer = templates.buffers().try_reserve(plans.size_of(&planned))?;
+            Ok(Arc::new(planned))
+        };
         if !asked.query.is_empty() {
-            return self.make(&asked).await.map(Arc::new);
+            return unkept(self.make(&asked).await?);
         }
         let turn = self.resource.patience.wait(plans.turn()).await?;
         if let Some(known) = plans.find(&asked) {
             return known;
         }
         let planned = match self.make(&asked).await {
-            Ok(planned) => Arc::new(planned),
+            Ok(planned) => planned,
             Err(error) => {
                 if matches!(error, Error::Uri(_) | Error::Manifest(_)) {
                     plans.refuse(&asked, &error);
@@ -62,12 +68,13 @@ impl<'r> Making<'r> {
                 return Err(error);
             }
         };
-        let templates = self.app.templates();
-        if templates.may_keep_plan(plans.size_of(&planned)) {
-            plans.keep(&asked, &planned);
-            drop(turn);
-            templates.weigh(self.resource.key, self.compiled).await;
+        if !templates.may_keep_plan(plans.size_of(&planned)) {
+            return unkept(planned);
         }
+        let planned = Arc::new(planned);
+        plans.keep(&asked, &planned);
+        drop(turn);
+        templates.weigh(self.resource.key, self.compiled).await;
         Ok(planned)
     }
 

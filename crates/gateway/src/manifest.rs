@@ -110,6 +110,7 @@ pub(crate) async fn respond(
     };
     let is_short =
         planned.has_body(&terms, coding) || app.templates().workers().is_short(planned.work());
+    let buffer = planned.buffer(app.templates().buffers(), resource.patience, &terms).await?;
     let payload = match is_short {
         true => {
             let session = Session {
@@ -131,7 +132,7 @@ pub(crate) async fn respond(
     if payload.form != Form::Plain {
         headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
     }
-    *response.body_mut() = payload.into_body();
+    *response.body_mut() = payload.into_body(buffer);
     Ok(response)
 }
 

@@ -17,7 +17,7 @@ use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, StreamExt as _, stream};
 use url::Url;
 
-pub(crate) use self::bodies::{Bodies, BodyLimits};
+pub(crate) use self::bodies::{Bodies, BodyLimits, BodyPermit, WeakPermit};
 use self::caching::Caching;
 pub(crate) use self::coding::DECODED;
 pub(crate) use self::folder::FolderOrigin;
@@ -121,7 +121,7 @@ impl Origin {
     pub(crate) fn unreachable_for_tests() -> Self {
         let metrics = crate::metrics::Metrics::new(&mut <_>::default());
         let timeouts = crate::config::Timeouts::default();
-        let bodies = BodyLimits { bodies: 1, least_rate: 0 };
+        let bodies = BodyLimits { permits: 1, least_rate: 0 };
         let limits = PeerLimits { requests: 1, document_requests: 0, bodies };
         let http = HttpOrigin::new(reqwest::Client::new(), timeouts, &[], limits, metrics.into());
         Self::new(None, http, MissingFor::default())
@@ -137,6 +137,11 @@ impl Body {
     pub(crate) fn of(answer: reqwest::Response) -> Self {
         let pieces = answer.bytes_stream().map(|piece| piece.map_err(origin_error));
         Self::new(Box::pin(pieces))
+    }
+
+    /// A body that is here.
+    pub(crate) fn whole(bytes: Bytes) -> Self {
+        Self { start: bytes, rest: Box::pin(stream::empty()) }
     }
 
     pub(crate) fn empty() -> Self {
@@ -160,7 +165,8 @@ impl Body {
     /// Reads until there are `len` bytes or no more, and gives them without taking them.
     pub(crate) async fn peek(&mut self, len: usize) -> Result<&[u8], Error> {
         if self.start.len() < len {
-            let mut start = BytesMut::from(&self.start[..]);
+            let start = std::mem::take(&mut self.start).try_into_mut();
+            let mut start = start.unwrap_or_else(|shared| BytesMut::from(&shared[..]));
             while start.len() < len {
                 match self.rest.next().await {
                     Some(piece) => start.extend_from_slice(&piece?),

@@ -17,6 +17,7 @@ use url::Url;
 
 pub(crate) use self::kept::Plans;
 use crate::Error;
+use crate::buffers::{Buffer, Buffers, SentText};
 use crate::compression::{self, Coding, Form, Once, Payload};
 use crate::config::ProfileConfig;
 use crate::metrics::Metrics;
@@ -26,6 +27,7 @@ use crate::request::{Carried, SESSION_PARAMETER};
 use crate::route::Segments;
 use crate::session::{self, Admitted, Extension};
 use crate::work::Work;
+use crate::workers::Patience;
 
 /// A plan, and what its tokens are for.
 #[derive(Debug)]
@@ -39,16 +41,23 @@ pub(crate) struct Planned {
     shared: Option<ArcSwapOption<Shared>>,
     /// Its text for players that take gzip.
     gzip: Once,
+    /// The text that is sent to a crowd.
+    sent: SentText<Vec<TextTerms>>,
+    /// What it takes while it is not kept.
+    pub(crate) buffer: Buffer,
 }
 
 /// A text that is the same for all sessions of a kind, as long as the tokens of the CDNs are.
 #[derive(Debug)]
 struct Shared {
     /// Of each host with a CDN, the key that signs and until when.
-    terms: Vec<Option<(KeyId, UnixTime)>>,
+    terms: Vec<TextTerms>,
     text: Bytes,
     compressed: OnceLock<(Form, Bytes)>,
 }
+
+/// Of a host with a CDN, the key that signs and until when.
+type TextTerms = Option<(KeyId, UnixTime)>;
 
 /// What plans of one manifest on one route depend on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -116,6 +125,15 @@ fn is_for_one(terms: &[Option<CdnTerms<'_>>]) -> bool {
     terms.iter().flatten().any(|terms| terms.ip.is_some())
 }
 
+fn are_same(known: &[TextTerms], terms: &[Option<CdnTerms<'_>>]) -> bool {
+    let known = known.iter().map(|terms| terms.as_ref().map(|(key, expires)| (key, *expires)));
+    known.eq(terms.iter().map(|terms| terms.map(CdnTerms::of_all)))
+}
+
+fn text_terms(terms: &[Option<CdnTerms<'_>>]) -> Vec<TextTerms> {
+    terms.iter().map(|terms| terms.map(|terms| (terms.key.id.clone(), terms.expires))).collect()
+}
+
 impl Shared {
     fn size(&self) -> usize {
         let compressed = self.compressed.get().map_or(0, |(_, bytes)| bytes.len());
@@ -123,9 +141,7 @@ impl Shared {
     }
 
     fn is_for(&self, terms: &[Option<CdnTerms<'_>>]) -> bool {
-        let known = self.terms.iter();
-        let known = known.map(|terms| terms.as_ref().map(|(key, expires)| (key, *expires)));
-        known.eq(terms.iter().map(|terms| terms.map(CdnTerms::of_all)))
+        are_same(&self.terms, terms)
     }
 
     /// Once for all: it may take its time.
@@ -275,7 +291,15 @@ pub(crate) fn make(
     }
     let cdns = policy.cdns.into_iter().map(|paths| paths.map(CdnPaths::into_signed)).collect();
     let shared = (!plan.takes_from(SESSION_LIST)).then(ArcSwapOption::empty);
-    Ok(Planned { plan, extended: policy.extended, cdns, shared, gzip: Once::default() })
+    Ok(Planned {
+        plan,
+        extended: policy.extended,
+        cdns,
+        shared,
+        gzip: Once::default(),
+        sent: SentText::default(),
+        buffer: Buffer::default(),
+    })
 }
 
 impl Planned {
@@ -307,13 +331,34 @@ impl Planned {
         self.plan.size() / BYTES_COPIED + tokens.saturating_mul(BYTES_PER_TOKEN)
     }
 
+    /// Memory for the body while it is made and sent.
+    ///
+    /// # Errors
+    /// [`Error::ManifestBusy`].
+    pub(crate) async fn buffer(
+        &self,
+        buffers: &Buffers,
+        patience: &Patience,
+        terms: &[Option<CdnTerms<'_>>],
+    ) -> Result<Buffer, Error> {
+        let bytes = self.plan.text_len();
+        if !self.is_shared(terms) {
+            return buffers.reserve(patience, bytes).await;
+        }
+        let this = (|known: &Vec<_>| are_same(known, terms), || text_terms(terms));
+        buffers.share(&self.sent, this, patience, bytes).await
+    }
+
+    /// The text that is the same for all, if it is made.
+    fn shared_text(&self, terms: &[Option<CdnTerms<'_>>]) -> Option<Arc<Shared>> {
+        let shared = self.shared.as_ref().and_then(ArcSwapOption::load_full);
+        shared.filter(|shared| shared.is_for(terms) && !is_for_one(terms))
+    }
+
     /// Whether the body is there and need not be made.
     pub(crate) fn has_body(&self, terms: &[Option<CdnTerms<'_>>], coding: Coding) -> bool {
-        let shared = self.shared.as_ref().and_then(ArcSwapOption::load_full);
-        shared.is_some_and(|shared| {
-            let is_coded = coding == Coding::Identity || shared.compressed.get().is_some();
-            is_coded && shared.is_for(terms) && !is_for_one(terms)
-        })
+        self.shared_text(terms)
+            .is_some_and(|shared| coding == Coding::Identity || shared.compressed.get().is_some())
     }
 
     /// Whether the body is one for all, so that the first who asks makes it for the others.
@@ -354,10 +399,7 @@ impl Planned {
             None => {
                 let began = Instant::now();
                 let new = Arc::new(Shared {
-                    terms: terms
-                        .iter()
-                        .map(|terms| terms.map(|terms| (terms.key.id.clone(), terms.expires)))
-                        .collect(),
+                    terms: text_terms(terms),
                     text: self.text(&self.tokens(session, terms)?).into(),
                     compressed: OnceLock::new(),
                 });

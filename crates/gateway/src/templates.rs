@@ -4,7 +4,7 @@
 mod life;
 
 use std::future;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -19,6 +19,7 @@ use tokio::time::Instant;
 use url::Url;
 
 use self::life::{Allowed, Life, Standing};
+use crate::buffers::{Buffer, Buffers};
 use crate::config::Limits;
 use crate::looks::Looks;
 use crate::metrics::{CacheUse, Metrics};
@@ -41,6 +42,8 @@ pub(crate) struct Compiled {
     /// Asks the origin whether it has changed.
     validators: Conditions,
     pub(crate) plans: Plans,
+    /// Memory for its source until the cache weighs it.
+    buffer: Mutex<Buffer>,
 }
 
 impl Compiled {
@@ -120,6 +123,7 @@ pub(crate) struct Templates {
     allowed: Allowed,
     workers: Workers,
     looks: Looks,
+    buffers: Buffers,
     wait: Duration,
     plan_bytes: usize,
     metrics: Arc<Metrics>,
@@ -163,6 +167,7 @@ impl Templates {
             allowed,
             workers: Workers::new(limits),
             looks: Looks::new(limits),
+            buffers: Buffers::new(limits, metrics.slow_bodies.clone()),
             wait: limits.manifest_wait,
             plan_bytes: limits.plan_bytes,
             metrics,
@@ -221,6 +226,11 @@ impl Templates {
     /// The memory for JSON that is read to learn what it is.
     pub(crate) const fn looks(&self) -> &Looks {
         &self.looks
+    }
+
+    /// The memory for manifests that are read or sent.
+    pub(crate) const fn buffers(&self) -> &Buffers {
+        &self.buffers
     }
 
     /// Weighs a manifest again that holds more than before.
@@ -426,10 +436,10 @@ impl Templates {
             return self.cache.invalidate(key).await;
         }
         let life = Life::of(&said, &compiled.template, self.allowed);
-        let compiled = Arc::clone(compiled);
-        let kept = Kept { compiled, confirmed: Instant::now(), said, life };
+        let kept = Kept { compiled: Arc::clone(compiled), confirmed: Instant::now(), said, life };
         // In turn with whoever weighs it again.
         self.cache.entry_by_ref(key).and_upsert_with(|_| future::ready(kept)).await;
+        *compiled.buffer.lock().unwrap_or_else(PoisonError::into_inner) = Buffer::default();
     }
 
     /// The compiled manifest of a body that has begun to arrive. Of many that arrive at one time, one is
@@ -487,7 +497,7 @@ impl Templates {
                 return Err(CompileError::NotAManifest.into());
             }
         }
-        let source = fetched.body.read_to_limit(limit).await?;
+        let (source, buffer) = self.buffers.read(fetched.body, resource.patience, limit).await?;
         if look.is_some() && source.len() > limit {
             return Err(CompileError::TooLong { bytes: source.len(), limit }.into());
         }
@@ -527,6 +537,7 @@ impl Templates {
             digest,
             validators,
             plans,
+            buffer: Mutex::new(buffer),
         });
         // Without a validator each request fetches it whole; it is kept for when the origin fails.
         self.keep(resource.key, &compiled, fetched.caching).await;

@@ -135,6 +135,12 @@ impl Plan {
         self.holes.len()
     }
 
+    /// Bytes of the text if all tokens are as long as [`UriPolicy::token_len`] says.
+    #[must_use]
+    pub const fn text_len(&self) -> usize {
+        self.text.len()
+    }
+
     /// Whether a token of this list stands in the text. Without any, the list changes nothing.
     #[must_use]
     pub fn takes_from(&self, list: u16) -> bool {

@@ -5,6 +5,7 @@
 mod growing;
 mod hostile;
 mod live_play;
+mod silent;
 mod site;
 
 use std::collections::BTreeMap;
@@ -17,7 +18,8 @@ use std::time::{Duration, Instant};
 use sluicegate_testkit::http::Response;
 use sluicegate_testkit::{LiveOrigin, require_proof, require_tools};
 
-use self::hostile::Hostile;
+use self::hostile::{Hostile, Route};
+use self::silent::Silent;
 use self::site::Site;
 
 /// The peak of the process's memory, in MiB.
@@ -162,6 +164,43 @@ fn the_process_takes_no_more_memory_than_the_cache_says_that_it_holds() {
     eprintln!("{cached} MiB are kept, {taken} MiB were taken beside the {before} MiB of the start");
     assert!((CACHE_MIB - 8..=CACHE_MIB).contains(&cached), "{cached} MiB");
     assert!((cached..=cached + REST_MIB).contains(&taken), "{taken} MiB for {cached} MiB");
+}
+
+/// A text for many clients counts once, and so does one of which the cache holds a newer version or none.
+#[test]
+fn texts_that_nobody_reads_take_no_more_memory_than_there_may_be() {
+    const TEXT_MIB: usize = 4;
+    const BUFFER_MIB: usize = 32;
+    const READERS: usize = 80;
+    /// Beside the buffers: the cache, what is compiled and rendered, and the program itself.
+    const REST_MIB: usize = 160;
+    let limits = format!(
+        "cache_bytes = 8388608\nmanifest_wait_secs = 0\nmanifest_buffer_bytes = {}",
+        BUFFER_MIB << 20
+    );
+    // Texts of many manifests, which are the same for all viewers, and of one, which are each viewer's own.
+    for (route, folders) in [(Route::Folder, READERS), (Route::Profile, 1)] {
+        let all = [silent::playlist(route, TEXT_MIB)];
+        let site = Site::start(&program(), &all, None, &limits);
+        let target = |number| site.session(&all[0], &format!("folder-{}", number % folders));
+        let targets: Vec<_> = (0..READERS).map(target).collect();
+        let silent = Silent::ask(site.addr(), &targets);
+        let served = silent.statuses.iter().filter(|&&status| status == 200).count();
+        assert!((2..READERS).contains(&served), "{route:?}: {:?}", silent.statuses);
+        let busy = silent.statuses.iter().filter(|&&status| status == 503).count();
+        assert_eq!(served + busy, READERS, "{route:?}: {:?}", silent.statuses);
+        let peak = site.peak_mib();
+        eprintln!("{route:?}: {served} of {READERS} texts, a peak of {peak} MiB");
+        assert!(peak < (BUFFER_MIB + REST_MIB) as u64, "{route:?}: {peak} MiB");
+        let good = site.open("/folder/other/good.m3u8", "");
+        assert_eq!(site.get(&good).status, 200, "short texts need none of it");
+        drop(silent);
+        let again = || site.get(&target(0)).status == 200;
+        assert!((0..50).any(|_| again() || {
+            sleep(Duration::from_millis(100));
+            false
+        }));
+    }
 }
 
 /// A segment of the live stream has two seconds, an answer to a hostile manifest three.

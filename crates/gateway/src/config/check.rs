@@ -494,6 +494,7 @@ fn limits(raw: &raw::Limits) -> Result<Limits, ConfigError> {
         ("origin_requests", raw.origin_requests),
         ("origin_bodies", raw.origin_bodies),
         ("manifest_threads", raw.manifest_threads),
+        ("manifest_buffer_bytes", raw.manifest_buffer_bytes),
         ("json_bytes", raw.json_bytes),
         ("all_json_bytes", raw.all_json_bytes),
     ] {
@@ -536,6 +537,7 @@ fn limits(raw: &raw::Limits) -> Result<Limits, ConfigError> {
         manifest_threads: raw.manifest_threads.unwrap_or(default.manifest_threads),
         manifest_queue: raw.manifest_queue.unwrap_or(default.manifest_queue),
         manifest_wait: secs(raw.manifest_wait_secs, default.manifest_wait),
+        manifest_buffer_bytes: raw.manifest_buffer_bytes.unwrap_or(default.manifest_buffer_bytes),
         json_bytes: raw.json_bytes.unwrap_or(default.json_bytes),
         all_json_bytes: raw.all_json_bytes.unwrap_or(default.all_json_bytes),
         heuristic_for: secs(raw.heuristic_secs, default.heuristic_for),

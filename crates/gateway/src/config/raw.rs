@@ -441,6 +441,13 @@ pub(super) struct Limits {
     ///
     /// Default: 1.
     pub(super) manifest_wait_secs: Option<u64>,
+    /// Memory for manifests beside `cache_bytes`: while they are read from origins, and while rendered
+    /// texts of more than 65536 bytes are sent. A text that many clients get at one time counts once. A
+    /// request that finds no memory within `manifest_wait_secs` is answered 503 `manifest-busy`;
+    /// meanwhile, bodies that are read more slowly than `min_body_bytes_per_sec` end.
+    ///
+    /// Default: 268435456.
+    pub(super) manifest_buffer_bytes: Option<usize>,
     /// JSON that is read whole to learn whether it is a document with URIs, where its name is not
     /// that of a manifest. Longer JSON is delivered as it is.
     ///

@@ -1,5 +1,5 @@
-//! The bodies of one server that are on their way to clients: how many there may be, and which of
-//! them end when others wait.
+//! The bodies of one kind that are on their way to clients, such as those of one server: how many there
+//! may be, and which of them end when others wait.
 //!
 //! A client that reads slowly keeps its body, and the connection to the server behind it. While a
 //! request waits for a body, the bodies whose clients read more slowly than the least rate end. The
@@ -7,7 +7,7 @@
 
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -32,11 +32,11 @@ const SHORTEST_PIECE: u64 = 16 << 10;
 /// How far a reader may be behind the least rate.
 const GRACE: Duration = Duration::from_secs(10);
 
-/// Bounds on the bodies of one server.
+/// Bounds on the bodies of one kind.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct BodyLimits {
-    /// How many there may be at once.
-    pub(crate) bodies: usize,
+    /// How many permits they have at once: one for each body, or for each so many bytes.
+    pub(crate) permits: usize,
     /// Bytes per second that a client reads at least; 0 is any.
     pub(crate) least_rate: u64,
 }
@@ -44,15 +44,16 @@ pub(crate) struct BodyLimits {
 impl BodyLimits {
     /// Those of the configuration.
     pub(crate) const fn of(limits: &Limits) -> Self {
-        Self { bodies: limits.origin_bodies, least_rate: limits.min_body_bytes_per_sec }
+        Self { permits: limits.origin_bodies, least_rate: limits.min_body_bytes_per_sec }
     }
 }
 
-/// The bodies of one server.
+/// The bodies of one kind.
 #[derive(Debug)]
 pub(crate) struct Bodies {
     permits: Arc<Semaphore>,
     least_rate: u64,
+    /// Permits that are waited for.
     waiting: AtomicUsize,
     next_number: AtomicU64,
     running: DashMap<u64, Arc<Running>>,
@@ -61,12 +62,16 @@ pub(crate) struct Bodies {
     ended: Counter,
 }
 
-/// The right to have one more body.
-#[derive(Debug)]
+/// The right to have one more body. Bodies of one text share it.
+#[derive(Clone, Debug)]
 pub(crate) struct BodyPermit {
-    permit: OwnedSemaphorePermit,
+    permit: Arc<OwnedSemaphorePermit>,
     bodies: Arc<Bodies>,
 }
+
+/// A permit for as long as some body has it.
+#[derive(Debug, Default)]
+pub(crate) struct WeakPermit(Weak<OwnedSemaphorePermit>);
 
 /// A body on its way.
 struct Running {
@@ -75,7 +80,7 @@ struct Running {
 
 struct State {
     /// None once it has ended.
-    source: Option<(BodyStream, OwnedSemaphorePermit)>,
+    source: Option<(BodyStream, Arc<OwnedSemaphorePermit>)>,
     /// What was read of the source and not handed on.
     rest: Bytes,
     reader: Reader,
@@ -101,7 +106,7 @@ impl Bodies {
     /// None yet. `ended` counts those that end since their clients read too slowly.
     pub(crate) fn new(limits: BodyLimits, ended: Counter) -> Arc<Self> {
         Arc::new(Self {
-            permits: Arc::new(Semaphore::new(limits.bodies.min(Semaphore::MAX_PERMITS))),
+            permits: Arc::new(Semaphore::new(limits.permits.min(Semaphore::MAX_PERMITS))),
             least_rate: limits.least_rate,
             waiting: AtomicUsize::new(0),
             next_number: AtomicU64::new(0),
@@ -116,20 +121,42 @@ impl Bodies {
     /// # Errors
     /// [`Error::OriginBusy`] if there may be none within `patience`.
     pub(crate) async fn permit(self: &Arc<Self>, patience: Duration) -> Result<BodyPermit, Error> {
-        let permit = match Arc::clone(&self.permits).try_acquire_owned() {
-            Ok(permit) => permit,
-            Err(_) => {
-                let wait = Box::pin(self.wait());
-                let waited = tokio::time::timeout(patience, wait).await;
-                waited.map_err(|_| Error::OriginBusy("limits.origin_bodies"))??
+        match self.try_permit(1) {
+            Some(permit) => Ok(permit),
+            None => {
+                let waited = tokio::time::timeout(patience, self.wait(1)).await;
+                waited.map_err(|_| Error::OriginBusy("limits.origin_bodies"))?
             }
-        };
-        Ok(BodyPermit { permit, bodies: Arc::clone(self) })
+        }
     }
 
-    async fn wait(&self) -> Result<OwnedSemaphorePermit, Error> {
-        let _waiting = Waiting::begin(&self.waiting);
-        let mut permit = std::pin::pin!(Arc::clone(&self.permits).acquire_owned());
+    /// So many permits for one body, if there are as many.
+    pub(crate) fn try_permit(self: &Arc<Self>, count: u32) -> Option<BodyPermit> {
+        let permit = Arc::clone(&self.permits).try_acquire_many_owned(count).ok()?;
+        Some(self.permit_of(permit))
+    }
+
+    /// Waits for so many permits for one body, without an end.
+    ///
+    /// # Errors
+    /// None that is expected: nothing closes the semaphore.
+    pub(crate) async fn wait(self: &Arc<Self>, count: u32) -> Result<BodyPermit, Error> {
+        let permit = Box::pin(self.acquire(count)).await?;
+        Ok(self.permit_of(permit))
+    }
+
+    #[cfg(test)]
+    pub(crate) fn available(&self) -> usize {
+        self.permits.available_permits()
+    }
+
+    fn permit_of(self: &Arc<Self>, permit: OwnedSemaphorePermit) -> BodyPermit {
+        BodyPermit { permit: Arc::new(permit), bodies: Arc::clone(self) }
+    }
+
+    async fn acquire(&self, count: u32) -> Result<OwnedSemaphorePermit, Error> {
+        let _waiting = Waiting::begin(&self.waiting, count as usize);
+        let mut permit = std::pin::pin!(Arc::clone(&self.permits).acquire_many_owned(count));
         loop {
             self.end_slowest(Instant::now());
             tokio::select! {
@@ -140,7 +167,7 @@ impl Bodies {
         }
     }
 
-    /// Ends as many of the slowest as requests wait, if they are slower than they may be.
+    /// Ends as many of the slowest as permits are waited for, if they are slower than they may be.
     fn end_slowest(&self, now: Instant) {
         if self.least_rate == 0 {
             return;
@@ -167,7 +194,41 @@ impl Bodies {
     }
 }
 
+impl WeakPermit {
+    /// The permit that bodies of `bodies` still have.
+    pub(crate) fn upgrade(&self, bodies: &Arc<Bodies>) -> Option<BodyPermit> {
+        let permit = self.0.upgrade()?;
+        Some(BodyPermit { permit, bodies: Arc::clone(bodies) })
+    }
+}
+
 impl BodyPermit {
+    pub(crate) fn downgrade(&self) -> WeakPermit {
+        WeakPermit(Arc::downgrade(&self.permit))
+    }
+
+    /// How many permits it has.
+    pub(crate) fn count(&self) -> usize {
+        self.permit.num_permits()
+    }
+
+    /// Gives back all but so many permits, unless another body shares them.
+    pub(crate) fn shrink(&mut self, count: u32) {
+        if let Some(permit) = Arc::get_mut(&mut self.permit) {
+            let spare = permit.num_permits().saturating_sub(count as usize);
+            drop(permit.split(spare));
+        }
+    }
+
+    /// Adds the permits of another one, unless a body shares these.
+    pub(crate) fn merge(&mut self, other: Self) {
+        if let (Some(permit), Ok(other)) =
+            (Arc::get_mut(&mut self.permit), Arc::try_unwrap(other.permit))
+        {
+            permit.merge(other);
+        }
+    }
+
     /// Holds the permit until the body has been read, or its client has read too slowly.
     pub(crate) fn meter(self, body: Body) -> Body {
         let Self { permit, bodies } = self;
@@ -262,19 +323,22 @@ impl Drop for Metered {
     }
 }
 
-/// Counts one that waits.
-struct Waiting<'a>(&'a AtomicUsize);
+/// Counts the permits that one waits for.
+struct Waiting<'a> {
+    all: &'a AtomicUsize,
+    count: usize,
+}
 
 impl<'a> Waiting<'a> {
-    fn begin(count: &'a AtomicUsize) -> Self {
-        count.fetch_add(1, Ordering::Relaxed);
-        Self(count)
+    fn begin(all: &'a AtomicUsize, count: usize) -> Self {
+        all.fetch_add(count, Ordering::Relaxed);
+        Self { all, count }
     }
 }
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        self.all.fetch_sub(self.count, Ordering::Relaxed);
     }
 }
 
@@ -292,7 +356,7 @@ mod tests {
     const PATIENCE: Duration = Duration::from_secs(5);
 
     fn bodies(count: usize, least_rate: u64) -> Arc<Bodies> {
-        Bodies::new(BodyLimits { bodies: count, least_rate }, Counter::default())
+        Bodies::new(BodyLimits { permits: count, least_rate }, Counter::default())
     }
 
     /// A body of pieces of one second each at the least rate, without an end.

@@ -178,7 +178,7 @@ mod tests {
     use super::*;
 
     fn peer(url: &str, requests: usize, document_requests: usize, bodies: usize) -> Peer {
-        let bodies = BodyLimits { bodies, least_rate: 0 };
+        let bodies = BodyLimits { permits: bodies, least_rate: 0 };
         let limits = PeerLimits { requests, document_requests, bodies };
         let metrics = Metrics::new(&mut <_>::default());
         Peer::new(&Url::parse(url).unwrap(), true, limits, &metrics)

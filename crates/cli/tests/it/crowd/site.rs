@@ -1,6 +1,7 @@
 //! A gateway in a process of its own, before an origin of hostile manifests and a live one.
 
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
@@ -77,6 +78,10 @@ impl Site {
         command.env_remove("SLUICEGATE_KEY").env("SLUICEGATE_LOG", "warn");
         let gateway = Serving::start(command.args(["serve", "--config"]).arg(file), "gateway");
         Self { gateway, _folder: folder, _origin: origin }
+    }
+
+    pub(crate) fn addr(&self) -> SocketAddr {
+        self.gateway.addr()
     }
 
     /// A client with a connection of its own.
