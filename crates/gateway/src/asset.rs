@@ -40,6 +40,20 @@ impl AssetPattern {
         segments.collect::<Result<_, _>>().map(Self)
     }
 
+    /// Whether a folder of paths, such as that of a route, is in an asset or has assets below it.
+    pub(crate) fn may_be_below(&self, folder: &str) -> bool {
+        let folders = folder.split('/').filter(|name| !name.is_empty());
+        self.0.iter().zip(folders).all(|(expected, name)| match expected {
+            Segment::Literal(literal) => literal == name,
+            Segment::Any(_) => true,
+        })
+    }
+
+    /// How many folders deep an asset is.
+    pub(crate) const fn depth(&self) -> usize {
+        self.0.len()
+    }
+
     /// Whether `path` lies in a folder that the pattern matches.
     #[must_use]
     pub fn covers(&self, path: &ResourcePath) -> bool {

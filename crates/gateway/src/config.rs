@@ -3,11 +3,15 @@
 //! [`raw`] is the file's shape, where an unknown key is an error; [`check`] turns it into
 //! [`Config`], which holds nothing that cannot be served.
 
+mod bounds;
 mod check;
+mod profiles;
 mod raw;
 mod reference;
+mod routes;
 mod segment_keys;
 mod signers;
+mod values;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -468,7 +472,7 @@ impl Hosts {
     /// As [`Config::load`].
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
         let (text, folder) = read(path)?;
-        check::check_hosts(shape(&text, path)?, folder)
+        routes::check_hosts(shape(&text, path)?, folder)
     }
 }
 

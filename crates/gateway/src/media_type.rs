@@ -49,6 +49,12 @@ pub fn names_a_media_file(path: &str) -> bool {
     matches!(extension(path).as_deref(), Some("key" | "bin")) || by_name(path).is_some_and(is_media)
 }
 
+/// Whether a name is that of media or of subtitles, in which nothing leads to another file.
+pub(crate) fn names_media(path: &str) -> bool {
+    let is_segment = |extension: String| SEGMENTS.contains(&extension.as_str());
+    names_a_media_file(path) || extension(path).is_some_and(is_segment)
+}
+
 /// Whether a name is that of a key of encrypted segments, as most packagers choose it.
 pub(crate) fn names_a_key(path: &str) -> bool {
     extension(path).as_deref() == Some("key")
@@ -61,6 +67,10 @@ pub(crate) fn is_played(content_type: &HeaderValue) -> bool {
         kind.get(..played.len()).is_some_and(|start| start.eq_ignore_ascii_case(played))
     })
 }
+
+/// Extensions of the names that packagers give to segments.
+pub(crate) const SEGMENTS: &[&str] =
+    &["ts", "m4s", "mp4", "m4v", "m4a", "m4f", "cmfv", "cmfa", "cmft", "aac", "mp3", "webm", "vtt"];
 
 /// Whether a content type promises a manifest.
 pub(crate) fn is_manifest(content_type: &str) -> bool {

@@ -191,11 +191,12 @@ impl Confines {
     }
 }
 
-/// Whether tokens of a CDN are the same wherever a file lies below its base URL.
-pub(crate) fn signs_all_alike(cdn: &CdnConfig) -> bool {
+/// Whether tokens of a CDN are the same wherever a file lies below its base URL, or below a folder that
+/// is so many folders deeper.
+pub(crate) fn signs_all_alike(cdn: &CdnConfig, depth: usize) -> bool {
     let part = |name: &str| signed_part(cdn, &cdn.base_url.join(name).ok()?);
     // Names that no file has, deeper than any scheme counts folders.
-    let deep = |first: &str| part(&format!("{first}{}", "/~".repeat(32)));
+    let deep = |first: &str| part(&format!("{}{first}{}", "~/".repeat(depth), "/~".repeat(32)));
     cdn.ring.scheme().scope() != Scope::File && deep("~1") == deep("~2")
 }
 

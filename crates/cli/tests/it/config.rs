@@ -77,7 +77,7 @@ fn a_fault_is_named_and_nothing_is_served() {
             "env = \"SLUICEGATE_TEST_UNSET\"",
             &["entry.key", "SLUICEGATE_TEST_UNSET is not set"],
         ),
-        ("cdn.key", "bearer.key", &["entry.key", "equals the API's bearer token"]),
+        ("cdn.key", "bearer.key", &["entry.key", "equals a bearer token"]),
         ("cdn.key", "session.key", &["entry.key", "equals a session key"]),
         ("bearer.key", "session.key", &["api.bearer", "equals a session key"]),
         ("session.key", "cdn.key", &["session.key", "`sluicegate keygen --session`"]),

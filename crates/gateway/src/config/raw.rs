@@ -669,11 +669,11 @@ pub(super) struct Route {
     #[serde(default)]
     pub(super) carry: Carry,
     /// Everything but playlists: `gateway` streams it, `cdn` signs the CDN's URL, `redirect` leads
-    /// to it; [see below](#segments-from-the-gateway-or-from-a-cdn).
+    /// to it; [see below](#segments-from-the-gateway-or-from-a-cdn). A route with `[route.cdn]` has to
+    /// name it.
     ///
     /// Default: `gateway`.
-    #[serde(default)]
-    pub(super) segments: Segments,
+    pub(super) segments: Option<Segments>,
     /// URIs on hosts that are not named: `keep` as they are, or `refuse` the manifest. What would make
     /// players tell such hosts the manifest's URL, its query or its tokens is left out of it; `trust` keeps
     /// that, too: [reports, steering, remote elements and patches](security.md#tokens-and-players).
@@ -721,7 +721,7 @@ pub(super) struct Route {
     pub(super) bind_ip: bool,
     /// Parameters that are sent to the origin, and by `redirect` to the CDN; a `*` at the end
     /// stands for any rest. Directives of players (`_HLS_*`, `_DASH_*`) are sent where they are known and
-    /// well-formed.
+    /// well-formed, and [where they belong](#directives-of-players).
     ///
     /// Default: `["_HLS_*"]`.
     #[serde(default = "default_forward_query")]

@@ -2,10 +2,10 @@
 
 use sluicegate_token::Scope;
 
-use super::check::{window, wrong};
+use super::values::{window, wrong};
 use super::{ConfigError, KeysConfig, RouteConfig, raw};
-use crate::KeyNames;
 use crate::route::{KeyDelivery, Segments};
+use crate::{KeyNames, media_type};
 
 /// Reads the table; `place` names it.
 pub(super) fn check_keys(raw: &raw::Keys, place: &str) -> Result<KeysConfig, ConfigError> {
@@ -23,6 +23,16 @@ pub(super) fn refuse_tokens_that_open_keys(route: &RouteConfig) -> Result<(), Co
     let at = |key: &str| format!("route \"{}\": {key}", route.id);
     if keys.names.cover(format!("{}index.m3u8", route.path).as_bytes()) {
         let problem = "they fit manifests in the route's own folder, too; make them narrower";
+        return Err(wrong(at("keys.names"), problem));
+    }
+    let is_covered = |extension: &&&str| {
+        keys.names.cover(format!("{}segment1.{extension}", route.path).as_bytes())
+    };
+    if let Some(extension) = media_type::SEGMENTS.iter().find(is_covered) {
+        let problem = format!(
+            "they fit segments such as segment1.{extension} in the route's own folder, too, which would be \
+             refused without a token of a key; make them narrower, as in [\"*.key\"]"
+        );
         return Err(wrong(at("keys.names"), problem));
     }
     if keys.delivery == KeyDelivery::Redirect && route.cdn.is_none() {

@@ -14,7 +14,7 @@ use sluicegate_token::{
 use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
-use super::check::wrong;
+use super::values::wrong;
 use super::{Bearer, ConfigError, raw};
 use crate::key_source::{KeyProblem, KeySource};
 
@@ -37,7 +37,7 @@ pub(super) struct Keys<'f> {
 #[derive(Default)]
 struct Used {
     session: Vec<SessionKey>,
-    bearers: Vec<SecretSlice<u8>>,
+    bearers: Vec<(String, SecretSlice<u8>)>,
     cdn: Vec<(String, CdnKey, SecretSlice<u8>)>,
     signing: Vec<Signing>,
 }
@@ -191,7 +191,7 @@ impl<'f> Keys<'f> {
             ));
         }
         let bearer: SecretSlice<u8> = token.to_vec().into();
-        self.ring.bearers.push(bearer.clone());
+        self.ring.bearers.push((place.to_owned(), bearer.clone()));
         Ok(bearer)
     }
 
@@ -361,9 +361,16 @@ impl<'f> Keys<'f> {
 
     // A CDN secret can be searched offline from one link, so nothing else may hang on it.
     pub(super) fn check(&self) -> Result<(), ConfigError> {
-        for bearer in &self.ring.bearers {
-            if self.ring.session.iter().any(|key| key.same_secret(bearer.expose_secret())) {
-                return Err(wrong("api.bearer", "it equals a session key; make another"));
+        for (at, (place, bearer)) in self.ring.bearers.iter().enumerate() {
+            let bearer = bearer.expose_secret();
+            if self.ring.session.iter().any(|key| key.same_secret(bearer)) {
+                return Err(wrong(place.as_str(), "it equals a session key; make another"));
+            }
+            let is_same = |(_, earlier): &&(String, SecretSlice<u8>)| {
+                bool::from(earlier.expose_secret().ct_eq(bearer))
+            };
+            if let Some((earlier, _)) = self.ring.bearers[..at].iter().find(is_same) {
+                return Err(wrong(place.as_str(), format!("it equals {earlier}; make another")));
             }
         }
         for (at, (place, key, text)) in self.ring.cdn.iter().enumerate() {
@@ -371,11 +378,8 @@ impl<'f> Keys<'f> {
             if self.ring.session.iter().any(|session| session.same_secret(secret)) {
                 return Err(wrong(place.as_str(), "it equals a session key; make another"));
             }
-            if self.ring.bearers.iter().any(|bearer| key.same_secret(bearer.expose_secret())) {
-                return Err(wrong(
-                    place.as_str(),
-                    "it equals the API's bearer token; make another",
-                ));
+            if self.ring.bearers.iter().any(|(_, bearer)| key.same_secret(bearer.expose_secret())) {
+                return Err(wrong(place.as_str(), "it equals a bearer token; make another"));
             }
             let clash = self.ring.cdn[..at].iter().any(|(_, earlier, text)| {
                 earlier.binding() != key.binding()

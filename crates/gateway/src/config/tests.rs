@@ -108,7 +108,11 @@ fn what_is_missing_is_told() {
         ("path = \"/videos/\"", "path = \"/a/../b/\"", "begins and ends with '/'"),
         ("path = \"/videos/\"", "path = \"/s/x/\"", "is the gateway's own"),
         ("path = \"/videos/\"", "path = \"/auth/\"", "is the gateway's own"),
-        ("segments = \"cdn\"", "accel = \"files\"", "accel: it must be a folder"),
+        (
+            "segments = \"cdn\"",
+            "segments = \"gateway\"\naccel = \"files\"",
+            "accel: it must be a folder",
+        ),
         ("segments = \"cdn\"", "segments = \"cdn\"\naccel = \"/f/\"", "it goes with segments"),
         ("[api]", "idle_secs = 0\n[api]", "session.idle_secs: it must be 1 or more"),
         ("bearer = {", "bearers = [] #", "give either bearer"),
@@ -127,6 +131,48 @@ fn what_is_missing_is_told() {
     }
     let without_route = GOOD.split("[[route]]").next().unwrap();
     assert!(case.error(without_route).contains("add a [[route]] table"));
+}
+
+/// What cannot be meant is refused, with what to write.
+#[test]
+fn contradictions_are_refused() {
+    let case = Case::new();
+    let profile = |bounds: &str| format!("[[profile]]\nid = 1\nname = \"sd\"\n{bounds}\n[api]");
+    let limit = |limit: &str| format!("[limits]\n{limit}\n[api]");
+    let keys = |names: &str| format!("segments = \"gateway\"\nkeys = {{ names = [{names}] }}");
+    let segments = "segments = \"cdn\"";
+    let asset = "asset = \"/videos/{asset}/\"";
+    for (from, to, expected) in [
+        (segments, String::new(), "segments: it is missing, and [route.cdn] alone"),
+        (asset, "asset = \"/{asset}/x/\"".to_owned(), ""),
+        (
+            asset,
+            "asset = \"/vod/{asset}/\"".to_owned(),
+            "asset: no folder of /vod/{asset}/ is below",
+        ),
+        (asset, "asset = \"/{asset}/\"".to_owned(), ""),
+        (segments, keys("\"*.ts\""), "keys.names: they fit segments such as segment1.ts"),
+        (segments, keys("\"k/*\", \"seg*\""), "keys.names: they fit segments such as segment1.ts"),
+        (segments, keys("\"*.M4S\""), "keys.names: they fit segments such as segment1.m4s"),
+        (segments, keys("\"/videos/*\""), "keys.names: they fit manifests"),
+        (segments, keys("\"keys/*\", \"*.key\""), ""),
+        ("[api]", profile("max_height = 0"), "profile \"sd\": max_height: 0 leaves no variant"),
+        ("[api]", profile("max_bitrate = 0"), "profile \"sd\": max_bitrate: 0 leaves no variant"),
+        ("[api]", profile("max_bitrate = 1"), ""),
+        ("[api]", limit("max_lines = 0"), "limits.max_lines: it must be 1 or more"),
+        ("[api]", limit("max_uri_bytes = 0"), "limits.max_uri_bytes: it must be 1 or more"),
+        ("[api]", limit("max_path_bytes = 0"), "limits.max_path_bytes: it must be 1 or more"),
+    ] {
+        assert!(GOOD.contains(from), "{from}");
+        let parsed = case.parse(&GOOD.replacen(from, &to, 1)).map(|_| ());
+        match (parsed, expected) {
+            (Ok(()), "") => {}
+            (Err(error), expected) if !expected.is_empty() => {
+                assert!(error.to_string().contains(expected), "{to}: {error}");
+            }
+            (parsed, _) => panic!("{to}: {parsed:?}"),
+        }
+    }
 }
 
 /// Somebody will write a key where its place belongs. It is refused, and no log shows it.
@@ -171,8 +217,12 @@ fn a_secret_serves_one_purpose() {
     std::fs::write(case.folder.path().join("cdn.key"), "A".repeat(43)).unwrap();
     assert!(case.error(GOOD).contains("equals a session key"));
     std::fs::write(case.folder.path().join("cdn.key"), "bearer-token-0123456789\n").unwrap();
-    assert!(case.error(GOOD).contains("equals the API's bearer token"));
+    assert!(case.error(GOOD).contains("equals a bearer token"));
     std::fs::write(case.folder.path().join("cdn.key"), "fine-key").unwrap();
+    // Who opens sessions does not look at all of them, and each token can be replaced alone.
+    let admin = "[admin]\nlisten = \"127.0.0.1:0\"\nbearer = { file = \"bearer.key\" }\n[api]";
+    let error = case.error(&GOOD.replace("[api]", admin));
+    assert!(error.contains("admin.bearer: it equals api.bearer; make another"), "{error}");
     std::fs::write(case.folder.path().join("bearer.key"), "0".repeat(64)).unwrap();
     assert!(case.error(GOOD).contains("api.bearer: it equals a session key"));
     std::fs::write(case.folder.path().join("bearer.key"), "short").unwrap();
@@ -347,7 +397,7 @@ fn no_token_of_a_cdn_is_a_link() {
     let entry = "[route.entry]";
     let cdn = "scope = \"file\"";
     let another = "[[route]]\nid = \"other\"\npath = \"/other/\"\norigin = \"file:media\"\n\
-         cdn = { base_url = \"https://b.example.com/\", KEY }\n";
+         segments = \"cdn\"\ncdn = { base_url = \"https://b.example.com/\", KEY }\n";
     let host = "allow_hosts = [{ url = \"https://c.example.com/c/\", cdn = { base_url = \
          \"https://d.example.com/\", KEY } }]\n";
     let own = "key = { file = \"own.key\" }";

@@ -8,7 +8,8 @@ fn route(extra: &str) -> Route {
     std::fs::write(folder.path().join("k"), "A".repeat(43)).unwrap();
     std::fs::write(folder.path().join("c"), "cdn-secret").unwrap();
     let text = format!(
-        "[session]\nkey = {{ file = \"k\" }}\n[[route]]\nid = \"vod\"\n{extra}\n\
+        "[session]\nkey = {{ file = \"k\" }}\n[[route]]\nid = \"vod\"\n\
+         segments = \"gateway\"\n{extra}\n\
          [route.cdn]\nbase_url = \"https://cdn.example.com/v/\"\nkey = {{ file = \"c\" }}\n"
     );
     let config = Config::parse(&text, folder.path(), Path::new("t")).unwrap().routes.remove(0);

@@ -363,11 +363,17 @@ fn a_cdn_that_signs_all_alike_goes_with_no_enforced_profile_of_links() {
             .replace("scope", &format!("scheme = \"bunny\"\n{fields}\nscope"))
     };
     let fixed = tree("fields = { token_path = \"/\" }");
+    // One token of these opens all of a video.
+    let video = cdn("https://cdn.example.com/videos/", "tree", 60)
+        .replace("scope", "scheme = \"gcore-streaming\"\nscope");
     for (profile, route, is_good) in [
         ("sd", fixed.clone(), false),
         ("sd", fixed.replace("\"cdn\"", "\"redirect\""), false),
         ("sd", fixed.replace("\"cdn\"", "\"gateway\""), true),
         ("advised", fixed, true),
+        ("sd", video.clone(), false),
+        ("sd", format!("asset = \"/v/{{asset}}/\"\n{video}"), false),
+        ("advised", video, true),
         ("sd", tree(""), true),
         ("sd", cdn("https://cdn.example.com/", "directory", 60), true),
     ] {
