@@ -96,6 +96,8 @@ pub(super) struct Shared {
 struct Scripts {
     touch: Script,
     revoke: Script,
+    list: Script,
+    read: Script,
 }
 
 /// What things are called in the store.
@@ -107,8 +109,19 @@ struct Keys {
 impl Shared {
     pub(super) fn new(config: &SharedConfig, metrics: Arc<Metrics>) -> Result<Self, Error> {
         let scripts = Scripts {
-            touch: Script::new(include_str!("shared/touch.lua")),
-            revoke: Script::new(include_str!("shared/revoke.lua")),
+            touch: Script::new(concat!(
+                include_str!("shared/lists.lua"),
+                include_str!("shared/touch.lua")
+            )),
+            revoke: Script::new(concat!(
+                include_str!("shared/lists.lua"),
+                include_str!("shared/revoke.lua")
+            )),
+            list: Script::new(concat!(
+                include_str!("shared/lists.lua"),
+                include_str!("shared/list.lua")
+            )),
+            read: Script::new(include_str!("shared/read.lua")),
         };
         Ok(Self {
             connection: Connection::new(config, metrics)?,
@@ -245,10 +258,10 @@ impl Shared {
         let mut found = Vec::new();
         let mut from = after.map_or_else(|| "-".to_owned(), |after| format!("({after}"));
         loop {
-            let mut page = redis::cmd("ZRANGEBYLEX");
-            page.arg(&list).arg(&from).arg("+").arg("LIMIT").arg(0).arg(LISTED_AT_ONCE);
+            let mut call = self.scripts.list.prepare_invoke();
+            call.key(&list).arg(&from).arg(LISTED_AT_ONCE);
             let page: Vec<String> =
-                self.connection.ask(async |mut redis| page.query_async(&mut redis).await).await?;
+                self.connection.ask(async |mut redis| call.invoke_async(&mut redis).await).await?;
             let ids: Vec<_> = page.iter().filter_map(|id| SessionId::from_text(id)).collect();
             let read = self.read(&ids, rules, now).await?;
             found.extend(read.into_iter().flatten().filter(&wanted));
@@ -274,28 +287,24 @@ impl Shared {
             return Ok(Vec::new());
         }
         let oldest = now.saturating_sub(rules.stream_secs).0;
-        let mut call = redis::pipe();
+        let mut call = self.scripts.read.prepare_invoke();
         for id in ids {
-            call.cmd("HMGET").arg(self.keys.session(*id));
-            call.arg("opened").arg("created").arg("last").arg("ended");
-            call.cmd("ZCOUNT").arg(self.keys.streams(*id)).arg(oldest).arg("+inf");
+            call.key(self.keys.session(*id)).key(self.keys.streams(*id));
         }
-        type Row = (Option<String>, Option<u64>, Option<u64>, Option<String>);
-        let answers: Vec<redis::Value> =
-            self.connection.ask(async |mut redis| call.query_async(&mut redis).await).await?;
-        let seen = ids.iter().zip(answers.chunks_exact(2)).map(|(id, answer)| {
-            let row: Row = redis::from_redis_value(answer[0].clone()).ok()?;
-            let streams: usize = redis::from_redis_value(answer[1].clone()).ok()?;
-            let (opened, created, last, ended) = row;
-            let last = UnixTime(last?);
+        call.arg(oldest);
+        type Row = (String, String, String, String, usize);
+        let rows: Vec<Row> =
+            self.connection.ask(async |mut redis| call.invoke_async(&mut redis).await).await?;
+        let seen = ids.iter().zip(rows).map(|(id, (opened, created, last, ended, streams))| {
+            let last = UnixTime(last.parse().ok()?);
             let is_idle = rules.idle_secs.is_some_and(|idle| now > last.saturating_add(idle));
             Some(Seen {
                 id: *id,
-                opened: serde_json::from_str(&opened?).ok()?,
-                created: UnixTime(created?),
+                opened: serde_json::from_str(&opened).ok()?,
+                created: UnixTime(created.parse().ok()?),
                 last,
                 streams,
-                ended: ended_of(&ended?).or(is_idle.then_some(Ended::Idle)),
+                ended: ended_of(&ended).or(is_idle.then_some(Ended::Idle)),
             })
         });
         Ok(seen.collect())

@@ -120,6 +120,97 @@ fn a_broken_record_concerns_its_session_alone() {
     assert_eq!(play(&b, "four", &target), 200);
 }
 
+/// A list that was overwritten refuses no session and hides no other; what was ended stays so.
+#[test]
+fn broken_lists_are_made_anew_and_forget_no_revocation() {
+    require_tools!("redis-server");
+    let redis = Redis::start(None);
+    let rules = "max_streams_per_user = 99";
+    let [a, b] = [(); 2].map(|()| replica(&redis, rules, "on_failure = \"closed\""));
+    let user = ", \"user\": \"u\", \"max_streams\": 99";
+    let (id, target) = open(&a, MASTER, user);
+    assert_eq!(play(&a, "player", &target), 200);
+    let (over, of_over) = open(&a, MASTER, user);
+    assert_eq!(api(&a, "DELETE", &format!("/v1/sessions/{over}")).0, 204);
+    let ids = |gateway: &Gateway, query: &str| -> Vec<String> {
+        let (status, page) = api(gateway, "GET", &format!("/v1/sessions{query}"));
+        assert_eq!(status, 200, "{query}: {page}");
+        let sessions = page["sessions"].as_array().unwrap().iter();
+        sessions.map(|session| session["id"].as_str().unwrap().to_owned()).collect()
+    };
+    let streams = format!("streams:{id}");
+    for list in ["sessions", "ends", "user:u", "plays:u", &streams, "revoked"] {
+        let key = format!("{{sluicegate}}:{list}");
+        let _ = redis.ask(&format!("DEL {key}"));
+        assert!(redis.ask(&format!("SET {key} text")).contains("OK"), "{key}");
+        for query in ["", "?user=u"] {
+            ids(&b, query);
+        }
+        let (new, of_new) = open(&b, MASTER, user);
+        assert_eq!(play(&a, list, &of_new), 200, "{list}");
+        assert_eq!(play(&b, list, &target), 200, "{list}");
+        for query in ["", "?user=u"] {
+            let listed = ids(&a, query);
+            assert!(listed.contains(&new), "{list}: {listed:?}");
+            // One that was seen since is listed again.
+            assert!(listed.contains(&id), "{list}: {listed:?}");
+        }
+        assert_eq!(play(&b, list, &of_over), 403, "{list}");
+        assert_eq!(api(&a, "DELETE", &format!("/v1/sessions/{new}")).0, 204, "{list}");
+        assert!(comes_to_be(|| play(&b, list, &of_new) == 403), "{list}");
+        let late = replica(&redis, rules, "on_failure = \"closed\"");
+        assert_eq!((play(&late, list, &of_over), play(&late, list, &of_new)), (403, 403), "{list}");
+    }
+    // A record that is none is listed nowhere, hides no other, and can be ended.
+    let key = format!("{{sluicegate}}:session:{id}");
+    let _ = redis.ask(&format!("DEL {key}"));
+    assert!(redis.ask(&format!("SET {key} text")).contains("OK"));
+    let (new, _) = open(&b, MASTER, user);
+    for query in ["", "?user=u"] {
+        let listed = ids(&a, query);
+        assert!(listed.contains(&new) && !listed.contains(&id), "{listed:?}");
+    }
+    assert_eq!(api(&a, "GET", &format!("/v1/sessions/{id}")).0, 404);
+    assert_eq!(api(&a, "DELETE", &format!("/v1/sessions/{id}")).0, 204);
+    let late = replica(&redis, rules, "on_failure = \"closed\"");
+    assert_eq!(play(&late, "late", &target), 403);
+}
+
+/// A store that answers slowly holds no more requests than may be in flight.
+#[test]
+fn requests_that_wait_for_the_store_are_in_flight() {
+    require_tools!("redis-server");
+    let redis = Redis::start(None);
+    let config = Site::default().config(&format!("file:{}", fixtures::streams().display()));
+    let store = format!("[session.store]\nurl = \"{}\"\ntimeout_ms = 30000\n", redis.url());
+    let limits = "[limits]\nsession_requests = 3\n";
+    let gateway = Gateway::start(&config.replace("[api]", &format!("{store}{limits}[api]")));
+    let target = Viewer::of(&gateway).enter(MASTER);
+    let asked = |number: usize| {
+        let agent = format!("player-{number}");
+        let answer = Viewer::of(&gateway).ask("GET", &target, &[("User-Agent", &agent)]);
+        (answer.status, answer.text())
+    };
+    assert!(redis.ask("CLIENT PAUSE 4000 WRITE").contains("OK"));
+    let answers: Vec<_> = std::thread::scope(|scope| {
+        let plays: Vec<_> = (0..12)
+            .map(|number| {
+                let asked = &asked;
+                scope.spawn(move || asked(number))
+            })
+            .collect();
+        plays.into_iter().map(|play| play.join().unwrap()).collect()
+    });
+    let of = |status: u16| answers.iter().filter(|answer| answer.0 == status).count();
+    assert!(of(503) > 0 && of(200) >= 3 && of(200) + of(503) == 12, "{answers:?}");
+    assert!(
+        answers
+            .iter()
+            .all(|(status, text)| *status == 200 || text.contains("\"too-many-in-flight\""))
+    );
+    assert_eq!(asked(12).0, 200);
+}
+
 #[test]
 fn streams_are_counted_over_all() {
     require_tools!("redis-server");
