@@ -13,6 +13,7 @@ use sluicegate_token::UnixTime;
 use sluicegate_token::session::Grant;
 
 use crate::app::App;
+use crate::blocking_reload::{self, Asked, Settled};
 use crate::directives;
 use crate::looks::{Look, Looks};
 use crate::manifest::Given;
@@ -46,15 +47,20 @@ pub(crate) async fn deliver(
         return Box::pin(key::deliver(admitted, query, now)).await;
     }
     let templates = app.templates();
-    // A playlist that has ended is the same at each of a viewer's directives.
-    let settled = directives::without_reload(query);
-    let settled = settled.map(|query| (route.resource_key(place, &query), query));
-    let ended = settled.as_ref().filter(|(key, _)| templates.has_ended(key));
-    let query = ended.map_or(query, |(_, query)| query.as_str());
-    let key = &route.resource_key(place, query);
     let patience = &templates.patience();
-    let resource = Resource { route, place, query, key, patience };
     let is_named = media_type::names_a_manifest(&place.raw);
+    let plain = if is_named { directives::without_steering(query) } else { query.into() };
+    let asked = Asked { route, place, query: &plain, is_named, patience };
+    let settled = match directives::are_for_reload(query) {
+        true => Box::pin(blocking_reload::settle(templates, asked)).await?,
+        false => None,
+    };
+    let (query, settled) = match &settled {
+        Some(Settled { query, compiled }) => (query.as_str(), compiled.clone()),
+        None => (&*plain, None),
+    };
+    let key = &route.resource_key(place, query);
+    let resource = Resource { route, place, query, key, patience };
     // With such a token a session with a profile begins, and what the CDN's own may open is not known.
     let is_first = matches!(admitted.claims.grant, Grant::First { .. });
     let hands_over = !is_first && hand_over::applies(route, place);
@@ -66,7 +72,9 @@ pub(crate) async fn deliver(
     {
         return hand_over::answer(admitted, query, now);
     }
-    let fetched = if is_named || templates.knows(resource) {
+    let fetched = if settled.is_some() {
+        settled
+    } else if is_named || templates.knows(resource) {
         match templates.fetch(resource).await {
             // Without a name that promises one, something else may have come in its place.
             Err(Error::Manifest(CompileError::NotAManifest)) if !is_named => {
@@ -87,11 +95,6 @@ pub(crate) async fn deliver(
             Opened::OfAnother => return hand_over::answer(admitted, query, now),
         },
     };
-    if let Some((settled, _)) = settled.as_ref().filter(|_| compiled.has_ended())
-        && settled != key
-    {
-        templates.remember_ended(settled.clone()).await;
-    }
     manifest::respond(app, admitted, resource, &compiled, given, request, now).await
 }
 

@@ -68,6 +68,9 @@ pub enum Error {
     /// A server asked whether it may deliver something, and may not.
     #[error("{0}")]
     NotLetIn(Box<Self>),
+    /// A call of the API, whose caller is shown the reason.
+    #[error("{0}")]
+    Call(Box<Self>),
     /// A server asked so, and did not say what.
     #[error("neither X-Original-URI nor X-Forwarded-Uri says what is asked for")]
     NoTarget,
@@ -87,6 +90,13 @@ pub enum Error {
         "the token is for the segments of a template's folder, and opens no manifest and no folder there"
     )]
     BeyondMediaToken,
+    /// The token is for the segments of a template's folder, and a server asks about a name that does
+    /// not tell what the file is.
+    #[error(
+        "the token is for the segments of a template's folder, and the name does not show that it is one: \
+         give segments an extension such as .m4s, or set profile_scope = \"advisory\""
+    )]
+    NotNamedAsMedia,
     /// A link is good, and what it names is no manifest, so that no session can begin there.
     #[error("a link to something that is no manifest opens no session")]
     EntryNotAManifest,
@@ -119,6 +129,9 @@ pub enum Error {
     /// The API call's body is longer than any call is.
     #[error("the call's body is too long")]
     CallTooLarge,
+    /// No session has this id.
+    #[error("no session has this id, or its time is over")]
+    NoSession,
     /// The origin has no such resource.
     #[error("the origin has no such resource")]
     NotFound,
@@ -138,6 +151,17 @@ pub enum Error {
     /// is too far ahead to wait for (RFC 8216bis section 6.2.5.2).
     #[error("the origin refuses the viewer's parameters")]
     BadQuery,
+    /// A viewer asks a live playlist for a segment or a part that is too far ahead to wait for (RFC
+    /// 8216bis section 6.2.5.2).
+    #[error(
+        "_HLS_msn={asked} or its _HLS_part is too far ahead: the next segment of the playlist is {next}"
+    )]
+    TooFarAhead {
+        /// The Media Sequence Number.
+        asked: u64,
+        /// The Media Sequence Number of the segment that comes next.
+        next: u64,
+    },
     /// As many requests to the origin, or bodies of it, are in flight as may be; this key says how many.
     #[error("as many are in flight as {0} allows: clients, or the origin, are slow")]
     OriginBusy(&'static str),
@@ -212,6 +236,7 @@ impl Error {
     pub const fn source_kind(&self) -> ErrorSource {
         match self {
             Self::Uri(RenderError::NothingLeft) => ErrorSource::Client,
+            Self::Call(error) => error.source_kind(),
             Self::OriginUnreachable(_)
             | Self::OriginTimeout(_)
             | Self::OriginStatus(_)
@@ -235,6 +260,7 @@ impl Error {
             | Self::BadHost
             | Self::BadCall(_)
             | Self::BadQuery
+            | Self::TooFarAhead { .. }
             | Self::NoTarget => StatusCode::BAD_REQUEST,
             Self::PathTooLong(_) => StatusCode::URI_TOO_LONG,
             Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
@@ -244,9 +270,11 @@ impl Error {
             Self::Explained { status, .. } => {
                 StatusCode::from_u16(*status).unwrap_or(StatusCode::FORBIDDEN)
             }
+            Self::Call(error) => error.status(),
             Self::TwoTokens
             | Self::KeyNeedsOwnToken
             | Self::BeyondMediaToken
+            | Self::NotNamedAsMedia
             | Self::Unchecked(_)
             | Self::NotLetIn(_)
             | Self::ForeignHost
@@ -259,7 +287,7 @@ impl Error {
             | Self::Unsignable(_)
             | Self::ForbiddenFile(_) => StatusCode::FORBIDDEN,
             Self::Unauthorized => StatusCode::UNAUTHORIZED,
-            Self::NoRoute | Self::NotFound => StatusCode::NOT_FOUND,
+            Self::NoRoute | Self::NoSession | Self::NotFound => StatusCode::NOT_FOUND,
             Self::CallTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::CallTooSlow | Self::ReadTooSlowly => StatusCode::REQUEST_TIMEOUT,
             Self::TooManyRequests { .. } => StatusCode::TOO_MANY_REQUESTS,
@@ -281,6 +309,19 @@ impl Error {
         }
     }
 
+    /// Seconds after which the client may ask again, if it may.
+    const fn retry_secs(&self) -> Option<u64> {
+        match self {
+            Self::StoreGone
+            | Self::ManifestBusy
+            | Self::OriginBusy(_)
+            | Self::TooManyInFlight { .. } => Some(1),
+            Self::TooManyRequests { retry_secs } => Some(*retry_secs),
+            Self::Call(error) => error.retry_secs(),
+            _ => None,
+        }
+    }
+
     /// What was wrong with a token or its session, if that is why: more than the client is told.
     #[must_use]
     pub const fn refusal_code(&self) -> Option<&'static str> {
@@ -288,10 +329,10 @@ impl Error {
             Self::Refused(refusal) | Self::Explained { refusal, .. } => Some(refusal.code()),
             Self::TwoTokens => Some("two-tokens"),
             Self::KeyNeedsOwnToken => Some("key-needs-own-token"),
-            Self::BeyondMediaToken => Some("beyond-media-token"),
+            Self::BeyondMediaToken | Self::NotNamedAsMedia => Some("beyond-media-token"),
             Self::Unchecked(_) => Some("unchecked"),
             Self::SessionEnded(_) | Self::TooManyStreams { .. } => Some(self.code()),
-            Self::NotLetIn(error) => error.refusal_code(),
+            Self::NotLetIn(error) | Self::Call(error) => error.refusal_code(),
             _ => None,
         }
     }
@@ -303,7 +344,7 @@ impl Error {
         match self {
             Self::BadPath(_) => "bad-path",
             Self::BadHost => "bad-host",
-            Self::BadQuery => "bad-query",
+            Self::BadQuery | Self::TooFarAhead { .. } => "bad-query",
             Self::PathTooLong(_) => "path-too-long",
             Self::MethodNotAllowed(_) => "method-not-allowed",
             Self::Refused(Refusal::Expired { .. })
@@ -313,8 +354,9 @@ impl Error {
             | Self::Unchecked(_)
             | Self::TwoTokens
             | Self::KeyNeedsOwnToken
-            | Self::BeyondMediaToken => "forbidden",
-            Self::NotLetIn(error) => error.code(),
+            | Self::BeyondMediaToken
+            | Self::NotNamedAsMedia => "forbidden",
+            Self::NotLetIn(error) | Self::Call(error) => error.code(),
             Self::NoTarget => "no-target",
             Self::SessionEnded(Ended::Revoked) => "session-revoked",
             Self::SessionEnded(Ended::Idle) => "session-idle",
@@ -322,7 +364,7 @@ impl Error {
             Self::StoreGone => "store-gone",
             Self::EntryNotAManifest => "entry-not-a-manifest",
             Self::GrantRefused(_) => "grant-refused",
-            Self::NoRoute | Self::NotFound => "not-found",
+            Self::NoRoute | Self::NoSession | Self::NotFound => "not-found",
             Self::ForbiddenFile(_) => "forbidden-file",
             Self::Unauthorized => "unauthorized",
             Self::ForeignHost => "foreign-host",
@@ -369,15 +411,7 @@ impl From<NotServed> for Error {
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
         let mut response = self.status().into_response();
-        let retry_secs = match self {
-            Self::StoreGone
-            | Self::ManifestBusy
-            | Self::OriginBusy(_)
-            | Self::TooManyInFlight { .. } => Some(1),
-            Self::TooManyRequests { retry_secs } => Some(retry_secs),
-            _ => None,
-        };
-        if let Some(retry_secs) = retry_secs {
+        if let Some(retry_secs) = self.retry_secs() {
             response.headers_mut().insert(header::RETRY_AFTER, retry_secs.into());
         }
         let no_store = HeaderValue::from_static("no-store");

@@ -184,9 +184,9 @@ impl Answered<'_> {
 
 fn fill(response: &mut Response, error: &Error, id: &str) {
     let mut body = serde_json::json!({ "code": error.code(), "request_id": id });
-    if let Error::BadCall(message) = error {
+    if let Error::Call(reason) = error {
         // The caller is the platform's backend, which has shown its bearer token.
-        body["message"] = message.as_str().into();
+        body["message"] = reason.to_string().into();
     }
     let body = format!("{body}\n");
     let headers = response.headers_mut();

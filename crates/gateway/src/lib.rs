@@ -9,6 +9,7 @@ mod admin;
 mod app;
 mod asset;
 mod bearer;
+mod blocking_reload;
 mod buffers;
 mod client;
 mod clock;

@@ -1,6 +1,7 @@
 //! Compiled manifests: fetched once for all who ask at one time, kept, confirmed, and served for a
 //! while when their origin fails.
 
+mod edges;
 mod life;
 
 use std::future;
@@ -13,11 +14,13 @@ use headers::HeaderMapExt as _;
 use moka::future::Cache;
 use moka::ops::compute::Op;
 use sha2::{Digest as _, Sha256};
-use sluicegate_manifest::{CompileError, Format, Options, Template};
+use sluicegate_manifest::{CompileError, Format, LiveEdge, Options, Template};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use url::Url;
 
+use self::edges::Edges;
+pub(crate) use self::edges::Reached;
 use self::life::{Allowed, Life, Standing};
 use crate::buffers::{Buffer, Buffers};
 use crate::config::Limits;
@@ -28,7 +31,7 @@ use crate::origin::{Conditions, DECODED, Fetched, Purpose};
 use crate::planned::Plans;
 use crate::route::{Place, Route};
 use crate::workers::{Patience, Workers};
-use crate::{Error, ErrorSource, media_type, trace};
+use crate::{Error, ErrorSource, directives, media_type, trace};
 
 /// A manifest as an origin sent it, compiled.
 #[derive(Debug)]
@@ -42,6 +45,8 @@ pub(crate) struct Compiled {
     /// Asks the origin whether it has changed.
     validators: Conditions,
     pub(crate) plans: Plans,
+    /// Of a live playlist whose server offers delivery directives.
+    pub(crate) edge: Option<LiveEdge>,
     /// Memory for its source until the cache weighs it.
     buffer: Mutex<Buffer>,
 }
@@ -54,11 +59,6 @@ impl Compiled {
     /// Bytes of memory that it takes now, its plans and their texts among them.
     fn size(&self) -> usize {
         size_of::<Self>() + self.url.as_str().len() + self.template.size() + self.plans.size()
-    }
-
-    /// Whether it is a playlist that nobody loads again.
-    pub(crate) fn has_ended(&self) -> bool {
-        self.format() == Format::Hls && !self.template.is_reloaded()
     }
 }
 
@@ -117,8 +117,8 @@ pub(crate) struct Templates {
     failed: Cache<String, Error>,
     /// What was looked at without a name that promises a manifest.
     seen: Cache<String, Seen>,
-    /// Playlists that have ended, by their keys without a player's directives.
-    ended: Cache<String, ()>,
+    /// The ends of live playlists.
+    edges: Edges,
     options: Arc<Options>,
     allowed: Allowed,
     workers: Workers,
@@ -137,8 +137,8 @@ const ENTRY_BYTES: usize = 256;
 const PLAIN_FOR: Duration = Duration::from_secs(300);
 /// The same for JSON, of which the next answer may be one.
 const PLAIN_JSON_FOR: Duration = Duration::from_secs(10);
-/// For how long it is believed that a playlist has ended.
-const ENDED_FOR: Duration = Duration::from_secs(30);
+/// For how long the end of a live playlist is remembered.
+const EDGE_FOR: Duration = Duration::from_secs(30);
 /// More are hardly fetched at once, or fail.
 const MAX_UNDER_WAY: u64 = 100_000;
 /// How long an origin that failed is left alone.
@@ -162,7 +162,7 @@ impl Templates {
             under_way: Cache::new(MAX_UNDER_WAY),
             failed: known_for(RETRY_AFTER),
             seen: known_for(PLAIN_FOR),
-            ended: known_for(ENDED_FOR),
+            edges: known_for(EDGE_FOR),
             options: Arc::new(options),
             allowed,
             workers: Workers::new(limits),
@@ -202,15 +202,6 @@ impl Templates {
             let seen = Seen::Refused(error.clone(), Instant::now() + RETRY_AFTER);
             self.seen.insert(resource.key.to_owned(), seen).await;
         }
-    }
-
-    /// Whether the playlist of this key had ended when it was fetched last.
-    pub(crate) fn has_ended(&self, key: &str) -> bool {
-        self.ended.contains_key(key)
-    }
-
-    pub(crate) async fn remember_ended(&self, key: String) {
-        self.ended.insert(key, ()).await;
     }
 
     /// The threads for manifests that take long.
@@ -256,7 +247,12 @@ impl Templates {
 
     /// Whether this resource was a manifest when it was fetched last.
     pub(crate) fn knows(&self, resource: Resource<'_>) -> bool {
-        self.cache.contains_key(resource.key)
+        self.knows_key(resource.key)
+    }
+
+    /// The same for a resource by its key.
+    pub(crate) fn knows_key(&self, key: &str) -> bool {
+        self.cache.contains_key(key)
     }
 
     /// Drops what is no manifest any more.
@@ -410,7 +406,7 @@ impl Templates {
         if let Some(known) = known {
             conditions.extend(known.compiled.validators.clone());
         }
-        let Resource { route, place, query, key, .. } = resource;
+        let Resource { route, place, query, .. } = resource;
         let mut fetched =
             route.origin.fetch(route, place, query, Purpose::Document, &conditions).await?;
         if fetched.status == StatusCode::NOT_MODIFIED
@@ -423,7 +419,7 @@ impl Templates {
         match (fetched.status, known) {
             (StatusCode::NOT_MODIFIED, Some(known)) => {
                 let said = fetched.caching.or(known.said);
-                self.keep(key, &known.compiled, said).await;
+                self.keep(resource, &known.compiled, said).await;
                 Ok(Arc::clone(&known.compiled))
             }
             (StatusCode::OK, _) => self.accept(resource, fetched).await,
@@ -431,8 +427,10 @@ impl Templates {
         }
     }
 
-    async fn keep(&self, key: &str, compiled: &Arc<Compiled>, said: Caching) {
-        if said.no_store {
+    async fn keep(&self, resource: Resource<'_>, compiled: &Arc<Compiled>, said: Caching) {
+        let Resource { key, query, .. } = resource;
+        // The answer to what one player measured is for that player.
+        if said.no_store || directives::are_individual(query) {
             return self.cache.invalidate(key).await;
         }
         let life = Life::of(&said, &compiled.template, self.allowed);
@@ -523,13 +521,14 @@ impl Templates {
         let (digest, template) = match (worked, known) {
             (Some((digest, template)), _) => (digest, template?),
             (None, Some(known)) => {
-                self.keep(resource.key, &known, fetched.caching).await;
+                self.keep(resource, &known, fetched.caching).await;
                 return Ok(known);
             }
             (None, None) => return Err(Error::Internal("a known manifest is gone".to_owned())),
         };
         let content_type = media_type::of_document(template.format(), origins);
         let plans = Plans::of(template.source().clone());
+        let edge = template.live_edge();
         let compiled = Arc::new(Compiled {
             template,
             content_type,
@@ -537,10 +536,14 @@ impl Templates {
             digest,
             validators,
             plans,
+            edge,
             buffer: Mutex::new(buffer),
         });
         // Without a validator each request fetches it whole; it is kept for when the origin fails.
-        self.keep(resource.key, &compiled, fetched.caching).await;
+        self.keep(resource, &compiled, fetched.caching).await;
+        if compiled.format() == Format::Hls {
+            self.reached_by(resource, &compiled).await;
+        }
         Ok(compiled)
     }
 }

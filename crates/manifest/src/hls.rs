@@ -3,6 +3,7 @@
 pub(crate) mod attributes;
 pub(crate) mod carriers;
 pub(crate) mod lines;
+pub(crate) mod live_edge;
 
 use std::ops::Range;
 use std::time::Duration;
@@ -24,6 +25,8 @@ pub(crate) struct Scan {
     pub(crate) definitions: Vec<Definition>,
     /// CAN-SKIP-UNTIL and CAN-SKIP-DATERANGES, each with a comma beside it.
     pub(crate) delta_updates: Vec<Range<usize>>,
+    /// Whether there is EXT-X-SERVER-CONTROL.
+    pub(crate) has_server_control: bool,
     /// The longest segment, or part if there are parts.
     pub(crate) target: Option<Duration>,
     /// The longest segment, rounded.
@@ -44,6 +47,7 @@ pub(crate) fn scan(source: &[u8], options: &Options) -> Result<Scan, CompileErro
         is_multivariant: false,
         definitions: Vec::new(),
         delta_updates: Vec::new(),
+        has_server_control: false,
         target: None,
         longest: None,
     };
@@ -121,6 +125,7 @@ struct Scanner<'s> {
     is_multivariant: bool,
     definitions: Vec<Definition>,
     delta_updates: Vec<Range<usize>>,
+    has_server_control: bool,
     target: Option<Duration>,
     longest: Option<Duration>,
 }
@@ -160,7 +165,7 @@ impl Scanner<'_> {
         match text {
             b"#EXT-X-ENDLIST" => self.is_ended = true,
             b"#EXT-X-DEFINE" => self.define(line, name.start, value.clone())?,
-            b"#EXT-X-SERVER-CONTROL" => self.offer_of_delta_updates(line, value.clone()),
+            b"#EXT-X-SERVER-CONTROL" => self.server_control(line, value.clone()),
             b"#EXT-X-TARGETDURATION" => self.longest = self.target(value.clone()),
             b"#EXT-X-PART-INF" => {
                 let attributes = Attributes::new(self.source, value.clone()).map_while(Result::ok);
@@ -291,6 +296,7 @@ impl Scanner<'_> {
             is_reloaded: !self.is_ended && !self.is_multivariant,
             definitions: self.definitions,
             delta_updates: self.delta_updates,
+            has_server_control: self.has_server_control,
             target: self.target,
             longest: self.longest,
         })
@@ -305,7 +311,8 @@ impl Scanner<'_> {
     }
 
     /// Notes what offers delta updates, so that the offer can be taken away.
-    fn offer_of_delta_updates(&mut self, line: &Line, value: Range<usize>) {
+    fn server_control(&mut self, line: &Line, value: Range<usize>) {
+        self.has_server_control = true;
         let mut cuts: Vec<Range<usize>> = Vec::new();
         let mut kept = 0;
         for attribute in Attributes::new(self.source, value.clone()).map_while(Result::ok) {

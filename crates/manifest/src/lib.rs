@@ -56,6 +56,7 @@ pub use edit::{Edit, undo};
 pub use error::{CompileError, RefuseReason, RenderError};
 pub use hls::attributes::{Attribute, Attributes, UnterminatedQuote};
 pub use hls::lines::{Line, LineKind, Lines};
+pub use hls::live_edge::LiveEdge;
 pub use limits::{Limits, Options};
 pub use plan::{Decided, Kept, Place, Plan};
 pub use policy::{Decision, KeepReason, OwnQuery, TokenAt, TokenRef, Uri, UriPolicy, Varies};

@@ -24,6 +24,8 @@ pub struct Template {
     is_reloaded: bool,
     definitions: Vec<Definition>,
     delta_updates: Vec<Range<usize>>,
+    /// Whether a live media playlist has EXT-X-SERVER-CONTROL.
+    has_server_control: bool,
     replacements: Vec<Replacement>,
     tree: Option<Tree>,
     update_interval: Option<Duration>,
@@ -49,8 +51,15 @@ impl Template {
         }
         match Format::detect(&source) {
             Some(Format::Hls) => {
-                let hls::Scan { slots, is_reloaded, definitions, delta_updates, target, longest } =
-                    hls::scan(&source, options)?;
+                let hls::Scan {
+                    slots,
+                    is_reloaded,
+                    definitions,
+                    delta_updates,
+                    has_server_control,
+                    target,
+                    longest,
+                } = hls::scan(&source, options)?;
                 let format = Format::Hls;
                 let replacements = Vec::new();
                 Ok(Self {
@@ -60,6 +69,7 @@ impl Template {
                     is_reloaded,
                     definitions,
                     delta_updates,
+                    has_server_control: has_server_control && is_reloaded,
                     replacements,
                     tree: None,
                     update_interval: target.filter(|_| is_reloaded),
@@ -103,6 +113,7 @@ impl Template {
             is_reloaded: false,
             definitions: Vec::new(),
             delta_updates: Vec::new(),
+            has_server_control: false,
             replacements: Vec::new(),
             tree: None,
             update_interval: None,
@@ -141,6 +152,13 @@ impl Template {
     #[must_use]
     pub const fn update_interval(&self) -> Option<Duration> {
         self.update_interval
+    }
+
+    /// The end of a live media playlist whose server offers delivery directives. It is read anew each
+    /// time.
+    #[must_use]
+    pub fn live_edge(&self) -> Option<hls::live_edge::LiveEdge> {
+        self.has_server_control.then(|| hls::live_edge::live_edge(&self.source))
     }
 
     /// How long what it describes plays, as far as it says so and is whole: the segments of a media

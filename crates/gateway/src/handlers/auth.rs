@@ -7,9 +7,9 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 
 use super::media;
-use crate::Error;
 use crate::app::App;
 use crate::request::MediaRequest;
+use crate::{Error, media_type};
 
 /// Where the server puts the request target and its method, nginx by its configuration and Caddy by itself.
 /// It passes what else a client sends on, so that of two that say it one may be the client's.
@@ -37,7 +37,11 @@ pub(crate) async fn auth(State(app): State<App>, request: Request) -> Result<Res
         .map_err(not_let_in)?;
     // Of a HEAD nobody knows whether the client or the server says it: all are streams.
     let admitted = media::admit(&app, &media, &Method::GET, headers, app.now()).await;
-    let admitted = admitted.map_err(not_let_in)?;
+    let (admitted, _in_flight) = admitted.map_err(not_let_in)?;
+    // What the server delivers is not seen here, and a manifest must not be delivered as it is.
+    if admitted.is_for_media() && !media_type::names_media(&admitted.place.raw) {
+        return Err(not_let_in(Error::NotNamedAsMedia));
+    }
     let mut response = StatusCode::NO_CONTENT.into_response();
     response.extensions_mut().insert(admitted.route.name.clone());
     let answer = response.headers_mut();

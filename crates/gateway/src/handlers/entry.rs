@@ -35,7 +35,7 @@ pub(crate) async fn enter(app: &App, request: &MediaRequest) -> Result<Response,
     app.rates().enter(request.client)?;
     let now = app.now();
     let link = verify(app, entry, request, now)?;
-    if !is_manifest(app, route, &place, request).await? {
+    if !is_manifest(app, route, &place, &forwarded(route, &request.query)).await? {
         return Err(Error::EntryNotAManifest);
     }
 
@@ -114,12 +114,11 @@ async fn is_manifest(
     app: &App,
     route: &Arc<Route>,
     place: &Place,
-    request: &MediaRequest,
+    query: &str,
 ) -> Result<bool, Error> {
     if media_type::names_a_manifest(&place.raw) {
         return Ok(true);
     }
-    let query = &forwarded(route, &request.query);
     let key = &route.resource_key(place, query);
     let patience = &app.templates().patience();
     match app.templates().fetch(Resource { route, place, query, key, patience }).await {

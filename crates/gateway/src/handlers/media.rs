@@ -14,7 +14,7 @@ use crate::request::MediaRequest;
 use crate::route::{KeyDelivery, Route, Segments};
 use crate::session::Admitted;
 use crate::session_store::{Opened, StreamId};
-use crate::{Error, delivery, directives, media_type, session, variables};
+use crate::{Error, delivery, directives, in_flight, media_type, session, variables};
 
 pub(crate) async fn media(app: &App, request: Request) -> Result<Response, Error> {
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
@@ -28,8 +28,8 @@ pub(crate) async fn media(app: &App, request: Request) -> Result<Response, Error
         return Box::pin(entry::enter(app, &media)).await;
     }
     let now = app.now();
-    let admitted = admit(app, &media, request.method(), request.headers(), now).await?;
-    let in_flight = app.in_flight().begin(Some(admitted.claims.session), media.client)?;
+    let (admitted, in_flight) =
+        admit(app, &media, request.method(), request.headers(), now).await?;
     let sealed = media.variables.as_deref();
     let (route, place) = (&admitted.route, &admitted.place);
     let variables = variables::open(app.keys(), route, place, sealed, now)?;
@@ -40,19 +40,21 @@ pub(crate) async fn media(app: &App, request: Request) -> Result<Response, Error
     in_flight.answer(response)
 }
 
-/// Lets a request of a session in: by its token, and by what is known of the session. `method` is
-/// that of the client.
+/// Lets a request of a session in: by its token, by the bounds of what is in flight, and by what is known
+/// of the session. `method` is that of the client.
 pub(super) async fn admit(
     app: &App,
     media: &MediaRequest,
     method: &Method,
     headers: &HeaderMap,
     now: UnixTime,
-) -> Result<Admitted, Error> {
+) -> Result<(Admitted, in_flight::Request), Error> {
     let admitted = session::admit(app.keys(), app.routes(), media, now).map_err(|error| {
         let explained = || app.refusals().of_session(app.keys(), app.routes(), media, now, error);
         app.rates().refuse(media.client, explained)
     })?;
+    // A store that answers slowly holds no more requests than may be in flight.
+    let in_flight = app.in_flight().begin(Some(admitted.claims.session), media.client)?;
     // HEAD plays nothing, unless it tells where to play.
     let plays = method == Method::GET || tells_where_to_play(&admitted);
     let agent = headers.get(header::USER_AGENT).map(HeaderValue::as_bytes);
@@ -67,7 +69,7 @@ pub(super) async fn admit(
         Opened::by_token(route, path, expires)
     };
     app.sessions().admit(admitted.claims.session, unknown, stream, now).await?;
-    Ok(admitted)
+    Ok((admitted, in_flight))
 }
 
 /// Whether the answer may be a URL of the CDN with a token.

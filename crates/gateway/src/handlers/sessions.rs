@@ -3,6 +3,7 @@
 pub(crate) mod call;
 pub(crate) mod openapi;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
@@ -10,6 +11,7 @@ use axum::extract::rejection::{JsonRejection, QueryRejection};
 use axum::extract::{FromRequest as _, Path, Query, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
+use sluicegate_manifest::CompileError;
 use sluicegate_token::SessionId;
 
 use self::call::{Filter, ListedSession, NewSession, OpenedSession, SessionPage, Urls};
@@ -17,8 +19,10 @@ use self::openapi::Failed;
 use super::entry::session_path;
 use crate::app::App;
 use crate::request::RequestPath;
+use crate::route::{Place, Route};
 use crate::session::{self, Terms};
 use crate::session_store::Opened;
+use crate::templates::Resource;
 use crate::{Error, bearer, media_type};
 
 /// A session lives a month at most; its token's expiry has 32 bits.
@@ -41,7 +45,11 @@ const MAX_CALL_TIME: Duration = Duration::from_secs(10);
 )]
 pub(crate) async fn create(State(app): State<App>, request: Request) -> Result<Response, Error> {
     authorize(&app, request.headers())?;
-    let read = Json::<NewSession>::from_request(request, &app);
+    open(&app, request).await.map_err(of_call)
+}
+
+async fn open(app: &App, request: Request) -> Result<Response, Error> {
+    let read = Json::<NewSession>::from_request(request, app);
     let call = tokio::time::timeout(MAX_CALL_TIME, read).await.map_err(|_| Error::CallTooSlow)?;
     let Json(call) = call.map_err(|rejection: JsonRejection| match rejection.status() {
         StatusCode::PAYLOAD_TOO_LARGE => Error::CallTooLarge,
@@ -77,6 +85,10 @@ pub(crate) async fn create(State(app): State<App>, request: Request) -> Result<R
         };
     let terms = Terms { expires, bind_to: call.ip, profile };
     let (token, claims) = session::begin(app.signer(now)?, route, &place, id, &terms)?;
+    if is_no_manifest(app, route, &place).await {
+        let problem = "path: it is no manifest; name an HLS playlist or an MPD";
+        return Err(Error::BadCall(problem.to_owned()));
+    }
     let opened = Opened {
         route: route.config.id.clone(),
         path: place.path.to_string(),
@@ -96,6 +108,23 @@ pub(crate) async fn create(State(app): State<App>, request: Request) -> Result<R
     };
     let opened = OpenedSession { id: id.to_string(), expires_at: claims.expires.0, urls };
     Ok(answer(StatusCode::CREATED, Json(opened)))
+}
+
+/// Whether the name of a resource, or its content, shows that it is no manifest. An origin that fails now
+/// may answer when the viewer comes.
+async fn is_no_manifest(app: &App, route: &Arc<Route>, place: &Place) -> bool {
+    if media_type::names_a_manifest(&place.raw) {
+        return false;
+    }
+    if place.raw.ends_with('/') || media_type::names_media(&place.raw) {
+        return true;
+    }
+    let (query, key) = ("", &route.resource_key(place, ""));
+    let patience = &app.templates().patience();
+    match app.templates().fetch(Resource { route, place, query, key, patience }).await {
+        Ok(compiled) => !compiled.format().is_manifest(),
+        Err(error) => matches!(error, Error::Manifest(CompileError::NotAManifest)),
+    }
 }
 
 /// List sessions whose time is not over.
@@ -120,6 +149,13 @@ pub(crate) async fn list(
 
 /// A page of the list, for whoever may see it.
 pub(crate) async fn page(
+    app: &App,
+    filter: Result<Query<Filter>, QueryRejection>,
+) -> Result<Response, Error> {
+    read_page(app, filter).await.map_err(of_call)
+}
+
+async fn read_page(
     app: &App,
     filter: Result<Query<Filter>, QueryRejection>,
 ) -> Result<Response, Error> {
@@ -155,8 +191,9 @@ pub(crate) async fn show(
     Path(id): Path<String>,
 ) -> Result<Response, Error> {
     authorize(&app, &headers)?;
-    let id = call::parse_id(&id)?;
-    let seen = app.sessions().find(id, app.now()).await?.ok_or(Error::NotFound)?;
+    let id = call::parse_id(&id).map_err(of_call)?;
+    let found = app.sessions().find(id, app.now()).await.map_err(|error| of_call(error.into()))?;
+    let seen = found.ok_or_else(|| of_call(Error::NoSession))?;
     Ok(answer(StatusCode::OK, Json(ListedSession::new(seen, app.now()))))
 }
 
@@ -182,14 +219,19 @@ pub(crate) async fn end(
 
 /// Ends a session, for whoever may.
 pub(crate) async fn revoke(app: &App, id: &str) -> Result<Response, Error> {
-    let id = call::parse_id(id)?;
+    let id = call::parse_id(id).map_err(of_call)?;
     let now = app.now();
     // A session of a link ends with the window after the one in which it began.
     let longest = MAX_TTL_SECS.max(app.session_length_secs().saturating_mul(2));
     let unknown = Opened::unknown(now.saturating_add(longest));
-    app.sessions().revoke(id, unknown, now).await?;
+    app.sessions().revoke(id, unknown, now).await.map_err(|error| of_call(error.into()))?;
     tracing::info!(session = %id, "a session was ended");
     Ok(answer(StatusCode::NO_CONTENT, ()))
+}
+
+/// What the caller is shown with its reason.
+fn of_call(error: Error) -> Error {
+    Error::Call(Box::new(error))
 }
 
 fn answer(status: StatusCode, body: impl axum::response::IntoResponse) -> Response {

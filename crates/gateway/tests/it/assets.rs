@@ -101,5 +101,22 @@ profiles="urn:mpeg:dash:profile:isoff-live:2011" minBufferTime="PT2S"><Period><A
             assert_eq!(answer.status, 403, "{target}: {}", answer.text());
         }
         assert_eq!(viewer.status(&target.replace("$Number$.m4s", "sub/1.ts")), 403);
+        // A server that asks delivers what lies there, so that the name has to show what it is.
+        for (name, expected) in [
+            ("1.m4s", 204),
+            ("init.mp4", 204),
+            ("unnamed", 403),
+            ("master.m3u8", 403),
+            ("b.mpd", 403),
+            ("assets.json", 403),
+            ("1.php", 403),
+            ("sub/1.ts", 403),
+        ] {
+            let target = target.replace("$Number$.m4s", name);
+            let asked = [("X-Original-URI", target.as_str())];
+            assert_eq!(viewer.ask("GET", "/auth", &asked).status, expected, "{target}");
+        }
+        let own = [("X-Original-URI", entry.as_str())];
+        assert_eq!(viewer.ask("GET", "/auth", &own).status, 204);
     }
 }

@@ -113,11 +113,11 @@ fn what_is_too_large_is_refused_in_bounded_memory() {
                     let gateway = &gateway;
                     // Each is another manifest, under two kinds of names.
                     let name = ["m3u8", "dat"][number % 2];
-                    let path = format!("/v{round}/{number}.{name}");
+                    let path = format!("/v{round}/index.m3u8");
                     scope.spawn(move || {
                         let mut viewer = Viewer::of(gateway);
                         let session = viewer.open(&format!("{{\"path\": \"{path}\"}}"));
-                        viewer.get(&session)
+                        viewer.get(&session.replace("index.m3u8", &format!("{number}.{name}")))
                     })
                 })
                 .collect();

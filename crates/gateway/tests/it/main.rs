@@ -22,6 +22,7 @@ mod first_light;
 mod health;
 mod key_authority;
 mod keys;
+mod live_reload;
 mod logs;
 mod manifests;
 mod origins;

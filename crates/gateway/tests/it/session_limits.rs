@@ -54,6 +54,8 @@ fn an_ended_session_is_403_from_the_next_request_on() {
     assert_eq!(viewer.status(&again.unwrap()), 403);
 }
 
+const NO_SESSION: &str = "no session has this id, or its time is over";
+
 #[test]
 fn what_the_api_is_asked_wrongly_is_told() {
     let gateway = gateway("");
@@ -69,10 +71,31 @@ fn what_the_api_is_asked_wrongly_is_told() {
         let message = answer["message"].as_str().unwrap_or_default();
         assert!(status == 400 && message.contains(told), "{target}: {answer}");
     }
-    assert_eq!(api(&gateway, "GET", &format!("/v1/sessions/{}", "0".repeat(28))).0, 404);
-    let body = format!("{{\"path\": \"{MASTER}\", \"max_streams\": 0}}");
-    let answer = Viewer::of(&gateway).call(&[("Authorization", &bearer())], &body);
-    assert_eq!(answer.status, 400);
+    let (status, answer) = api(&gateway, "GET", &format!("/v1/sessions/{}", "0".repeat(28)));
+    assert_eq!((status, &answer["message"]), (404, &NO_SESSION.into()));
+    for (path, more, status, code, told) in [
+        (MASTER, ", \"max_streams\": 0", 400, "bad-call", "max_streams: it must be 1 or more"),
+        (MASTER, ", \"ttl\": 0", 400, "bad-call", "ttl: it must be 1 to"),
+        (MASTER, ", \"profile\": \"none\"", 400, "bad-call", "profile: there is none named"),
+        (MASTER, ", \"unknown\": 1", 400, "bad-call", "unknown field `unknown`"),
+        ("/subdirs/../a.m3u8", "", 400, "bad-path", "the path is refused"),
+        ("/subdirs/360p/seg-0.m4s", "", 400, "bad-call", "path: it is no manifest"),
+        ("/subdirs/360p/", "", 400, "bad-call", "path: it is no manifest"),
+        ("/subdirs/poster.jpg", "", 400, "bad-call", "path: it is no manifest"),
+    ] {
+        let body = format!("{{\"path\": \"{path}\"{more}}}");
+        let answer = Viewer::of(&gateway).call(&[("Authorization", &bearer())], &body);
+        let text = answer.text();
+        assert_eq!(answer.status, status, "{path} {more}: {text}");
+        let answer: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(answer["code"], code, "{path} {more}: {text}");
+        let message = answer["message"].as_str().unwrap_or_default();
+        assert!(message.contains(told), "{path} {more}: {text}");
+        // Without the bearer nobody is shown a reason.
+        let stranger = Viewer::of(&gateway).call(&[("Authorization", "Bearer x")], &body);
+        assert_eq!(stranger.status, 401);
+        assert!(!stranger.text().contains("message"), "{}", stranger.text());
+    }
 }
 
 #[test]

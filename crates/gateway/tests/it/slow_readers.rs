@@ -274,10 +274,11 @@ fn a_session_has_so_many_requests_that_wait() {
         assert!(is_held, "{all} are held");
         stream
     };
-    let waiting = [wait(&session, 2, 1), wait(&session, 3, 2)];
+    let beside = session.replace("live.m3u8", "beside.m3u8");
+    let waiting = [wait(&session, 1, 1), wait(&beside, 2, 2)];
     assert!(is_refused(&viewer.get(&session)));
     assert_eq!(viewer.status(&other), 200);
-    let third = wait(&other, 2, 3);
+    let third = wait(&other, 1, 3);
     assert!(is_refused(&viewer.get(&other)), "three of one address");
     let link = viewer.link("/x/live.m3u8");
     assert!(is_refused(&viewer.get(&link)), "a link is a request of its address");
