@@ -368,12 +368,17 @@ impl UriPolicy for RoutePolicy<'_> {
 
     fn decide_unexpandable(&mut self, uri: &Uri<'_>, reason: &str) -> Decision {
         let config = &self.scene.route.config;
-        let refused = || Decision::Refuse(RefuseReason::NotExpandable(reason.to_owned()));
+        let reason_of = || RefuseReason::NotExpandable(reason.to_owned());
+        let refused = || Decision::Refuse(reason_of());
         match (config.unexpandable, self.scene.route.locate(uri.url)) {
             (Unexpandable::Redirect, Located::Here(place)) => {
                 self.unexpanded.get_or_insert_with(|| (0, reason.to_owned())).0 += 1;
                 match self.through_gateway(uri, &place) {
                     Ok(Decision::Expand) => refused(),
+                    // Written out, it would open nothing else: the bound is why it is not.
+                    Err(RefuseReason::OpensLeftOut) if !reason_of().limits().is_empty() => {
+                        refused()
+                    }
                     decided => decided.unwrap_or_else(Decision::Refuse),
                 }
             }

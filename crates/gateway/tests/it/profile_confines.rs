@@ -87,6 +87,19 @@ fn what_is_kept_and_left_out_with_the_same_query_is_kept() {
     }
 }
 
+/// Whoever may raise the bound is shown its key, and not that of the profile.
+#[test]
+fn more_segments_than_may_be_written_out_are_refused_by_the_key_of_that_bound() {
+    let media = folder(&[("v/a/one.mpd", &mpd("m/$RepresentationID$-$Number$.m4s"))]);
+    let files = cdn("https://cdn.example.com/", "file", 3600);
+    for route in [&files, &format!("unexpandable = \"redirect\"\n{files}")] {
+        let few = gateway(&media, route, "sd", "[limits]\nmax_expanded_segments = 1");
+        assert_eq!(told(&few, "/v/a/one.mpd"), "502 manifest-uri-refused", "{route}");
+        assert!(reason(&few).contains("limits.max_expanded_segments"), "{}", reason(&few));
+        assert_eq!(told(&gateway(&media, route, "sd", ""), "/v/a/one.mpd"), "200", "{route}");
+    }
+}
+
 /// An MPD of one Representation that is kept and one that is left out, of so many segments each.
 fn lists(kept: usize, left_out: usize, folder_bytes: usize) -> Vec<u8> {
     let mut text = "<MPD xmlns=\"urn:mpeg:dash:schema:mpd:2011\" type=\"static\" \
