@@ -244,7 +244,7 @@ impl Pass<'_> {
         let _ = xml::walk(source, &mut |piece| {
             match piece {
                 Piece::Text(span) => {
-                    gathered.add(&text::decode(&source[span.clone()], Quoting::XmlText), span)
+                    gathered.add(&text::decode(&source[span.clone()], Quoting::XmlText), span);
                 }
                 Piece::Cdata(span) => {
                     let inside = span.start + "<![CDATA[".len()..span.end - "]]>".len();

@@ -99,9 +99,7 @@ fn inspect(
         report.row(&row)?;
     }
     // What is refused leaves nothing out.
-    if summary.is_good()
-        && let Ok(plan) = template.plan(&place, &mut policy)
-    {
+    if let Ok(plan) = template.plan(&place, &mut policy) {
         for &at in plan.withheld() {
             let row = left_out(template, at);
             summary.count(&row);
@@ -132,7 +130,7 @@ fn left_out(template: &Template, at: usize) -> Row<'_> {
         reference: String::new(),
         url: None,
         is_classified: true,
-        verdict: Verdict::LeaveOut,
+        verdict: Verdict::Omit,
         why: "players would tell another host the manifest's URL or its tokens, or read it differently; \
               `--third-party trust` keeps it"
             .to_owned(),
