@@ -76,7 +76,7 @@ fn render_in_every_mode(template: &Template) {
     }
     // A report goes on where a plan stops.
     for decided in template.decisions(&place, &mut policy) {
-        assert!(template.slots().contains(decided.slot));
+        assert!(template.slots().contains(&decided.slot));
     }
 }
 

@@ -217,7 +217,6 @@ impl Scanner<'_> {
                 AttributeUse::NeedsLook if carriers::looks_like_uri(attribute_name, text) => {
                     Role::Unclassified
                 }
-                AttributeUse::NoUri if self.is_identifier(&tag, text) => Role::Identifier,
                 AttributeUse::NeedsLook | AttributeUse::NoUri => continue,
             };
             let carrier = Carrier::attribute(&tag, &attribute.name);
@@ -233,12 +232,6 @@ impl Scanner<'_> {
     fn is_listed(&self, tag: &Range<usize>, attribute: &[u8]) -> bool {
         &self.source[tag.clone()] == b"EXT-X-DATERANGE"
             && self.options.daterange_uris.iter().any(|listed| listed.as_bytes() == attribute)
-    }
-
-    /// Whether a value that is no URI by its name is an absolute URL all the same. What a variable stands
-    /// for is judged where it is used.
-    fn is_identifier(&self, tag: &Range<usize>, text: &[u8]) -> bool {
-        &self.source[tag.clone()] != b"EXT-X-DEFINE" && carriers::is_url(text)
     }
 
     /// Absolute URLs of an unknown tag that stand outside every attribute found so far.

@@ -175,7 +175,7 @@ pub(crate) fn escape(text: &str) -> Cow<'_, str> {
 // === Walk ===
 
 /// Shows every value to `see`, in the order of the source.
-fn walk<'s>(
+pub(crate) fn walk<'s>(
     source: &'s [u8],
     see: &mut dyn FnMut(&Value<'_, 's>) -> Result<(), CompileError>,
 ) -> Result<(), CompileError> {

@@ -46,6 +46,7 @@ mod role;
 mod sign;
 mod slot;
 mod steering;
+mod strangers;
 mod strip;
 mod template;
 mod variables;

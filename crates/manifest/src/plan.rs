@@ -16,6 +16,7 @@ use crate::budget::{Budget, DECISION};
 use crate::policy::{Decision, TokenAt, TokenRef, Uri, UriPolicy};
 use crate::resolve::{self, Resolved};
 use crate::slot::Slot;
+use crate::strangers;
 use crate::variables::{Defined, Definer, Definition, Expanded, Variables};
 use crate::{KeepReason, Lines, Quoting, RefuseReason, RenderError, Role, Template, dash, json};
 
@@ -82,7 +83,7 @@ pub struct Kept {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Decided<'t> {
     /// Where it stands.
-    pub slot: &'t Slot,
+    pub slot: Cow<'t, Slot>,
     /// Where it leads, resolved against the manifest's own URL. None if it is not fetched, or is
     /// refused before it is resolved.
     pub url: Option<Url>,
@@ -180,6 +181,9 @@ impl Template {
     /// # Errors
     /// [`RenderError`] if the policy refuses a URI, or if an unclassified value looks protected.
     pub fn plan(&self, place: &Place, policy: &mut dyn UriPolicy) -> Result<Plan, RenderError> {
+        if policy.refuses_foreign_hosts() {
+            strangers::check(self, place, policy)?;
+        }
         if let Some(tree) = self.tree() {
             return dash::plan(self, tree, place, policy);
         }
@@ -286,11 +290,46 @@ impl Template {
         place: &'t Place,
         policy: &'t mut dyn UriPolicy,
     ) -> Box<dyn Iterator<Item = Decided<'t>> + 't> {
+        if policy.refuses_foreign_hosts() {
+            return Box::new(self.decisions_and_strangers(place, policy).into_iter());
+        }
+        self.decisions_of_slots(place, policy)
+    }
+
+    fn decisions_of_slots<'t>(
+        &'t self,
+        place: &'t Place,
+        policy: &'t mut dyn UriPolicy,
+    ) -> Box<dyn Iterator<Item = Decided<'t>> + 't> {
         if let Some(tree) = self.tree() {
             return Box::new(dash::decisions(self, tree, place, policy).into_iter());
         }
         let mut planner = Planner::new(self, place, policy.token_len());
         Box::new(self.slots().iter().map(move |slot| planner.try_out(slot, policy)))
+    }
+
+    /// The same with each value that names a host which is none of ours.
+    fn decisions_and_strangers<'t>(
+        &'t self,
+        place: &'t Place,
+        policy: &'t mut dyn UriPolicy,
+    ) -> Vec<Decided<'t>> {
+        let strangers = strangers::find(self, place, policy, false);
+        let mut decided: Vec<_> = self.decisions_of_slots(place, policy).collect();
+        let start = |decided: &Decided<'_>| decided.slot.span().start;
+        decided.sort_by_key(start);
+        for (slot, reason) in strangers {
+            let first = decided.partition_point(|other| start(other) < slot.span().start);
+            let behind = decided.partition_point(|other| start(other) <= slot.span().start);
+            let decision = Decision::Refuse(reason);
+            for other in &mut decided[first..behind] {
+                other.decision = decision.clone();
+            }
+            if first == behind {
+                decided.insert(first, Decided { slot: Cow::Owned(slot), url: None, decision });
+            }
+        }
+        decided
     }
 }
 
@@ -365,9 +404,6 @@ impl<'t> Planner<'t> {
         policy: &mut dyn UriPolicy,
     ) -> Result<Decision, RefuseReason> {
         let base = &self.place.base;
-        if slot.role() == Role::Identifier {
-            return decide_identifier(base, reference, policy);
-        }
         if slot.role() == Role::Unclassified {
             let decided = decide_unsigned(base, reference, policy, RefuseReason::Unclassified)?;
             return if policy.is_strict() { Err(RefuseReason::Unclassified) } else { Ok(decided) };
@@ -391,10 +427,14 @@ impl<'t> Planner<'t> {
         self.writer.restart(slot.span().start);
         let expanded = match self.expand(slot, reference) {
             Ok(expanded) => expanded,
-            Err(reason) => return Decided { slot, url: None, decision: Decision::Refuse(reason) },
+            Err(reason) => {
+                let decision = Decision::Refuse(reason);
+                return Decided { slot: Cow::Borrowed(slot), url: None, decision };
+            }
         };
         if let Err(reason) = self.charge(&expanded.reference) {
-            return Decided { slot, url: None, decision: Decision::Refuse(reason) };
+            let decision = Decision::Refuse(reason);
+            return Decided { slot: Cow::Borrowed(slot), url: None, decision };
         }
         let url = match resolve::resolve(&self.place.base, &expanded.reference) {
             Ok(Resolved::Http(url)) => Some(url),
@@ -406,7 +446,8 @@ impl<'t> Planner<'t> {
             }
             Ok(decision)
         });
-        Decided { slot, url, decision: decided.unwrap_or_else(Decision::Refuse) }
+        let decision = decided.unwrap_or_else(Decision::Refuse);
+        Decided { slot: Cow::Borrowed(slot), url, decision }
     }
 
     /// Leaves a slot's tag out, or its text where a document is no list of tags. Says what is left out.
@@ -515,33 +556,15 @@ pub(crate) fn decide_unsigned(
     match resolve::resolve(base, reference)? {
         Resolved::Kept(reason) => Ok(Decision::Keep(reason)),
         Resolved::Http(url) if resolve::is_absolute(reference) && !policy.protects(&url) => {
-            match policy.refuses_foreign_hosts() {
-                true => Err(RefuseReason::ForeignHost),
-                false => Ok(Decision::Keep(KeepReason::ForeignHost)),
-            }
+            Ok(Decision::Keep(KeepReason::ForeignHost))
         }
         Resolved::Http(_) => Err(refusal),
     }
 }
 
-/// Nobody is known to fetch an identifier, so that it stays where foreign hosts may be named.
-fn decide_identifier(
-    base: &Url,
-    reference: &[u8],
-    policy: &dyn UriPolicy,
-) -> Result<Decision, RefuseReason> {
-    if policy.refuses_foreign_hosts()
-        && let Resolved::Http(url) = resolve::resolve(base, reference)?
-        && !policy.protects(&url)
-    {
-        return Err(RefuseReason::ForeignHost);
-    }
-    Ok(Decision::Keep(KeepReason::NotFetched))
-}
-
 /// Reports if a relative reference of this role stays as it is, with a token behind it.
 const fn is_signed_in_place(role: Role) -> bool {
-    !matches!(role, Role::Asset | Role::Identifier | Role::Unclassified)
+    !matches!(role, Role::Asset | Role::Unclassified)
 }
 
 /// Whether hls.js resolves a reference against the page: the host of the page would get its token.

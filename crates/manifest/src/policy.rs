@@ -202,7 +202,7 @@ pub trait UriPolicy {
     /// host or a protected prefix. Such a manifest is refused.
     fn protects(&self, url: &Url) -> bool;
 
-    /// Whether a URL on a host that is none of ours is refused in an unclassified place, too.
+    /// Whether a manifest that names a host which is none of ours is refused, wherever it names one.
     fn refuses_foreign_hosts(&self) -> bool {
         false
     }

@@ -60,9 +60,6 @@ pub enum Role {
     Information,
     /// An attribute of EXT-X-DATERANGE that the configuration lists.
     DateRange,
-    /// An absolute URL where an identifier or text for people stands: KEYFORMAT, NAME. Nobody is known to
-    /// fetch it.
-    Identifier,
     /// A value that looks like a URI where none is known to stand.
     Unclassified,
 }
@@ -105,7 +102,6 @@ impl Role {
                 | Self::License
                 | Self::OtherPresentation
                 | Self::Information
-                | Self::Identifier
                 | Self::Unclassified
         )
     }
@@ -113,7 +109,7 @@ impl Role {
     /// Whether the URI may get a token. Others stay as they are, or are refused.
     #[must_use]
     pub const fn may_be_signed(self) -> bool {
-        !matches!(self, Self::Identifier | Self::Unclassified)
+        !matches!(self, Self::Unclassified)
     }
 
     /// Whether the URI names a decryption key.
@@ -153,7 +149,6 @@ impl fmt::Display for Role {
             Self::OtherPresentation => "other presentation",
             Self::Information => "information",
             Self::DateRange => "date range",
-            Self::Identifier => "identifier",
             Self::Unclassified => "unclassified",
         })
     }

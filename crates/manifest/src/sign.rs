@@ -45,6 +45,7 @@ pub struct SignHost<'s> {
     rows: Vec<Row<'s>>,
     existing: ExistingToken,
     trusts_strangers: bool,
+    refuses_strangers: bool,
     /// The row of the manifest's own host, once that is asked for.
     own: usize,
 }
@@ -243,6 +244,14 @@ impl<'s> SignHost<'s> {
         self
     }
 
+    /// Refuses a manifest that names any host but those that are signed for, as
+    /// [`UriPolicy::refuses_foreign_hosts`] says.
+    #[must_use]
+    pub fn refusing_strangers(mut self, refuses_strangers: bool) -> Self {
+        self.refuses_strangers = refuses_strangers;
+        self
+    }
+
     /// Makes the tokens of a plan that this policy decided: a list for each host. Those that are
     /// bound to an address get `ip`.
     ///
@@ -293,7 +302,13 @@ impl UriPolicy for SignHost<'_> {
 
     fn decide(&mut self, uri: &Uri<'_>) -> Decision {
         let existing = self.existing;
-        let Some(row) = self.row(uri.url) else { return Decision::Keep(KeepReason::ForeignHost) };
+        let refuses = self.refuses_strangers;
+        let Some(row) = self.row(uri.url) else {
+            return match refuses {
+                true => Decision::Refuse(RefuseReason::ForeignHost),
+                false => Decision::Keep(KeepReason::ForeignHost),
+            };
+        };
         match uri.role {
             Role::License => return Decision::Keep(KeepReason::License),
             // Only what is fetched gets a token.
@@ -321,6 +336,10 @@ impl UriPolicy for SignHost<'_> {
 
     fn trusts_strangers(&self) -> bool {
         self.trusts_strangers
+    }
+
+    fn refuses_foreign_hosts(&self) -> bool {
+        self.refuses_strangers
     }
 
     fn protects(&self, url: &Url) -> bool {

@@ -223,13 +223,90 @@ fn a_host_of_strangers_is_refused_wherever_it_stands() {
             r#"{"ASSETS":[{"URI":"a.m3u8","DURATION":1,"X":"https:\/\/evil.example/"}]}"#.into(),
             true,
         ),
+        (multivariant("#EXT-X-SESSION-DATA:DATA-ID=\"d\",VALUE=\"see https://evil.example/\"\n"), true),
+        (playlist("#EXTINF:4 tvg-logo=\"https://evil.example/l.png\",A\nb.ts\n"), true),
+        (playlist("#EXT-X-DEFINE:NAME=\"h\",VALUE=\"//evil.example\"\n#EXT-X-NEW:A=\"https:{$h}/x\"\n"), true),
+        (playlist("#EXT-X-KEY:METHOD=AES-128,URI=\"wss://evil.example/k\"\n"), true),
+        (playlist("ftp://evil.example/b.ts\n"), true),
+        (mpd("<BaseURL>ftp://evil.example/</BaseURL>", ""), true),
+        (mpd("<x:ReplacePresentation url='https://evil.example/m.mpd'/>", ""), true),
+        (mpd("<ReplacePresentation url='https://evil.example/m.mpd'/>", ""), true),
+        (mpd("<ReplacePresentation uri='//evil.example/m.mpd'/>", ""), true),
+        (mpd("<ImportedMPD>https://evil.example/m.mpd</ImportedMPD>", ""), true),
+        (mpd("", "<ContentProtection><x:Laurl>https://evil.example/l</x:Laurl></ContentProtection>"), true),
+        (mpd("<CMCDParameters url='https://evil.example/c'/>", ""), true),
+        (mpd("<ClientDataReporting><CMCDParameters x:url='//evil.example/c'/></ClientDataReporting>", ""), true),
+        (mpd("<x:New>https<!-- a -->://evil.<![CDATA[example/]]></x:New>", ""), true),
+        (mpd("<x:New xlink:role='https://evil.example/r'/>", ""), true),
+        ("WEBVTT\n\n00:00.000 --> 00:05.000\na.jpg#xywh=0,0,1,1\n\n00:05.000 --> 00:09.000\n{\"u\":\"https://evil.example/\"}\n".into(), true),
+        (r#"{"VERSION":1,"TTL":300,"PATHWAY-PRIORITY":["a"],"https://evil.example/":1}"#.into(), true),
     ] {
         let kept = Guard::new().render(&source).unwrap();
-        assert_eq!(kept.contains(STRANGER), stays, "{source}\n{kept}");
+        assert_eq!(kept.contains("evil."), stays, "{source}\n{kept}");
         let refused = Guard { refuses: true, ..Guard::new() }.render(&source);
         match refused {
-            Ok(rendered) => assert!(!stays && !rendered.contains(STRANGER), "{source}\n{rendered}"),
+            Ok(rendered) => assert!(!stays && !rendered.contains("evil."), "{source}\n{rendered}"),
             Err(reason) => assert_eq!(reason, RefuseReason::ForeignHost, "{source}"),
+        }
+    }
+}
+
+/// Each spelling, in each carrier that no table knows.
+#[test]
+fn a_host_of_strangers_is_refused_however_it_is_written() {
+    for spelling in [
+        "https://evil.example/x",
+        "http:evil.example/x",
+        "HTTPS:/\\evil.example/x",
+        "https:\\/\\/evil.example\\/x",
+        "ws:evil.example",
+        "ftp://evil.example/",
+        "\\\\evil.example/x",
+        "/\\evil.example/x",
+        "//evil.example/x",
+        "aHR0cHM6Ly9ldmlsLmV4YW1wbGUv",
+        "Ly9ldmlsLmV4YW1wbGUv",
+        "0x68747470733a2f2f6576696c2e6578616d706c652f",
+    ] {
+        let json = spelling.replace('\\', "\\\\");
+        for source in [
+            playlist(&format!("#EXT-X-DATERANGE:ID=\"a\",X-NEW=\"{spelling}\"\n")),
+            playlist(&format!("#EXT-X-NEW:A=\"{spelling}\"\n")),
+            playlist(&format!("#EXT-X-NEW:{spelling}\n")),
+            multivariant(&format!("#EXT-X-SESSION-DATA:DATA-ID=\"d\",VALUE=\"{spelling}\"\n")),
+            mpd(&format!("<x:New x:at='{spelling}'/>"), ""),
+            mpd(&format!("<x:New at='{spelling}'/>"), ""),
+            mpd(&format!("<x:New>{spelling}</x:New>"), ""),
+            mpd(&format!("<x:New><![CDATA[{spelling}]]></x:New>"), ""),
+            mpd(
+                &format!(
+                    "<EventStream schemeIdUri='urn:a'><Event contentEncoding='base64'>{spelling}</Event></EventStream>"
+                ),
+                "",
+            ),
+            mpd(
+                &format!(
+                    "<EventStream schemeIdUri='urn:a'><Event messageData='{spelling}'/></EventStream>"
+                ),
+                "",
+            ),
+            mpd(
+                &format!(
+                    "<EventStream schemeIdUri='urn:a'><Event><x:Signal><x:Binary>{spelling}</x:Binary></x:Signal></Event></EventStream>"
+                ),
+                "",
+            ),
+            mpd(
+                &format!(
+                    "<ServiceDescription><ClientDataReporting><CMCDParameters url='{spelling}'/></ClientDataReporting></ServiceDescription>"
+                ),
+                "",
+            ),
+            format!(r#"{{"VERSION":1,"TTL":300,"PATHWAY-PRIORITY":["a"],"X":["{json}"]}}"#),
+            format!(r#"{{"ASSETS":[{{"URI":"a.m3u8","DURATION":1,"X":"{json}"}}]}}"#),
+        ] {
+            let refused = Guard { refuses: true, ..Guard::new() }.render(&source);
+            assert_eq!(refused, Err(RefuseReason::ForeignHost), "{source}");
         }
     }
 }
@@ -241,7 +318,13 @@ fn what_only_looks_like_a_host_is_not_refused() {
         playlist("#EXT-X-KEY:METHOD=AES-128,URI=\"k\",KEYFORMAT=\"https://cdn.example.com/\"\n"),
         playlist("#EXT-X-NEW:// a comment\n#EXT-X-NEW:a //8AAA==\n## //evil.example\n"),
         playlist("#EXT-X-DEFINE:NAME=\"host\",VALUE=\"https://evil.example\"\n"),
-        multivariant("#EXT-X-SESSION-DATA:DATA-ID=\"d\",VALUE=\"see https://evil.example/\"\n"),
+        playlist("#EXT-X-KEY:METHOD=AES-128,URI=\"skd://key.example/1\"\n"),
+        playlist("b.ts?u=https://evil.example/\n"),
+        multivariant(
+            "#EXT-X-SESSION-DATA:DATA-ID=\"d\",VALUE=\"a//b.c, see https://cdn.example.com/\"\n",
+        ),
+        mpd("<ProgramInformation moreInformationURL='https://evil.example/'/>", ""),
+        mpd("<x:New>aHR0cHM6Ly9jZG4uZXhhbXBsZS5jb20v</x:New>", ""),
         mpd("<x:New>/DAlAAAA //8AAA==</x:New>", "<Rating schemeIdUri='https://evil.example/r'/>"),
     ] {
         Guard { refuses: true, ..Guard::new() }.render(&source).unwrap();

@@ -47,16 +47,16 @@ pub(crate) fn leads(
     let decided = template.decisions(place, &mut policy);
     let leads = decided.filter_map(|decided| {
         let slot = decided.slot;
-        let is_gap = gaps.hold(slot);
+        let is_gap = gaps.hold(&slot);
         let role = slot.role();
         if let Decision::Refuse(reason) = decided.decision
             && (is_fetched(role) || role == Role::BaseUrl)
         {
-            on_refused(slot, reason);
+            on_refused(&slot, reason);
             return None;
         }
         let url = decided.url.filter(|_| is_fetched(role))?;
-        let may_be_template = is_dash && template.carrier(slot).starts_with("SegmentTemplate");
+        let may_be_template = is_dash && template.carrier(&slot).starts_with("SegmentTemplate");
         let (url, is_template) = if may_be_template { filled(url) } else { (url, false) };
         let may_be_missing = is_gap || role == Role::PreloadHint;
         Some(Lead { slot: Some(*slot), role, url, is_template, may_be_missing })
@@ -83,14 +83,7 @@ pub(crate) fn written_out(template: &Template, place: &Place, spelled: Vec<Lead>
 
 /// What players ask the manifest's host for, not a licence server or another presentation.
 const fn is_fetched(role: Role) -> bool {
-    !matches!(
-        role,
-        Role::BaseUrl
-            | Role::License
-            | Role::OtherPresentation
-            | Role::Information
-            | Role::Identifier
-    )
+    !matches!(role, Role::BaseUrl | Role::License | Role::OtherPresentation | Role::Information)
 }
 
 /// Notes each URI of a plan that writes all templates out.

@@ -31,6 +31,8 @@ pub struct Terms {
     pub existing: ExistingToken,
     /// Whether what makes players tell other hosts the manifest's URL or its tokens stays.
     pub trusts_strangers: bool,
+    /// Whether a manifest that names another host is refused.
+    pub refuses_strangers: bool,
     /// The moment: a live MPD that is written out names the segments that are there now.
     pub now: UnixTime,
     /// The most that a manifest may have of each thing.
@@ -75,8 +77,10 @@ pub enum SignError {
 /// [`SignError`]; there is no text then.
 pub fn sign(template: &Template, url: Url, terms: &Terms) -> Result<Signed, SignError> {
     let place = Place { now: Some(terms.now), ..Place::at(url) };
-    let mut policy =
-        SignHost::default().existing(terms.existing).trusting_strangers(terms.trusts_strangers);
+    let mut policy = SignHost::default()
+        .existing(terms.existing)
+        .trusting_strangers(terms.trusts_strangers)
+        .refusing_strangers(terms.refuses_strangers);
     for host in &terms.hosts {
         policy = policy.and(&host.url, &*host.scheme);
     }

@@ -29,6 +29,7 @@ fn terms(scope: Scope) -> Terms {
         ip: None,
         existing: ExistingToken::Refuse,
         trusts_strangers: false,
+        refuses_strangers: false,
         now: NOW,
         limits: Limits::OWN_FILE,
     }

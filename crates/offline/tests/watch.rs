@@ -127,6 +127,7 @@ fn terms() -> Terms {
         ip: None,
         existing: ExistingToken::Refuse,
         trusts_strangers: false,
+        refuses_strangers: false,
         now,
         limits: Limits::OWN_FILE,
     }

@@ -31,6 +31,7 @@ pub(crate) fn terms(scope: Scope) -> Terms {
         ip: None,
         existing: ExistingToken::Refuse,
         trusts_strangers: false,
+        refuses_strangers: false,
         now,
         limits: Limits::OWN_FILE,
     }

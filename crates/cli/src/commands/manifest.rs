@@ -208,6 +208,10 @@ fn refusal(reason: &RefuseReason) -> String {
             "it already holds the parameter '{parameter}': `manifest strip` takes tokens out, \
              `manifest sign --existing-token replace` replaces them"
         ),
+        RefuseReason::ForeignHost => "it names a host that nothing is signed for, and `--third-party \
+             refuse` refuses such manifests; `--third-party keep` keeps it, `manifest sign --policy` adds \
+             hosts"
+            .to_owned(),
         _ => with_limits(reason.to_string(), reason.limits()),
     }
 }

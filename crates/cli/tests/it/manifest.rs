@@ -164,6 +164,51 @@ fn what_tells_strangers_of_tokens_is_left_out_or_trusted() {
         run.stdout
     );
     assert!(!run.stderr.contains("--third-party"), "{}", run.stderr);
+
+    let mut command = sign("-", BASE, "directory");
+    let run = Run::of(command.args(["--third-party", "refuse"]).write_stdin(STEERED));
+    assert_eq!((run.code, run.stdout.as_str()), (1, ""), "{}", run.stderr);
+    assert!(run.stderr.contains("`--third-party keep` keeps it"), "{}", run.stderr);
+}
+
+#[test]
+fn inspect_shows_what_becomes_of_third_party_hosts() {
+    const STEERED: &str = "#EXTM3U\n\
+        #EXT-X-CONTENT-STEERING:SERVER-URI=\"https://other.example.net/s\"\n\
+        #EXT-X-SESSION-DATA:DATA-ID=\"d\",VALUE=\"aHR0cHM6Ly9vdGhlci5leGFtcGxlLm5ldC8=\"\n\
+        #EXT-X-STREAM-INF:BANDWIDTH=1\nv.m3u8\n";
+    const REPORTING: &str = "<MPD xmlns='urn:mpeg:dash:schema:mpd:2011' type='static'>\n\
+        <Metrics metrics='x'><Reporting reportingUrl='https://other.example.net/'/></Metrics>\n\
+        <Period/></MPD>";
+    for (text, third_party, shown) in [
+        (STEERED, "trust", &[][..]),
+        (STEERED, "keep", &[("EXT-X-CONTENT-STEERING", 2, "omit", "third-party trust")]),
+        (
+            STEERED,
+            "refuse",
+            &[
+                ("EXT-X-CONTENT-STEERING SERVER-URI", 2, "refuse", "third-party keep"),
+                ("EXT-X-SESSION-DATA VALUE", 3, "refuse", "third-party keep"),
+            ],
+        ),
+        (REPORTING, "trust", &[]),
+        (REPORTING, "keep", &[("Metrics", 2, "omit", "third-party trust")]),
+        (REPORTING, "refuse", &[("Metrics", 2, "omit", "third-party trust")]),
+    ] {
+        let run = inspect(text, &["--json", "--third-party", third_party]);
+        let is_refused = shown.iter().any(|(_, _, decision, _)| *decision == "refuse");
+        assert_eq!(run.code, i32::from(is_refused), "{third_party}: {}", run.stderr);
+        let json = run.json();
+        let rows = json["uris"].as_array().unwrap().iter();
+        let rows: Vec<_> =
+            rows.filter(|row| row["decision"] == "omit" || row["decision"] == "refuse").collect();
+        assert_eq!(rows.len(), shown.len(), "{third_party}: {json}");
+        for (row, (carrier, line, decision, why)) in rows.iter().zip(shown) {
+            assert_eq!((&row["carrier"], &row["line"]), (&(*carrier).into(), &(*line).into()));
+            assert_eq!(row["decision"], *decision, "{row}");
+            assert!(row["why"].as_str().unwrap().contains(why), "{row}");
+        }
+    }
 }
 
 #[test]
@@ -226,7 +271,7 @@ LINE  ROLE          CARRIER        DECISION  REFERENCE                       URL
     assert_eq!(json["uris"][2]["why"], "foreign host");
     let summary = serde_json::json!({
         "uris": 3, "roles": {"init section": 1, "segment": 2},
-        "decisions": {"sign": 2, "expand": 0, "keep": 1, "refuse": 0}, "unclassified": 0,
+        "decisions": {"sign": 2, "expand": 0, "keep": 1, "omit": 0, "refuse": 0}, "unclassified": 0,
     });
     assert_eq!(json["summary"], summary);
 }

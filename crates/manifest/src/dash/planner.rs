@@ -1,38 +1,30 @@
 //! From slots and their tree to a plan: each reference is decided for each Representation that it
 //! holds for, and written in place where they agree.
 
+mod segments;
+mod withheld;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::Range;
 
 use super::bases::{self, Bases, Combination};
-use super::carriers::{TEMPLATE_ATTRIBUTES, Unit};
 use super::changes::{Changes, Written};
-use super::descend::{self, Own};
-use super::expand::{self, Expansion};
 use super::leaf::Leaf;
 use super::outcome::{Evaluated, Outcome, Question, Rewritten};
 use super::reference::{Reference, Values};
 use super::scene::{Refused, Scene, write_in_place};
 use super::text;
-use super::timeline::{Schedule, Segment, Told};
+use super::timeline::{Schedule, Segment};
 use super::tree::{Level, LevelKind, SlotUse, Tree};
 use crate::plan::writer::{Left, Writer};
 use crate::plan::{Kept, Place, Plan};
-use crate::policy::{Decision, OwnQuery, UriPolicy};
-use crate::slot::Slot;
-use crate::{KeepReason, Quoting, RefuseReason, RenderError, Role, Template};
+use crate::policy::{Decision, UriPolicy};
+use crate::{KeepReason, Quoting, RenderError, Role, Template};
 
 /// Says that the MPD's own query goes on to all that is fetched (annex I.2); behind a prefix, and
 /// without the end tag.
 const COPIES_QUERY: &str = "EssentialProperty schemeIdUri=\"urn:mpeg:dash:urlparam:2014\">\
     <up:UrlQueryInfo xmlns:up=\"urn:mpeg:dash:schema:urlparam:2014\" queryTemplate=\"$querypart$\" \
     useMPDUrlQuery=\"true\"/>";
-
-/// How often the tag of a template is read for the times of its segments.
-const TEMPLATE_READINGS: usize = 8;
-
-/// Steps of reading one S for one Representation.
-const RUN: usize = 8;
 
 /// Why the segments of a template are not known.
 enum Untold {
@@ -253,48 +245,6 @@ impl<'t, 'b> Draft<'t, 'b> {
         };
     }
 
-    /// Leaves out what would make players tell strangers the MPD's URL, its query, or its tokens.
-    fn leave_out_what_is_unsafe(&mut self, own_query: OwnQuery) {
-        let tree = self.scene.tree;
-        for element in &tree.unsafe_elements {
-            self.withhold(element.clone());
-        }
-        // What a remote element or a patch holds is not known here, nor what is around it there.
-        let is_part = tree.is_part || !tree.remotes.is_empty() || !tree.documents.is_empty();
-        let has_strangers =
-            self.bases.kept.values().any(|reason| *reason == KeepReason::ForeignHost);
-        let may_copy = match own_query {
-            OwnQuery::Open => true,
-            OwnQuery::ForItsHost => !is_part && !has_strangers && !self.leads_elsewhere,
-            OwnQuery::ForItself => false,
-        };
-        if !may_copy {
-            for attribute in &tree.copies_of_query {
-                self.withhold(attribute.clone());
-            }
-        }
-    }
-
-    /// Leaves out a document of a stranger's that players make a part of the MPD, or that leads them on.
-    fn leave_out_document(&mut self, slot: u32, role: Role) {
-        if role != Role::Remote {
-            if let Some(element) = self.document_element(slot) {
-                self.withhold(element);
-            }
-            return;
-        }
-        let remotes = &self.scene.tree.remotes;
-        let at = remotes.partition_point(|remote| remote.slot < slot);
-        let Some(remote) = remotes.get(at).filter(|remote| remote.slot == slot) else { return };
-        let left_out = if remote.has_content { &remote.attribute } else { &remote.element };
-        self.withhold(left_out.clone());
-    }
-
-    fn withhold(&mut self, span: Range<usize>) {
-        self.withheld.push(span.start);
-        self.changes.remove(span);
-    }
-
     // === The query of the MPD's own URL ===
 
     /// Whether all that is fetched gets the token of the MPD's own URL, and the policy says so. Players
@@ -320,226 +270,6 @@ impl<'t, 'b> Draft<'t, 'b> {
                 self.changes.insert(level.shape.tag.end, property);
             }
         }
-    }
-
-    // === Segments ===
-
-    /// Writes all that tells segments. Whether something is written elsewhere than it stood.
-    fn write_segments(&mut self, policy: &mut dyn UriPolicy) -> Result<bool, Refused> {
-        self.spread_expansion(policy)?;
-        let expanded: Vec<usize> = self.expanded.keys().copied().collect();
-        for &leaf in &expanded {
-            self.write_expanded(leaf, policy)?;
-        }
-        let is_expanded = |leaf: &usize| self.expanded.contains_key(leaf);
-        let mut differing = BTreeSet::new();
-        for (slot, outcomes) in (0_u32..).zip(&self.outcomes) {
-            if !matches!(self.scene.tree.uses[slot as usize], SlotUse::Segments { .. }) {
-                continue;
-            }
-            let mut left = outcomes.iter().filter(|(leaf, _)| !is_expanded(leaf));
-            let Some((_, first)) = left.next() else { continue };
-            if left.all(|(_, other)| other.writes_as(first)) {
-                let first = first.clone();
-                write_in_place(self.scene, slot, &first, &mut self.changes, &mut self.kept);
-            } else {
-                differing.insert(slot);
-            }
-        }
-        for (at, leaf) in self.leaves.iter().enumerate() {
-            if is_expanded(&at) {
-                continue;
-            }
-            let own = self.own(at, leaf, &differing);
-            if !own.attributes.is_empty() || !own.units.is_empty() {
-                own.write(self.scene.source(), self.scene.tree, leaf, &mut self.changes);
-            }
-        }
-        self.write_loose(policy)?;
-        Ok(!differing.is_empty() || !expanded.is_empty())
-    }
-
-    /// What shares a template with one that is written out loses that, so it is written out, too.
-    fn spread_expansion(&mut self, policy: &dyn UriPolicy) -> Result<(), Refused> {
-        let starts = |leaf: &Leaf<'t>| -> Vec<usize> {
-            leaf.chain.iter().map(|(_, segments)| segments.shape.tag.start).collect()
-        };
-        let mut lost: BTreeSet<usize> =
-            self.expanded.keys().flat_map(|&at| starts(&self.leaves[at])).collect();
-        loop {
-            let before = lost.len();
-            for at in 0..self.leaves.len() {
-                let own = starts(&self.leaves[at]);
-                let is_lost = own.iter().any(|start| lost.contains(start));
-                if !is_lost || self.expanded.contains_key(&at) {
-                    continue;
-                }
-                let leaf = &self.leaves[at];
-                let segments = self.tell(leaf, policy).map_err(|untold| match untold {
-                    Untold::Refused(refused) => refused,
-                    Untold::Because(reason) => {
-                        (leaf.first_attribute(), RefuseReason::NotExpandable(reason))
-                    }
-                })?;
-                self.expanded.insert(at, segments);
-                lost.extend(own);
-            }
-            if lost.len() == before {
-                return Ok(());
-            }
-        }
-    }
-
-    /// The segments that a leaf's template stands for.
-    fn tell(&self, leaf: &Leaf<'t>, policy: &dyn UriPolicy) -> Result<Vec<Segment>, Untold> {
-        let chain: Vec<_> = leaf.chain.iter().map(|(_, segments)| *segments).collect();
-        let budget = self.scene.budget;
-        let [media, _, index, _] = leaf.attributes;
-        let refused = |why| Untold::Refused((leaf.first_attribute(), why));
-        // Each of its attributes is looked for in each tag.
-        let tags: usize = chain.iter().map(|segments| segments.shape.tag.len()).sum();
-        budget.charge(tags.saturating_mul(TEMPLATE_READINGS)).map_err(refused)?;
-        let limit = budget.max_segments();
-        let told = Told { schedule: &self.schedule, leaf: leaf.level, chain: &chain, limit };
-        budget.charge(told.runs().saturating_mul(RUN)).map_err(refused)?;
-        let segments = told.segments().map_err(Untold::Because)?;
-        let Some((_, nearest)) = leaf.chain.first() else { return Ok(segments) };
-        let prefix = nearest.shape.prefix(self.scene.source()).len();
-        let most = |of: fn(&Segment) -> u64| segments.iter().map(of).max();
-        let values = Values {
-            number: most(|segment| segment.number),
-            time: most(|segment| segment.time),
-            ..leaf.values.clone()
-        };
-        let mut longest = expand::SEGMENT_BYTES + 2 * prefix;
-        for slot in [media, index].into_iter().flatten() {
-            let reference = self.scene.reference(slot, true).map_err(Untold::Refused)?;
-            let refused = |why| Untold::Refused((slot, why));
-            budget.check_uri(reference.filled_len(&values)).map_err(refused)?;
-            let filled = reference.fill(&values).text;
-            longest += text::escape(&filled, Quoting::XmlDouble).len() + policy.token_len();
-        }
-        budget.charge_segments(segments.len(), longest).map_err(refused)?;
-        Ok(segments)
-    }
-
-    fn write_expanded(&mut self, at: usize, policy: &mut dyn UriPolicy) -> Result<(), Refused> {
-        let leaf = &self.leaves[at];
-        let source = self.scene.source();
-        let mut references = [const { None }; 4];
-        for (reference, found) in references.iter_mut().zip(leaf.attributes) {
-            *reference = found.map(|slot| self.scene.reference(slot, true)).transpose()?;
-        }
-        let mut units = Written::default();
-        for unit in leaf.units() {
-            if unit.unit == Unit::Initialization && references[1].is_some() {
-                continue;
-            }
-            let found = self.outcomes_of(at, [unit.slot, unit.index]);
-            units.append(&descend::copy(source, unit.element.clone(), &found));
-        }
-        let expansion = Expansion {
-            source,
-            leaf,
-            segments: self.expanded.get(&at).map_or(&[], Vec::as_slice),
-            references: &references,
-            combinations: &self.bases.of_level[leaf.level as usize],
-            budget: self.scene.budget,
-            may_drop: self.may_drop,
-            units,
-        };
-        let mut losers = Vec::new();
-        let list = expansion
-            .write(policy, &mut losers)
-            .map_err(|(attribute, why)| (leaf.attributes[attribute].unwrap_or(0), why))?;
-        self.losers.extend(losers);
-        for (_, segments) in &leaf.chain {
-            self.changes.remove(segments.shape.element());
-        }
-        let representation = &self.scene.tree.level(leaf.level).shape;
-        descend::insert_last(source, representation, list, &mut self.changes);
-        Ok(())
-    }
-
-    /// What a leaf must say itself, since it differs from what others inherit.
-    fn own(&self, at: usize, leaf: &Leaf<'_>, differing: &BTreeSet<u32>) -> Own {
-        let source = self.scene.source();
-        let mut own = Own::default();
-        for (name, found) in TEMPLATE_ATTRIBUTES.into_iter().zip(leaf.attributes) {
-            let Some(slot) = found.filter(|slot| differing.contains(slot)) else {
-                continue;
-            };
-            let outcomes = self.outcomes_of(at, [Some(slot), None]);
-            let Some((slot, outcome)) = outcomes.first() else { continue };
-            if let Some(value) = descend::value(source, slot, outcome) {
-                own.attributes.push((name, value));
-            }
-        }
-        let differs = |unit: &super::tree::UnitSlot| {
-            [unit.slot, unit.index].into_iter().flatten().any(|slot| differing.contains(&slot))
-        };
-        // All of one kind are replaced together; there are four kinds.
-        let mut replaced: Vec<_> = Vec::new();
-        for unit in leaf.units().filter(|unit| differs(unit)) {
-            if !replaced.contains(&unit.unit) {
-                replaced.push(unit.unit);
-            }
-        }
-        for unit in leaf.units() {
-            if replaced.contains(&unit.unit) {
-                let outcomes = self.outcomes_of(at, [unit.slot, unit.index]);
-                own.units.append(&descend::copy(source, unit.element.clone(), &outcomes));
-            }
-        }
-        own
-    }
-
-    fn outcomes_of(&self, leaf: usize, slots: [Option<u32>; 2]) -> Vec<(&'t Slot, &Outcome)> {
-        let mut found: Vec<_> = slots
-            .into_iter()
-            .flatten()
-            .filter_map(|slot| {
-                let of_slot = &self.outcomes[slot as usize];
-                // Leaves are decided in order.
-                let at = of_slot.binary_search_by_key(&leaf, |(of, _)| *of).ok()?;
-                Some((self.scene.slot(slot), &of_slot[at].1))
-            })
-            .collect();
-        found.sort_by_key(|(slot, _)| slot.span().start);
-        found
-    }
-
-    /// What tells segments outside of the elements that do: in operations of a patch.
-    fn write_loose(&mut self, policy: &mut dyn UriPolicy) -> Result<(), Refused> {
-        let attached = self.scene.attached();
-        let tree = self.scene.tree;
-        for (slot, slot_use) in (0_u32..).zip(&tree.uses) {
-            let SlotUse::Segments { level } = *slot_use else { continue };
-            if attached.contains(&slot) {
-                if self.outcomes[slot as usize].is_empty() {
-                    self.kept.push(Kept { slot: slot as usize, reason: KeepReason::Unused });
-                }
-                continue;
-            }
-            let reference = self.scene.reference(slot, tree.is_part)?;
-            let values = Values::default();
-            let question = Question {
-                role: self.scene.slot(slot).role(),
-                reference: &reference,
-                values: &values,
-                combinations: &self.bases.of_level[level as usize],
-                budget: self.scene.budget,
-                context: None,
-                unexpandable: Some("the Representation is not known"),
-                may_drop: self.may_drop,
-            };
-            let evaluated = question.evaluate(policy).map_err(|why| (slot, why))?;
-            self.note(&evaluated);
-            self.losers.extend(evaluated.losers);
-            let outcome = evaluated.outcome;
-            write_in_place(self.scene, slot, &outcome, &mut self.changes, &mut self.kept);
-        }
-        Ok(())
     }
 
     // === Base URLs ===
@@ -638,15 +368,6 @@ impl<'t, 'b> Draft<'t, 'b> {
             }
         }
         Ok(())
-    }
-
-    /// The ContentSteering or PatchLocation that a slot is a part of.
-    fn document_element(&self, slot: u32) -> Option<Range<usize>> {
-        let at = self.scene.slot(slot).span().start;
-        // In the order of their ends.
-        let elements = &self.scene.tree.documents;
-        let first = elements.partition_point(|element| element.end <= at);
-        elements.get(first).filter(|element| element.contains(&at)).cloned()
     }
 
     /// Puts an element that only has text before the first Period, behind what comes before it. A

@@ -1,20 +1,20 @@
 //! One pass over an MPD, a remote element or a patch: from XML to slots and their tree.
 
+mod text;
+mod withheld;
+
 use std::ops::Range;
 use std::time::Duration;
 
-use memchr::memmem;
-
+use self::text::Content;
 use super::carriers::{
     ElementUse, SegmentsKind, TEMPLATE_ATTRIBUTES, Unit, attribute_use, copies_query, element_use,
     operated_on,
 };
 use super::timeline::time;
-use super::tree::{
-    Base, Level, LevelKind, RemoteElement, Segments, Shape, SlotUse, Tree, UnitSlot, Value,
-};
+use super::tree::{Level, LevelKind, Segments, Shape, SlotUse, Tree, UnitSlot, Value};
 use super::xml::{self, Attribute, Namespace, Piece, Tag};
-use crate::hls::carriers::{AttributeUse, has_host, is_named_as_uri, loose_urls};
+use crate::hls::carriers::{AttributeUse, has_host, is_named_as_uri};
 use crate::slot::{Carrier, Slot};
 use crate::{CompileError, Options, Quoting, Role};
 
@@ -92,18 +92,6 @@ struct DescribedQuery {
     is_copied: bool,
     /// It holds parameters that stand in the descriptor.
     has_own: bool,
-}
-
-/// The text of an element so far.
-#[derive(Default)]
-struct Content {
-    /// From the first byte that is not white space to behind the last one.
-    span: Option<Range<usize>>,
-    /// The inside of the last CDATA section.
-    cdata: Range<usize>,
-    sections: u32,
-    has_text: bool,
-    has_aside: bool,
 }
 
 impl Scanner<'_> {
@@ -234,30 +222,6 @@ impl Scanner<'_> {
         if tag.is_empty { self.close(tag.span.end, None) } else { Ok(()) }
     }
 
-    /// Whether an element would carry tokens away, or is read differently by players: of a name that counts
-    /// in another namespace, or where most players do not look for it.
-    fn is_unsafe(&self, tag: &Tag<'_>, is: ElementUse) -> bool {
-        let Some(around) = self.open.last() else { return false };
-        let is_operation = is == ElementUse::Operation && self.tree.is_part;
-        let needs_namespace = is.needs_namespace() || is_operation || tag.local == "UTCTiming";
-        is == ElementUse::Reporting
-            || needs_namespace && tag.namespace != Namespace::Dash
-            || is.needs_level() && !around.is_level
-            || is_operation && self.adds_a_copy(tag)
-    }
-
-    /// Whether an operation of a patch is for an attribute that makes players copy a query.
-    fn adds_a_copy(&self, tag: &Tag<'_>) -> bool {
-        let mut selectors = tag.attributes.iter().filter(|a| matches!(a.local, "sel" | "type"));
-        selectors.any(|selector| {
-            let text = value_of(selector).text(self.source);
-            text.split('@').skip(1).any(|step| {
-                let name = step.split(['[', ']', '=', ' ']).next().unwrap_or_default();
-                copies_query(name.rsplit(':').next().unwrap_or_default())
-            })
-        })
-    }
-
     /// Players differ in what the text of an element is that has others in it.
     fn refuse_in_uri(&mut self, tag: &Tag<'_>) -> Result<(), CompileError> {
         let around = self.open.last().map(|around| around.is);
@@ -268,51 +232,6 @@ impl Scanner<'_> {
         let (line, offset) = (self.lines.of(tag.span.start), tag.span.start);
         let problem = "an element stands within the text of a URI".to_owned();
         Err(CompileError::Xml { line, offset, problem })
-    }
-
-    /// Passes over an element that is left out, and all that is in it.
-    fn leave_out(&mut self, tag: &Tag<'_>) -> Result<(), CompileError> {
-        if self.unsafe_depth == 0 {
-            self.look_at_text(true)?;
-            self.take_memory(size_of::<Range<usize>>(), tag.span.start)?;
-            self.tree.unsafe_elements.push(tag.span.clone());
-        }
-        if !tag.is_empty {
-            self.unsafe_depth += 1;
-        }
-        Ok(())
-    }
-
-    fn copy_of_query(&mut self, attribute: &Attribute<'_>) {
-        let value = value_of(attribute).text(self.source);
-        if value.trim() != "false" {
-            self.tree.copies_of_query.push(self.whole(attribute));
-            if let Some(around) = self.open.last_mut() {
-                around.query.is_copied = true;
-            }
-        }
-    }
-
-    /// An attribute with its quotes, and the space before it.
-    fn whole(&self, attribute: &Attribute<'_>) -> Range<usize> {
-        let before = &self.source[..attribute.name.start];
-        before.trim_ascii_end().len()..attribute.value.end + 1
-    }
-
-    fn remote(
-        &mut self,
-        tag: &Tag<'_>,
-        attribute: &Attribute<'_>,
-        slot: u32,
-    ) -> Result<usize, CompileError> {
-        self.take_memory(size_of::<RemoteElement>(), tag.span.start)?;
-        self.tree.remotes.push(RemoteElement {
-            slot,
-            attribute: self.whole(attribute),
-            element: tag.span.clone(),
-            has_content: false,
-        });
-        Ok(self.tree.remotes.len() - 1)
     }
 
     fn end(&mut self, span: &Range<usize>) -> Result<(), CompileError> {
@@ -446,83 +365,6 @@ impl Scanner<'_> {
         Ok(())
     }
 
-    // === Text ===
-
-    fn text(&mut self, span: Range<usize>, is_cdata: bool) {
-        if self.unsafe_depth > 0 {
-            return;
-        }
-        let Some(open) = self.open.last_mut() else { return };
-        let content = &mut open.content;
-        let text = if is_cdata {
-            content.sections += 1;
-            span.clone()
-        } else {
-            let raw = &self.source[span.clone()];
-            let start = raw.iter().position(|byte| !byte.is_ascii_whitespace());
-            let Some(start) = start.map(|start| span.start + start) else { return };
-            content.has_text = true;
-            start..span.start + raw.trim_ascii_end().len()
-        };
-        if is_cdata {
-            let inside = span.start + "<![CDATA[".len()..span.end - "]]>".len();
-            let raw = &self.source[inside.clone()];
-            let start = inside.start + (raw.len() - raw.trim_ascii_start().len());
-            content.cdata = start..(start + raw.trim_ascii().len());
-        }
-        match &mut content.span {
-            Some(known) => known.end = text.end,
-            None => content.span = Some(text),
-        }
-    }
-
-    fn aside(&mut self) {
-        if let Some(open) = self.open.last_mut() {
-            open.content.has_aside |= open.content.span.is_some();
-        }
-    }
-
-    /// Finds what the text of the innermost element holds. `goes_on` if a child of it begins.
-    fn look_at_text(&mut self, goes_on: bool) -> Result<(), CompileError> {
-        let Some(open) = self.open.last_mut() else { return Ok(()) };
-        let content = std::mem::take(&mut open.content);
-        let Some(span) = content.span else { return Ok(()) };
-        let role = match open.is {
-            ElementUse::Text(role) => Some(role),
-            ElementUse::Operation => open.operated_on,
-            _ => None,
-        };
-        let (level, start, is_protection) = (open.level, open.start, open.is_protection);
-        let carrier = Carrier::tag(&open.name);
-        let Some(role) = role.filter(|_| !goes_on) else {
-            let found = loose_urls_in(self.source, span);
-            let role = if is_protection { Role::License } else { Role::Unclassified };
-            return found.into_iter().try_for_each(|span| {
-                let slot_use = SlotUse::Document { level };
-                self.slot(span, role, Quoting::XmlText, carrier, slot_use).map(|_| ())
-            });
-        };
-        let is_one_section = content.sections == 1 && !content.has_text && !content.has_aside;
-        let (span, quoting) = if is_one_section {
-            (content.cdata, Quoting::XmlCdata)
-        } else {
-            (span, Quoting::XmlText)
-        };
-        let slot_use = match role {
-            Role::BaseUrl => SlotUse::Base { level },
-            Role::Segment | Role::InitSection | Role::SegmentIndex | Role::BitstreamSwitching => {
-                SlotUse::Segments { level }
-            }
-            _ => SlotUse::Document { level },
-        };
-        let element = start..span.end;
-        let slot = self.slot(span, role, quoting, carrier, slot_use)?;
-        if role == Role::BaseUrl {
-            self.tree.levels[level as usize].bases.push(Base { slot, element });
-        }
-        Ok(())
-    }
-
     // === Attributes ===
 
     fn attribute_slot(
@@ -636,21 +478,6 @@ fn trimmed(source: &[u8], span: Range<usize>) -> Range<usize> {
     let raw = &source[span.clone()];
     let start = span.start + (raw.len() - raw.trim_ascii_start().len());
     start..start + raw.trim_ascii().len()
-}
-
-/// The absolute URLs of a text; a line end is an end of one, too.
-fn loose_urls_in(source: &[u8], span: Range<usize>) -> Vec<Range<usize>> {
-    let mut found = Vec::new();
-    if memmem::find(&source[span.clone()], b"//").is_none() {
-        return found;
-    }
-    let mut at = span.start;
-    for word in source[span].split(|byte| byte.is_ascii_whitespace() || matches!(byte, b'<' | b'>'))
-    {
-        found.extend(loose_urls(source, at..at + word.len()));
-        at += word.len() + 1;
-    }
-    found
 }
 
 /// Sources are shorter than 4 GiB, and so is any number of what is in them.

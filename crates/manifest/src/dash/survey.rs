@@ -1,6 +1,7 @@
 //! What would become of each URI, for a report: nothing is written, and nothing stops at one that
 //! is refused.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use super::bases::Combination;
@@ -28,7 +29,7 @@ pub(crate) fn decisions<'t>(
         Ok(bases) => bases,
         Err((slot, reason)) => {
             let decision = Decision::Refuse(reason);
-            return vec![Decided { slot: scene.slot(slot), url: None, decision }];
+            return vec![Decided { slot: Cow::Borrowed(scene.slot(slot)), url: None, decision }];
         }
     };
     for leaf in scene.leaves() {
@@ -57,7 +58,10 @@ pub(crate) fn decisions<'t>(
             }
             SlotUse::Segments { .. } if attached.contains(&slot) => {
                 let decision = Decision::Keep(KeepReason::Unused);
-                survey.found.push((slot, Decided { slot: scene.slot(slot), url: None, decision }));
+                survey.found.push((
+                    slot,
+                    Decided { slot: Cow::Borrowed(scene.slot(slot)), url: None, decision },
+                ));
             }
             SlotUse::Segments { level } => {
                 let around = &bases.of_level[level as usize];
@@ -94,7 +98,10 @@ impl Survey<'_, '_> {
             Err((_, reason)) => {
                 let decision = Decision::Refuse(reason);
                 if self.found.last().is_none_or(|(_, last)| last.decision != decision) {
-                    self.found.push((slot, Decided { slot: written, url: None, decision }));
+                    self.found.push((
+                        slot,
+                        Decided { slot: Cow::Borrowed(written), url: None, decision },
+                    ));
                 }
                 return;
             }
@@ -104,12 +111,16 @@ impl Survey<'_, '_> {
         for combination in combinations.chunks(1) {
             let question = Question { combinations: combination, ..question };
             let decided = match question.evaluate(policy) {
-                Ok(evaluated) => {
-                    Decided { slot: written, url: evaluated.url, decision: evaluated.decision }
-                }
-                Err(reason) => {
-                    Decided { slot: written, url: None, decision: Decision::Refuse(reason) }
-                }
+                Ok(evaluated) => Decided {
+                    slot: Cow::Borrowed(written),
+                    url: evaluated.url,
+                    decision: evaluated.decision,
+                },
+                Err(reason) => Decided {
+                    slot: Cow::Borrowed(written),
+                    url: None,
+                    decision: Decision::Refuse(reason),
+                },
             };
             let is_known = self.found.iter().rev().take(64).any(|(known, other)| {
                 *known == slot && other.url == decided.url && other.decision == decided.decision

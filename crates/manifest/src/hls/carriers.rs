@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use memchr::memmem;
 
-use crate::{Role, resolve};
+use crate::Role;
 
 /// How a tag is treated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,11 +115,6 @@ impl TagUse {
 /// absolute URL in its value.
 pub(crate) fn looks_like_uri(name: &[u8], value: &[u8]) -> bool {
     !value.is_empty() && (is_named_as_uri(name) || has_host(value))
-}
-
-/// Whether a value is an absolute URL, or one that takes the scheme of its base.
-pub(crate) fn is_url(value: &[u8]) -> bool {
-    resolve::is_absolute(value) && has_host(value)
 }
 
 /// Whether a name promises a URI.

@@ -25,6 +25,17 @@ pub(super) struct HostArgs {
     policy: Option<PathBuf>,
 }
 
+/// What becomes of hosts that nothing is signed for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum ThirdParty {
+    /// Keep URIs on other hosts; leave out steering servers, reports, remote elements and patches there
+    Keep,
+    /// Refuse a manifest that names another host
+    Refuse,
+    /// Keep all of it
+    Trust,
+}
+
 /// Who signs for which host.
 pub(super) struct Hosts {
     /// Those of the policy's file.

@@ -15,7 +15,7 @@ use sluicegate_manifest::{ExistingToken, KeepReason, Kept};
 use sluicegate_offline::{Host, SignError, Signed, Terms, sign};
 use url::Url;
 
-use super::hosts::HostArgs;
+use super::hosts::{HostArgs, ThirdParty};
 #[cfg(not(feature = "object-store"))]
 use super::no_store;
 use super::{BaseUrl, Input, LimitArgs, names_store, parse_base_url, uris};
@@ -80,8 +80,8 @@ pub(super) struct Args {
     /// What to do with URIs that hold a token already
     #[arg(long, value_enum, default_value_t = Existing::Refuse)]
     existing_token: Existing,
-    /// Parts that make players send the manifest's URL or its tokens to other hosts: leave them out, or trust
-    /// these hosts
+    /// What to do with other hosts, and with parts that make players send them the manifest's URL or its
+    /// tokens
     #[arg(long, value_enum, default_value_t = ThirdParty::Keep)]
     third_party: ThirdParty,
     #[command(flatten)]
@@ -96,14 +96,6 @@ enum Existing {
     Refuse,
     /// Drop the old token
     Replace,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum ThirdParty {
-    /// Keep URIs on other hosts; leave out steering servers, reports, remote elements and patches there
-    Keep,
-    /// Keep all of it
-    Trust,
 }
 
 pub(super) fn run(args: &Args) -> Outcome {
@@ -161,6 +153,7 @@ fn terms(args: &Args, base: &Url) -> Result<Terms, Failed> {
         ip: args.hosts.sign.ip(),
         existing: args.existing_token.into(),
         trusts_strangers: args.third_party == ThirdParty::Trust,
+        refuses_strangers: args.third_party == ThirdParty::Refuse,
         now,
         limits: args.limits.limits(),
     })

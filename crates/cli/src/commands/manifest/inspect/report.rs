@@ -29,6 +29,8 @@ pub(super) enum Verdict {
     /// A DASH template becomes a list of segments.
     Expand,
     Keep,
+    /// The part that bears it is not written.
+    Omit,
     Refuse,
 }
 
@@ -46,6 +48,7 @@ struct Decisions {
     sign: usize,
     expand: usize,
     keep: usize,
+    omit: usize,
     refuse: usize,
 }
 
@@ -87,6 +90,7 @@ impl Verdict {
             Self::Sign => "sign",
             Self::Expand => "expand",
             Self::Keep => "keep",
+            Self::Omit => "omit",
             Self::Refuse => "refuse",
         }
     }
@@ -103,6 +107,7 @@ impl Summary {
             Verdict::Sign => &mut self.decisions.sign,
             Verdict::Expand => &mut self.decisions.expand,
             Verdict::Keep => &mut self.decisions.keep,
+            Verdict::Omit => &mut self.decisions.omit,
             Verdict::Refuse => &mut self.decisions.refuse,
         } += 1;
     }
@@ -168,7 +173,7 @@ impl Report for Table {
     fn row(&mut self, row: &Row<'_>) -> anyhow::Result<()> {
         let tone = match row.verdict {
             Verdict::Sign | Verdict::Expand => Some(Tone::Good),
-            Verdict::Keep => None,
+            Verdict::Keep | Verdict::Omit => None,
             Verdict::Refuse => Some(Tone::Bad),
         };
         let rest = match &row.url {
@@ -186,7 +191,7 @@ impl Report for Table {
     }
 
     fn end(mut self, summary: &Summary) -> anyhow::Result<()> {
-        let Decisions { sign, expand, keep, refuse } = summary.decisions;
+        let Decisions { sign, expand, keep, omit, refuse } = summary.decisions;
         let roles: Vec<_> =
             summary.roles.iter().map(|(role, count)| format!("{count} {role}")).collect();
         if !roles.is_empty() {
@@ -195,7 +200,9 @@ impl Report for Table {
         let what = if roles.is_empty() { String::new() } else { format!(": {}", roles.join(", ")) };
         self.out.write(&format!("{}{what}\n", uris(summary.uris)))?;
         let expand = if expand > 0 { format!("{expand} to write out, ") } else { String::new() };
-        let counts = format!("{sign} to sign, {expand}{keep} to keep, {refuse} to refuse\n");
+        let omitted = if omit > 0 { format!("{omit} to omit, ") } else { String::new() };
+        let counts =
+            format!("{sign} to sign, {expand}{keep} to keep, {omitted}{refuse} to refuse\n");
         self.out.write(&counts)?;
         self.out.finish()
     }
