@@ -66,7 +66,7 @@ fn names_that_are_known_or_short_are_shown() {
         ("/live/bunny/720p/seg-12.m4s", 0, "/live/bunny/720p/seg-12.m4s"),
         ("/videos/big-buck-bunny/master.m3u8", 0, "/videos/***/master.m3u8"),
         ("/films/big-buck-bunny/master.m3u8", 2, "/films/big-buck-bunny/master.m3u8"),
-        ("/v/chunk-stream0-00001.m4s", 0, "/v/chunk-stream0-00001.m4s"),
+        ("/v/chunk-stream0-00001.m4s", 1, "/v/chunk-stream0-00001.m4s"),
         ("/v/0123456789.ts", 0, "/v/***.ts"),
         ("/v/012345678.ts", 0, "/***/012345678.ts"),
         ("/v/a%20b/master.m3u8", 0, "/v/***/master.m3u8"),

@@ -171,13 +171,13 @@ fn a_refused_path_is_shown_as_far_as_its_token_vouches_for_it() {
 #[test]
 fn an_edge_shows_no_part_of_a_token_in_a_path() {
     let captured = capture();
-    let media = folder(&[("v/0.ts", b"0")]);
+    let media = folder(&[("v/a/0.ts", b"0")]);
     for name in ["cdn77-path", "gcore-streaming", "nginx-secret", "alibaba-b", "alibaba-c"] {
         let key = CdnKey::plain("k", b"secret_key");
         let scheme = SchemeKind::named(name).unwrap();
         let scheme = scheme.with_key(key, &SchemeOptions::default()).unwrap();
         let clock = ManualClock::at_real_time();
-        let link = Link::parse("/v/0.ts").unwrap();
+        let link = Link::parse("/v/a/0.ts").unwrap();
         let signed = link.sign(&*scheme, clock.now().saturating_add(600), None).unwrap();
         let edge = Edge::open(media.path(), SchemeRing::of(scheme), Arc::new(clock)).unwrap();
         let edge = Server::start(edge.router());
