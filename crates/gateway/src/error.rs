@@ -120,9 +120,14 @@ pub enum Error {
         "the operators' page is called by a foreign name; call it by its address, or configure a bearer"
     )]
     ForeignHost,
-    /// The API call's body cannot be used.
-    #[error("{0}")]
-    BadCall(String),
+    /// The API call cannot be used.
+    #[error("the call's {part} cannot be used; its answer says why")]
+    BadCall {
+        /// What of the call.
+        part: &'static str,
+        /// What the caller is told. It may hold what the caller sent, so that no log has it.
+        message: String,
+    },
     /// The API call's body does not come.
     #[error("the call's body did not come within ten seconds")]
     CallTooSlow,
@@ -216,6 +221,8 @@ pub enum Error {
 #[derive(Clone, Debug)]
 pub(crate) struct Failure {
     pub(crate) error: Error,
+    /// How many of the path's segments the request's token vouches for.
+    pub(crate) vouched: usize,
 }
 
 impl Error {
@@ -258,7 +265,7 @@ impl Error {
         match self {
             Self::BadPath(_)
             | Self::BadHost
-            | Self::BadCall(_)
+            | Self::BadCall { .. }
             | Self::BadQuery
             | Self::TooFarAhead { .. }
             | Self::NoTarget => StatusCode::BAD_REQUEST,
@@ -322,6 +329,11 @@ impl Error {
         }
     }
 
+    /// For a call that cannot be used for what is wrong with this part of it.
+    pub(crate) fn bad_call(part: &'static str, message: impl Into<String>) -> Self {
+        Self::BadCall { part, message: message.into() }
+    }
+
     /// What was wrong with a token or its session, if that is why: more than the client is told.
     #[must_use]
     pub const fn refusal_code(&self) -> Option<&'static str> {
@@ -368,7 +380,7 @@ impl Error {
             Self::ForbiddenFile(_) => "forbidden-file",
             Self::Unauthorized => "unauthorized",
             Self::ForeignHost => "foreign-host",
-            Self::BadCall(_) => "bad-call",
+            Self::BadCall { .. } => "bad-call",
             Self::CallTooLarge => "call-too-large",
             Self::CallTooSlow => "call-too-slow",
             Self::TooManyRequests { .. } => "too-many-requests",
@@ -410,13 +422,31 @@ impl From<NotServed> for Error {
 
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
+        self.answer_to_vouched(0)
+    }
+}
+
+impl Error {
+    /// Whether the request's token may be right, or was.
+    pub(crate) const fn may_be_vouched(&self) -> bool {
+        match self {
+            Self::Refused(refusal) | Self::Explained { refusal, .. } => {
+                matches!(refusal, Refusal::Expired { .. })
+            }
+            Self::TooManyRequests { .. } => false,
+            _ => true,
+        }
+    }
+
+    /// The answer to a request whose token vouches for so many segments of its path.
+    pub(crate) fn answer_to_vouched(self, vouched: usize) -> Response {
         let mut response = self.status().into_response();
         if let Some(retry_secs) = self.retry_secs() {
             response.headers_mut().insert(header::RETRY_AFTER, retry_secs.into());
         }
         let no_store = HeaderValue::from_static("no-store");
         response.headers_mut().insert(header::CACHE_CONTROL, no_store);
-        response.extensions_mut().insert(Failure { error: self });
+        response.extensions_mut().insert(Failure { error: self, vouched });
         response
     }
 }

@@ -7,16 +7,17 @@ use std::time::{Duration, Instant, SystemTime};
 use axum::Router;
 use axum::body::{Body, HttpBody as _};
 use axum::extract::Request;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Version, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt as _;
+use sluicegate_token::shown;
 
 use crate::error::Failure;
 use crate::events::Event;
 use crate::metrics::Name;
-use crate::observer::Observer;
-use crate::request::path_for_log;
+use crate::observer::{ALL_SEGMENTS, Observer};
+use crate::request::without_token;
 use crate::trace::{Span, SpanKind, Trace};
 use crate::{Error, ErrorSource};
 
@@ -52,10 +53,10 @@ fn set_safety_headers(headers: &mut HeaderMap) {
 async fn answer_failures(request: Request, next: Next) -> Response {
     let id = Trace::of(request.headers()).request_id();
     let uri = request.uri().clone();
-    let path = path_for_log(uri.path());
     let answered = caught(next.run(request).map(Ok)).await;
     let mut response = answered.unwrap_or_else(IntoResponse::into_response);
-    if let Some(Failure { error }) = response.extensions_mut().remove() {
+    if let Some(Failure { error, .. }) = response.extensions_mut().remove() {
+        let path = shown::path(without_token(uri.path()), 0);
         tracing::info!(request_id = %id.as_str(), path = &*path, reason = %error, "refused to an operator");
         fill(&mut response, &error, id.as_str());
     }
@@ -75,20 +76,21 @@ where
     let began = Instant::now();
     let trace = Trace::of(request.headers());
     let (method, uri) = (request.method().clone(), request.uri().clone());
-    let path = observer.path_for_log(uri.path());
-    let mut route = observer.route_of(&path);
+    let path = without_token(uri.path());
+    let mut route = observer.route_of(path);
     observer.listen(&route.name, uri.query(), request.headers());
     let mut response = handle(request, trace).await.unwrap_or_else(IntoResponse::into_response);
     let id = trace.request_id();
-    let mut error = None;
+    let mut failure = None;
     if !response.extensions().is_empty() {
         // What a server in front asks about has another path.
         if let Some(name) = response.extensions_mut().remove::<Name>() {
             route = observer.route_named(&name);
         }
-        error = response.extensions_mut().remove::<Failure>().map(|failure| failure.error);
+        failure = response.extensions_mut().remove::<Failure>();
     }
-    if let Some(error) = &error {
+    let error = failure.as_ref().map(|failure| &failure.error);
+    if let Some(error) = error {
         fill(&mut response, error, id.as_str());
     }
     let headers = response.headers_mut();
@@ -106,6 +108,13 @@ where
     }
     let status = response.status().as_u16();
     let took = began.elapsed();
+    let vouched = match &failure {
+        Some(failure) => failure.vouched,
+        // Who was refused without an error was refused by the router.
+        None if response.status().is_client_error() && status != RANGE => 0,
+        None => ALL_SEGMENTS,
+    };
+    let (path, method) = (&*observer.shown(path, vouched), method_name(&method));
     trace.record(|| Span {
         kind: SpanKind::Server,
         name: format!("{method} {}", route.name),
@@ -114,18 +123,37 @@ where
         attributes: vec![
             ("http.request.method", method.to_string()),
             ("http.route", route.name.to_string()),
-            ("url.path", path.clone().into_owned()),
+            ("url.path", path.to_owned()),
             ("http.response.status_code", status.to_string()),
-            ("sluicegate.code", error.as_ref().map_or("", Error::code).to_owned()),
+            ("sluicegate.code", error.map_or("", Error::code).to_owned()),
         ],
         has_failed: status >= 500,
         ..Span::default()
     });
-    observer.metrics.answered(route, status, error.as_ref(), took);
-    let answered = Answered { id: id.as_str(), trace, method: &method, path: &path, status, took };
-    answered.log(error.as_ref());
-    observer.events.record(|| answered.event(&route.name, error.as_ref()), error.is_some());
+    observer.metrics.answered(route, status, error, took);
+    let answered = Answered { id: id.as_str(), trace, method, path, status, took };
+    answered.log(error);
+    observer.events.record(|| answered.event(&route.name, error), error.is_some());
     response
+}
+
+/// Of a range that a file does not have; what is asked for is there.
+const RANGE: u16 = StatusCode::RANGE_NOT_SATISFIABLE.as_u16();
+
+/// A method for logs, as OpenTelemetry's conventions have it: a client may send any word.
+fn method_name(method: &Method) -> &str {
+    match *method {
+        Method::CONNECT
+        | Method::DELETE
+        | Method::GET
+        | Method::HEAD
+        | Method::OPTIONS
+        | Method::PATCH
+        | Method::POST
+        | Method::PUT
+        | Method::TRACE => method.as_str(),
+        _ => "_OTHER",
+    }
 }
 
 /// How many headers come to those of the handler: these and those of CORS.
@@ -135,7 +163,7 @@ const MORE_HEADERS: usize = 6;
 struct Answered<'r> {
     id: &'r str,
     trace: Trace,
-    method: &'r Method,
+    method: &'r str,
     path: &'r str,
     status: u16,
     took: Duration,
@@ -186,7 +214,10 @@ fn fill(response: &mut Response, error: &Error, id: &str) {
     let mut body = serde_json::json!({ "code": error.code(), "request_id": id });
     if let Error::Call(reason) = error {
         // The caller is the platform's backend, which has shown its bearer token.
-        body["message"] = reason.to_string().into();
+        body["message"] = match &**reason {
+            Error::BadCall { message, .. } => message.as_str().into(),
+            reason => reason.to_string().into(),
+        };
     }
     let body = format!("{body}\n");
     let headers = response.headers_mut();

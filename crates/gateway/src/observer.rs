@@ -5,14 +5,16 @@ use std::sync::Arc;
 
 use axum::http::HeaderMap;
 use prometheus_client::registry::Registry;
-use sluicegate_token::Placement;
+use sluicegate_token::{Placement, SessionToken, shown};
 
 use crate::cmcd::Cmcd;
 use crate::config::RESERVED;
 use crate::events::Events;
 use crate::metrics::{Metrics, Name, RouteCounters, RouteLabels};
-use crate::request::path_for_log;
 use crate::route::Route;
+
+/// The number of segments that are vouched for where a path as a whole is: what it names was served.
+pub(crate) const ALL_SEGMENTS: usize = usize::MAX;
 
 /// Watches the requests of one service.
 #[derive(Debug)]
@@ -42,12 +44,20 @@ impl Observer {
         Self { events: Arc::new(Events::of_all()), tokens, ..Self::default() }
     }
 
-    /// The path of a request without what may be a token.
-    pub(crate) fn path_for_log<'p>(&self, raw_path: &'p str) -> Cow<'p, str> {
-        match self.tokens.path_without_secrets(raw_path) {
-            Cow::Borrowed(path) => path_for_log(path),
-            Cow::Owned(path) => Cow::Owned(path_for_log(&path).into_owned()),
+    /// The path of a request as logs show it, without the token before it, of which the first `vouched`
+    /// segments are known to be no client's making.
+    pub(crate) fn shown<'p>(&self, path: &'p str, vouched: usize) -> Cow<'p, str> {
+        // An origin may have an answer to every path, one with a token in it among them.
+        if vouched == ALL_SEGMENTS && !has_room_for_a_token(path) {
+            return self.tokens.path_without_secrets(path);
         }
+        let of_route =
+            self.folder_of(path).map_or(0, |(folder, _)| folder.matches('/').count() - 1);
+        shown::path(path, if vouched == ALL_SEGMENTS { of_route } else { vouched.max(of_route) })
+    }
+
+    fn folder_of(&self, path: &str) -> Option<&(String, RouteCounters)> {
+        self.routes.iter().find(|(folder, _)| path.starts_with(folder))
     }
 
     /// The route that a path without its token most likely belongs to.
@@ -56,8 +66,7 @@ impl Observer {
         if RESERVED.iter().any(is_own) {
             return &self.no_route;
         }
-        let found = self.routes.iter().find(|(folder, _)| path.starts_with(folder));
-        found.map_or(&self.no_route, |(_, counters)| counters)
+        self.folder_of(path).map_or(&self.no_route, |(_, counters)| counters)
     }
 
     /// The route of this name.
@@ -82,6 +91,12 @@ impl Observer {
             counters.buffer.get_or_create(&labels).observe(buffer.as_secs_f64());
         }
     }
+}
+
+/// Whether a name is as long as a session token, or longer.
+fn has_room_for_a_token(path: &str) -> bool {
+    let is_of_token = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+    path.split(|c| !is_of_token(c)).any(|run| run.len() >= SessionToken::CHARS)
 }
 
 impl Default for Observer {

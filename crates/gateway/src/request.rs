@@ -6,8 +6,7 @@ use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use percent_encoding::percent_decode_str;
-use sluicegate_token::{ResourcePath, SessionToken, query};
+use sluicegate_token::{ResourcePath, SessionToken, query, shown};
 
 use self::ambiguity::Ambiguity;
 pub(crate) use self::ambiguity::DECODINGS;
@@ -83,6 +82,17 @@ impl RequestPath {
     pub(crate) fn written(&self) -> &str {
         self.written.as_deref().unwrap_or(&self.raw)
     }
+
+    /// A path is logged and sent to origins: the token that came with it must not stand in it. Of
+    /// another length the token opens nothing.
+    fn refuse_part_of(&self, token: Option<&(String, Carried)>) -> Result<(), Error> {
+        match token.filter(|(token, _)| token.len() == SessionToken::CHARS) {
+            Some((token, _)) if shown::holds_part_of(self.decoded.as_bytes(), token.as_bytes()) => {
+                Err(Error::BadPath("it holds a part of the session token that comes with it"))
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 /// A path with the escapes that mean the same in one spelling (RFC 3986 section 6.2.2): those of unreserved
@@ -136,6 +146,7 @@ impl MediaRequest {
         let path = RequestPath::parse(rest, max_path_bytes)?;
         if raw_query.is_empty() {
             let token = in_path.map(|token| (token.to_owned(), Carried::Path));
+            path.refuse_part_of(token.as_ref())?;
             return Ok(Self { path, query: String::new(), token, variables: None, client });
         }
         let in_query = match query::count(raw_query.as_bytes(), SESSION_PARAMETER) {
@@ -150,6 +161,7 @@ impl MediaRequest {
             (None, Some(token)) => Some((text(token), Carried::Query)),
             (None, None) => None,
         };
+        path.refuse_part_of(token.as_ref())?;
         let variables = match query::count(raw_query.as_bytes(), VARIABLES_PARAMETER) {
             0 => None,
             1 => query::first(raw_query.as_bytes(), VARIABLES_PARAMETER).map(text),
@@ -173,54 +185,12 @@ pub(crate) fn carrying_path(prefix: &str, token: &str, carried: Carried, raw_pat
     }
 }
 
-/// The path of a request without the token that it may carry, for logs. What has a token's shape
-/// is left out at every place: a client or a proxy may have mangled the path.
-pub(crate) fn path_for_log(raw_path: &str) -> Cow<'_, str> {
-    let path = match raw_path.strip_prefix(SESSION_PREFIX) {
+/// The path of a request without the token that stands before it.
+pub(crate) fn without_token(raw_path: &str) -> &str {
+    match raw_path.strip_prefix(SESSION_PREFIX) {
         Some(after) => after.find('/').map_or("/", |slash| &after[slash..]),
         None => raw_path,
-    };
-    if path.len() < SessionToken::CHARS && !path.contains(['%', '&']) {
-        return Cow::Borrowed(path);
     }
-    // A query whose `?` somebody escaped, or lost.
-    let marks = ["%3f", "%3F", "%26", "&"];
-    let query = marks.iter().filter_map(|mark| path.find(mark)).min();
-    let (path, cut) = query.map_or((path, ""), |at| (&path[..at], "***"));
-    let masked = mask_tokens(path);
-    // Escapes within a token split its run of characters, so that no run is masked.
-    let shown = masked.as_deref().unwrap_or(path);
-    if shown.contains('%') && has_token(&percent_decode_str(shown).decode_utf8_lossy()) {
-        return Cow::Borrowed("***");
-    }
-    match masked {
-        None if cut.is_empty() => Cow::Borrowed(path),
-        masked => Cow::Owned(masked.unwrap_or_else(|| path.to_owned()) + cut),
-    }
-}
-
-const fn is_token_char(c: char) -> bool {
-    c.is_ascii_alphanumeric() || matches!(c, '-' | '_')
-}
-
-/// Whether a run of a token's characters is as long as one, or longer: it may hold one.
-fn has_token(path: &str) -> bool {
-    path.split(|c| !is_token_char(c)).any(|run| run.len() >= SessionToken::CHARS)
-}
-
-/// The path without the runs that may hold a token; none if there is no such run.
-fn mask_tokens(path: &str) -> Option<String> {
-    has_token(path).then(|| {
-        path.split_inclusive(|c| !is_token_char(c))
-            .map(|piece| {
-                let run = piece.trim_end_matches(|c| !is_token_char(c));
-                match run.len() >= SessionToken::CHARS {
-                    true => format!("***{}", &piece[run.len()..]),
-                    false => piece.to_owned(),
-                }
-            })
-            .collect()
-    })
 }
 
 #[cfg(test)]
@@ -326,44 +296,30 @@ mod tests {
     }
 
     #[test]
-    fn logs_see_no_token() {
-        assert_eq!(path_for_log("/s/TOKEN/v/a"), "/v/a");
-        assert_eq!(path_for_log("/s/TOKEN"), "/");
-        assert_eq!(path_for_log("/v/a"), "/v/a");
-        let token = "A-_9".repeat(13);
-        assert_eq!(path_for_log(&format!("/s/x/s/{token}/v/a")), "/s/***/v/a");
-        assert_eq!(path_for_log(&format!("//s/{token}")), "//s/***");
-        // Of mangled queries nothing is shown.
-        assert_eq!(path_for_log(&format!("/v/a.m3u8%3Fsg={token}")), "/v/a.m3u8***");
-        assert_eq!(path_for_log("/v/a.m3u8%3fmd5=A&expires=1"), "/v/a.m3u8***");
-        assert_eq!(path_for_log(&format!("/v/a.ts&sg={token}")), "/v/a.ts***");
-        assert_eq!(path_for_log(&format!("/v/a.ts;sg={token};x/b")), "/v/a.ts;sg=***;x/b");
-        // At any place of the path, with anything beside it, and with escapes in it.
-        let escaped = token.replace('-', "%2D");
-        for token in [&token, &escaped] {
-            for mangled in [
-                format!("/x{token}/y"),
-                format!("/a{token}.ts"),
-                format!("/v/a.ts%26sg%3D{token}"),
-                format!("/v/sg%3D{token}"),
-                format!("/v/sg%3d{token}"),
-                format!("/{token}{token}"),
-                format!("/v/a.ts{token}"),
-                format!("/s{token}/v/a"),
-                format!("/s%2F{token}/v/a"),
-                format!("/v/%2525{token}"),
-                format!("/{}/{token}", "A".repeat(SessionToken::CHARS)),
-            ] {
-                let shown = path_for_log(&mangled);
-                assert!(
-                    !shown.contains(&token[..10]) && shown.contains("***"),
-                    "{mangled}: {shown}"
-                );
+    fn a_token_stands_before_the_path_alone() {
+        for (raw, rest) in [("/s/TOKEN/v/a", "/v/a"), ("/s/TOKEN", "/"), ("/v/a", "/v/a")] {
+            assert_eq!(without_token(raw), rest);
+        }
+    }
+
+    /// The path of what is served is logged, and sent to origins.
+    #[test]
+    fn a_path_that_holds_its_own_token_is_refused() {
+        let token = "Ag0A-2dWb9kQhL3XsT7uYzE1cRvN_4mPqJ8wB5fKoGiH6tDnxMyl";
+        for part in [
+            token.to_owned(),
+            token.to_ascii_lowercase(),
+            token[20..34].to_owned(),
+            token[..26].chars().flat_map(|c| [c, '.']).collect(),
+            format!("{}/{}", &token[..30], &token[30..]),
+            token.bytes().fold(String::new(), |all, byte| format!("{all}%{byte:02X}")),
+        ] {
+            for target in [format!("/s/{token}/v/{part}/a"), format!("/v/x{part}.ts?sg={token}")] {
+                assert!(matches!(request(&target), Err(Error::BadPath(_))), "{target}");
             }
         }
-        assert_eq!(
-            path_for_log(&format!("/v/{}/a%20b", "a".repeat(51))),
-            format!("/v/{}/a%20b", "a".repeat(51))
-        );
+        for path in ["/v/a.m3u8", "/v/2dWb9kQ/a.ts", "/v/5d41402abc4b2a76b9719d911017c592/a.ts"] {
+            assert!(request(&format!("/s/{token}{path}")).is_ok(), "{path}");
+        }
     }
 }

@@ -9,6 +9,7 @@
 //! * [`live`] is an origin whose stream has no end: HLS, plain and low-latency, and DASH.
 //! * [`misbehaving`] is an origin that fails as it is told.
 //! * [`http`] sends requests whose target reaches the server byte for byte.
+//! * [`broken`] breaks tokens as clients do, and finds their parts in logs.
 //! * [`process`] ends every child, also when the test panics; [`tools`] skips a test that lacks one.
 //!
 //! All servers listen on loopback. A test that cannot set up panics, so these functions return
@@ -16,6 +17,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot set up must fail")]
 
+pub mod broken;
 pub mod browser;
 pub mod certificate;
 pub mod clock;

@@ -31,6 +31,7 @@ mod path;
 pub mod query;
 mod scheme;
 pub mod session;
+pub mod shown;
 mod time;
 
 pub use batch::ByteList;

@@ -114,7 +114,7 @@ pub(crate) fn folder_of(path: &[u8]) -> &[u8] {
     &path[..memchr::memrchr(b'/', path).map_or(0, |slash| slash + 1)]
 }
 
-fn decode(raw: &[u8]) -> Result<Vec<u8>, PathError> {
+pub(crate) fn decode(raw: &[u8]) -> Result<Vec<u8>, PathError> {
     let mut decoded = Vec::with_capacity(raw.len());
     let mut at = 0;
     while let Some(&byte) = raw.get(at) {

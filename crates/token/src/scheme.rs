@@ -18,7 +18,7 @@ use thiserror::Error;
 
 use crate::layout::scheme::without_token;
 use crate::path::folder_of;
-use crate::{Binding, ByteList, LayoutScheme, ResourcePath, UnixTime};
+use crate::{Binding, ByteList, LayoutScheme, ResourcePath, UnixTime, shown};
 
 /// How much one token opens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -56,18 +56,16 @@ impl Placement {
         without.map_or(Cow::Borrowed(path), |(_, rest)| Cow::Owned(rest))
     }
 
-    /// A path for a log or a message: whatever stands in a token's place and is as long as one is left
-    /// out, be it a right one or not.
+    /// A path for a log or a message: what stands in a token's place is shown as far as
+    /// [`shown::path`] shows it, be it a right one or not.
     #[must_use]
     pub fn path_without_secrets(self, path: &str) -> Cow<'_, str> {
-        /// Shorter than any hash, longer than a moment, and than most names of folders.
-        const SHORTEST_TOKEN: usize = 16;
         let Self::Path { after, segments: count } = self else { return Cow::Borrowed(path) };
         // The first is before the leading slash.
         let places = after + 1..after + 1 + count;
-        let shown = path.split('/').enumerate().map(|(at, segment)| {
-            let is_secret = places.contains(&at) && segment.len() >= SHORTEST_TOKEN;
-            if is_secret { "***" } else { segment }
+        let shown = path.split('/').enumerate().map(|(at, segment)| match places.contains(&at) {
+            true => shown::path(segment, 0),
+            false => Cow::Borrowed(segment),
         });
         Cow::Owned(shown.collect::<Vec<_>>().join("/"))
     }

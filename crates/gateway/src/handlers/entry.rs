@@ -6,7 +6,9 @@ use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 use percent_encoding::{CONTROLS, utf8_percent_encode};
-use sluicegate_token::{Binding, IpPrefix, Presented, Refusal, SessionId, TokenMark, UnixTime};
+use sluicegate_token::{
+    Binding, IpPrefix, Presented, Refusal, Scope, SessionId, TokenMark, UnixTime,
+};
 
 use super::media::forwarded;
 use crate::app::App;
@@ -86,13 +88,8 @@ fn verify(
     request: &MediaRequest,
     now: UnixTime,
 ) -> Result<TokenMark, Error> {
-    let url = format!("{}{}{}", app.public_host(), app.public_path(), request.path.written());
-    let presented = Presented {
-        path: &request.path.decoded,
-        url: url.as_bytes(),
-        query: Some(request.query.as_bytes()),
-        ip: request.client,
-    };
+    let url = url_of(app, request);
+    let presented = presented(&url, request);
     // What has not begun gets no leeway.
     let late = now.saturating_sub(entry.leeway_secs);
     let verified = match entry.ring.verify(&presented, now) {
@@ -106,6 +103,36 @@ fn verify(
     match valid.unchecked {
         None => Ok(valid.mark),
         Some(what) => Err(Error::Unchecked(what)),
+    }
+}
+
+/// How many segments of a request's path its link's token covers, whether its time is over or not: the
+/// platform has signed them. Of schemes that know patterns of URLs none is.
+pub(crate) fn vouched(app: &App, request: &MediaRequest) -> usize {
+    let is_here = |route: &Arc<Route>| route.place(&request.path).is_some();
+    let route = app.routes().iter().find(|route| is_here(route));
+    let Some(entry) = route.and_then(|route| route.config.entry.as_ref()) else { return 0 };
+    if !entry.ring.scheme().signs_decoded_path() || entry.ring.scheme().scope() == Scope::Tree {
+        return 0;
+    }
+    let url = url_of(app, request);
+    match entry.ring.verify(&presented(&url, request), app.now()) {
+        // A token of the directory may be taken, too.
+        Ok(_) | Err(Refusal::Expired { .. }) => request.path.decoded.segments().count() - 1,
+        Err(_) => 0,
+    }
+}
+
+fn url_of(app: &App, request: &MediaRequest) -> String {
+    format!("{}{}{}", app.public_host(), app.public_path(), request.path.written())
+}
+
+fn presented<'r>(url: &'r str, request: &'r MediaRequest) -> Presented<'r> {
+    Presented {
+        path: &request.path.decoded,
+        url: url.as_bytes(),
+        query: Some(request.query.as_bytes()),
+        ip: request.client,
     }
 }
 

@@ -23,19 +23,36 @@ pub(crate) async fn media(app: &App, request: Request) -> Result<Response, Error
     let uri = request.uri();
     let client = app.trusted_proxies().client(&request);
     let media = MediaRequest::parse(uri.path(), uri.query(), client, app.limits().max_path_bytes)?;
+    match answer(app, &media, request.method(), request.headers()).await {
+        // Of what is refused logs show no more than its token vouches for.
+        Err(error) if error.may_be_vouched() => {
+            let vouched = match &media.token {
+                Some(_) => session::vouched(app.keys(), app.routes(), &media),
+                None => entry::vouched(app, &media),
+            };
+            Ok(error.answer_to_vouched(vouched))
+        }
+        answered => answered,
+    }
+}
+
+async fn answer(
+    app: &App,
+    media: &MediaRequest,
+    method: &Method,
+    headers: &HeaderMap,
+) -> Result<Response, Error> {
     if media.token.is_none() {
         let _in_flight = app.in_flight().begin(None, media.client)?;
-        return Box::pin(entry::enter(app, &media)).await;
+        return Box::pin(entry::enter(app, media)).await;
     }
     let now = app.now();
-    let (admitted, in_flight) =
-        admit(app, &media, request.method(), request.headers(), now).await?;
+    let (admitted, in_flight) = admit(app, media, method, headers, now).await?;
     let sealed = media.variables.as_deref();
     let (route, place) = (&admitted.route, &admitted.place);
     let variables = variables::open(app.keys(), route, place, sealed, now)?;
     let query = with_own_query(forwarded(route, &media.query), &variables);
     let given = Given { query: &media.query, variables: &variables, sealed };
-    let (method, headers) = (request.method(), request.headers());
     let response = delivery::deliver(app, &admitted, &query, &given, method, headers).await?;
     in_flight.answer(response)
 }

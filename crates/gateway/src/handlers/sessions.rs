@@ -53,21 +53,20 @@ async fn open(app: &App, request: Request) -> Result<Response, Error> {
     let call = tokio::time::timeout(MAX_CALL_TIME, read).await.map_err(|_| Error::CallTooSlow)?;
     let Json(call) = call.map_err(|rejection: JsonRejection| match rejection.status() {
         StatusCode::PAYLOAD_TOO_LARGE => Error::CallTooLarge,
-        _ => Error::BadCall(rejection.body_text()),
+        _ => Error::bad_call("body", rejection.body_text()),
     })?;
     if call.path.contains(['?', '#']) {
-        return Err(Error::BadCall("path: it holds a query or a fragment".to_owned()));
+        return Err(Error::bad_call("path", "path: it holds a query or a fragment"));
     }
     if call.max_streams == Some(0) {
-        return Err(Error::BadCall("max_streams: it must be 1 or more".to_owned()));
+        return Err(Error::bad_call("max_streams", "max_streams: it must be 1 or more"));
     }
     let path = RequestPath::parse(&call.path, app.limits().max_path_bytes)?;
     let found = app.routes().iter().find_map(|route| Some((route, route.place(&path)?)));
     let (route, place) = found.filter(|(_, place)| place.host == 0).ok_or(Error::NoRoute)?;
     if route.config.bind_ip && call.ip.is_none() {
-        return Err(Error::BadCall(
-            "ip: this route binds sessions to the client's address".to_owned(),
-        ));
+        let message = "ip: this route binds sessions to the client's address";
+        return Err(Error::bad_call("ip", message));
     }
 
     let mut id = [0_u8; 14];
@@ -76,18 +75,17 @@ async fn open(app: &App, request: Request) -> Result<Response, Error> {
     let now = app.now();
     let expires = now.saturating_add(ttl_secs);
     let id = SessionId(id);
-    let profile =
-        match &call.profile {
-            None => None,
-            Some(name) => Some(app.profile_named(name).ok_or_else(|| {
-                Error::BadCall(format!("profile: there is none named \"{name}\""))
-            })?),
-        };
+    let profile = match &call.profile {
+        None => None,
+        Some(name) => Some(app.profile_named(name).ok_or_else(|| {
+            Error::bad_call("profile", format!("profile: there is none named \"{name}\""))
+        })?),
+    };
     let terms = Terms { expires, bind_to: call.ip, profile };
     let (token, claims) = session::begin(app.signer(now)?, route, &place, id, &terms)?;
     if is_no_manifest(app, route, &place).await {
         let problem = "path: it is no manifest; name an HLS playlist or an MPD";
-        return Err(Error::BadCall(problem.to_owned()));
+        return Err(Error::bad_call("path", problem));
     }
     let opened = Opened {
         route: route.config.id.clone(),
@@ -159,7 +157,8 @@ async fn read_page(
     app: &App,
     filter: Result<Query<Filter>, QueryRejection>,
 ) -> Result<Response, Error> {
-    let Query(filter) = filter.map_err(|rejection| Error::BadCall(rejection.body_text()))?;
+    let Query(filter) =
+        filter.map_err(|rejection| Error::bad_call("query", rejection.body_text()))?;
     let (limit, after) = (filter.limit()?, filter.after()?);
     // One more, to know whether there is a further page.
     let mut found = app

@@ -15,7 +15,7 @@ use crate::support::{Admin, LOCAL_ADMIN, Site, Viewer, Watched, cdn, token_of};
 
 /// Everything that this process logs.
 #[derive(Clone, Default)]
-struct Captured(Arc<Mutex<Vec<u8>>>);
+pub(crate) struct Captured(Arc<Mutex<Vec<u8>>>);
 
 impl io::Write for Captured {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -37,14 +37,14 @@ impl<'w> MakeWriter<'w> for Captured {
 }
 
 impl Captured {
-    fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         String::from_utf8_lossy(&self.0.lock().unwrap()).into_owned()
     }
 }
 
 /// Captures from now on. The servers have threads of their own, so it is for the whole process;
 /// tests that run meanwhile are captured too.
-fn capture() -> &'static Captured {
+pub(crate) fn capture() -> &'static Captured {
     static CAPTURED: OnceLock<Captured> = OnceLock::new();
     CAPTURED.get_or_init(|| {
         let captured = Captured::default();
@@ -204,12 +204,12 @@ fn the_log_says_why_a_link_or_a_session_is_refused() {
     let mut viewer = Viewer::of(&gateway);
     let link = viewer.link("/subdirs/master.m3u8");
     let session = viewer.enter("/subdirs/master.m3u8");
-    let other_folder = session.replace("/subdirs/", "/why-refused/");
-    let other_file = link.replace("master.m3u8", "why-refused.m3u8");
+    let other_folder = session.replace("/subdirs/", "/other/");
+    let other_file = link.replace("master.m3u8", "refused.m3u8");
     for (target, marker, cause) in [
-        (other_file, "why-refused.m3u8", "the token does not match"),
+        (other_file, "refused.m3u8", "the token does not match"),
         (link.replace('&', "&amp;"), "&amp;", "the URL holds '&amp;' where '&' belongs"),
-        (other_folder, "/why-refused/", "the session token does not open /why-refused"),
+        (other_folder, "/other/", "the session token does not open /other"),
     ] {
         let answer = viewer.get(&target);
         assert_eq!(answer.status, 403, "{target}");

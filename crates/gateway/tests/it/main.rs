@@ -6,6 +6,7 @@ mod admin;
 mod assets;
 mod auth;
 mod bounds;
+mod broken_tokens;
 mod cache;
 mod compression;
 mod cors;

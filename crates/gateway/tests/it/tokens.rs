@@ -27,7 +27,7 @@ fn a_token_opens_by_path_and_by_query_and_two_tokens_open_nothing() {
         (format!("/s/{token}/subdirs/360p/seg-0.m4s?sg"), 403),
         (format!("/subdirs/360p/seg-0.m4s?sg={token}&sg={token}"), 403),
         (format!("/subdirs/360p/seg-0.m4s?sg={token}&Sg=x"), 403),
-        (format!("/s/{token}/s/{token}/subdirs/360p/seg-0.m4s"), 403),
+        (format!("/s/{token}/s/{token}/subdirs/360p/seg-0.m4s"), 400),
         (format!("/S/{token}/subdirs/360p/seg-0.m4s"), 403),
         (format!("/%73/{token}/subdirs/360p/seg-0.m4s"), 403),
         (format!("/subdirs/360p/seg-0.m4s?%73g={token}"), 403),

@@ -110,7 +110,7 @@ pub enum Mistake {
     SessionOfRoute(String),
     /// A session token opens another folder.
     SessionElsewhere {
-        /// The folder, as deep as the token goes, of the request.
+        /// The folder, as deep as the token goes, of the request, as logs show it.
         asked: String,
     },
     /// A session token is for one path of another depth.

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use super::{Explanation, Mistake};
 use crate::session::{BoundBits, SessionToken, read_claims};
-use crate::{Refusal, ResourcePath, SessionKeys, UnixTime, Valid};
+use crate::{Refusal, ResourcePath, SessionKeys, UnixTime, Valid, shown};
 
 /// Where a session token is shown: a route, and the path on it.
 #[derive(Clone, Copy, Debug)]
@@ -73,6 +73,8 @@ fn mistakes(
     }
     let asked: Vec<_> = place.path.segments().take(usize::from(depth)).collect();
     let asked = format!("/{}", String::from_utf8_lossy(&asked.join(&b'/')));
+    // The path may hold what a client made of a token.
+    let asked = shown::path(&asked, 0).into_owned();
     let mut mistakes = vec![Mistake::SessionElsewhere { asked }];
     match claims.bound_bits {
         Some(BoundBits::V4(bits) | BoundBits::V6(bits)) => {

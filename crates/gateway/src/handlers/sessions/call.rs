@@ -126,14 +126,15 @@ impl NewSession {
             Some(Ttl::Secs(secs)) => *secs,
             Some(Ttl::Text(text)) => humantime::parse_duration(text)
                 .map_err(|error| {
-                    Error::BadCall(format!("ttl: {error}; write seconds, or text such as \"4h\""))
+                    let message = format!("ttl: {error}; write seconds, or text such as \"4h\"");
+                    Error::bad_call("ttl", message)
                 })?
                 .as_secs(),
         };
         if (1..=most).contains(&secs) {
             Ok(secs)
         } else {
-            Err(Error::BadCall(format!("ttl: it must be 1 to {most} seconds")))
+            Err(Error::bad_call("ttl", format!("ttl: it must be 1 to {most} seconds")))
         }
     }
 }
@@ -142,7 +143,7 @@ impl Filter {
     pub(crate) fn limit(&self) -> Result<usize, Error> {
         match self.limit.unwrap_or(DEFAULT_PAGE) {
             limit @ 1..=LONGEST_PAGE => Ok(limit),
-            _ => Err(Error::BadCall(format!("limit: it must be 1 to {LONGEST_PAGE}"))),
+            _ => Err(Error::bad_call("limit", format!("limit: it must be 1 to {LONGEST_PAGE}"))),
         }
     }
 
@@ -196,5 +197,5 @@ impl ListedSession {
 /// A session's id: 28 hexadecimal digits.
 pub(crate) fn parse_id(text: &str) -> Result<SessionId, Error> {
     SessionId::from_text(text)
-        .ok_or_else(|| Error::BadCall("id: a session's id is 28 hexadecimal digits".to_owned()))
+        .ok_or_else(|| Error::bad_call("id", "id: a session's id is 28 hexadecimal digits"))
 }

@@ -1,13 +1,12 @@
 //! References as they may be shown: without anything in them that could be a token.
 
+use sluicegate_token::shown::may_be_token;
+
 /// Stands for what is cut.
 const CUT: &str = "…";
 
-/// Length of a session token, which gateways write into paths.
-const SESSION_TOKEN_LEN: usize = 52;
-
-/// The reference with the values of its query, its credentials, and whatever looks like a session
-/// token left out. A parameter without a value may be a token as a whole, and is left out, too.
+/// The reference with the values of its query, its credentials, and segments that may be a token
+/// left out. A parameter without a value may be a token as a whole, and is left out, too.
 pub(super) fn reference(reference: &[u8]) -> String {
     let text = String::from_utf8_lossy(reference);
     if let Some(scheme) = text.get(..5).filter(|start| start.eq_ignore_ascii_case("data:")) {
@@ -49,25 +48,22 @@ fn path_without_tokens(path: &str) -> String {
             std::mem::replace(&mut is_authority, has_authority && index == 1 && segment.is_empty());
         match segment.rsplit_once('@') {
             Some((_, host)) if follows_slashes => format!("{CUT}@{host}"),
-            _ if is_session_token(segment) => CUT.to_owned(),
+            _ if may_be_token(segment) => CUT.to_owned(),
             _ => segment.to_owned(),
         }
     });
     segments.collect::<Vec<_>>().join("/")
 }
 
-fn is_session_token(segment: &str) -> bool {
-    segment.len() == SESSION_TOKEN_LEN
-        && segment.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
-}
-
 #[cfg(test)]
 mod tests {
+    use sluicegate_token::SessionToken;
+
     use super::*;
 
     #[test]
     fn whatever_may_be_a_token_is_cut() {
-        let session = "A".repeat(SESSION_TOKEN_LEN);
+        let session = "A".repeat(SessionToken::CHARS);
         for (whole, shown) in [
             ("a/b.ts", "a/b.ts"),
             ("a.ts?md5=X&expires=1", "a.ts?md5=…&expires=…"),
@@ -77,6 +73,7 @@ mod tests {
             ("https://u:X@h/a@b.ts", "https://…@h/a@b.ts"),
             ("//X@h/a.ts", "//…@h/a.ts"),
             (&format!("/s/{session}/a.ts"), "/s/…/a.ts"),
+            ("https://h/Vqbb7I2oLJQpA7fLq9Zgkw,1893456000/a.ts", "https://h/…/a.ts"),
             ("DATA:text/plain,X", "DATA:…"),
             ("città.ts", "città.ts"),
             ("", ""),
