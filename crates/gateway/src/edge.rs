@@ -24,7 +24,7 @@ use crate::config::{Limits, Timeouts};
 use crate::cors::AllowedSites;
 use crate::front::Front;
 use crate::layers;
-use crate::observer::Observer;
+use crate::observer::{ALL_SEGMENTS, Observer};
 use crate::origin::{Bodies, BodyLimits, FolderOrigin, Purpose};
 use crate::refusals::Refusals;
 use crate::{Error, delivery, page};
@@ -119,7 +119,12 @@ async fn answer(State(edge): State<Edge>, request: Request) -> Result<Response, 
         Url::parse("http://edge.invalid/").map_err(|error| Error::Internal(error.to_string()))?;
     let conditions = delivery::conditions(request.method(), request.headers());
     let file = edge.ring.scheme().placement().path_without_token(path.as_bytes());
-    let fetched = edge.folder.fetch(&file[1..], url, Purpose::Stream, &conditions).await?;
+    let fetched = edge.folder.fetch(&file[1..], url, Purpose::Stream, &conditions).await;
+    let fetched = match fetched {
+        Ok(fetched) => fetched,
+        // The token is good, so that a missing file is named.
+        Err(error) => return Ok(error.answer_to_vouched(ALL_SEGMENTS)),
+    };
     let name = String::from_utf8_lossy(&file);
     Ok(delivery::stream_until(fetched, &name, valid.expires, now))
 }
